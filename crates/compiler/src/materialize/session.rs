@@ -1,0 +1,80 @@
+//! Where a materialization's statements go: a live database, or a recorder.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// A relation that exists in the database, as the catalog shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExistingRelation {
+    /// Database.
+    pub database: String,
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub identifier: String,
+    /// dbt-risingwave's word: `table`, `view`, `materialized_view`, `source`, `sink`, `connection`, `secret`,
+    /// `subscription`, `index`.
+    pub kind: String,
+}
+
+/// Rows that a query returned. Numbers, booleans and strings arrive as such, anything else as RisingWave's text.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    /// Column names.
+    pub columns: Vec<String>,
+    /// Rows, each as long as `columns`.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// What the database said to a statement.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Response {
+    /// The command tag, for example `CREATE_TABLE` or `INSERT 0 3`.
+    pub message: String,
+    /// Rows changed, where the tag says so.
+    pub rows_affected: Option<u64>,
+    /// Rows returned, if it was a query.
+    pub table: Option<Table>,
+}
+
+/// What a database refused, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseError {
+    /// SQLSTATE, if the server sent one.
+    pub sqlstate: Option<String>,
+    /// The server's message, all of its causes.
+    pub message: String,
+    /// The statement that failed, with secrets still as references.
+    pub statement: String,
+    /// Line in the statement, 1-based, where the server said so.
+    pub line: Option<u32>,
+}
+
+impl fmt::Display for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for DatabaseError {}
+
+/// One connection's worth of statements. A node's materialization runs on one session, from its first hook to its last.
+///
+/// Statements may hold secret references ([`crate::jinja::secret`]); an implementation resolves them at the last moment.
+pub trait Session: Send {
+    /// Runs one or more statements and returns what the last one gave.
+    ///
+    /// # Errors
+    /// What the database refused.
+    fn execute(&mut self, sql: &str) -> Result<Response, DatabaseError>;
+
+    /// Looks a relation up in the catalog as it is now.
+    ///
+    /// # Errors
+    /// What the database refused.
+    fn relation(&mut self, schema: &str, identifier: &str) -> Result<Option<ExistingRelation>, DatabaseError>;
+
+    /// Whether queries have real answers (`execute` in Jinja is true either way, as in dbt's run phase).
+    fn is_live(&self) -> bool;
+}

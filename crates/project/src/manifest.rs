@@ -1,0 +1,106 @@
+//! The parsed project: every node with its resolved configuration, in dbt's words.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::Value;
+
+/// dbt's `resource_type.package.name`, for example `model.realtime_funnel.funnel`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct UniqueId(pub String);
+
+impl fmt::Display for UniqueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a node is. Sources are declared in property files; models are files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceType {
+    /// A `.sql` file under `model-paths`.
+    Model,
+    /// A table declared under `sources:` of a property file.
+    Source,
+}
+
+/// One node of the DAG.
+#[derive(Debug, Clone, Serialize)]
+pub struct Node {
+    /// `model.<package>.<name>` or `source.<package>.<source>.<table>`.
+    pub unique_id: UniqueId,
+    /// What it is.
+    pub resource_type: ResourceType,
+    /// The name that `ref` takes; for a source, the table's name.
+    pub name: String,
+    /// The name that `source` takes first; none for models.
+    pub source_name: Option<String>,
+    /// The project or package that declares it.
+    pub package_name: String,
+    /// Package, folders, name: what `path`-like selectors and folder configs match.
+    pub fqn: Vec<String>,
+    /// Relative to the project, for example `models/rich/users.sql`; the property file for a source.
+    pub original_file_path: PathBuf,
+    /// Relative to its model path, for example `rich/users.sql`.
+    pub path: PathBuf,
+    /// Database of the relation.
+    pub database: String,
+    /// Schema of the relation, after `generate_schema_name`.
+    pub schema: String,
+    /// Name of the relation: `alias` or the node's name.
+    pub identifier: String,
+    /// The materialization's name; empty for a source.
+    pub materialized: String,
+    /// Whether the node takes part (`enabled`).
+    pub enabled: bool,
+    /// `tags`, from every level.
+    pub tags: BTreeSet<String>,
+    /// The resolved configuration: project file, folder, property file, then `config()` in the model.
+    pub config: IndexMap<String, Value>,
+    /// Description from the property file.
+    pub description: String,
+    /// Columns from the property file, by name.
+    pub columns: IndexMap<String, Column>,
+    /// The file's text; empty for a source.
+    pub raw_code: String,
+    /// Nodes it reads, sorted, without repetition.
+    pub depends_on: Vec<UniqueId>,
+}
+
+impl Node {
+    /// `"database"."schema"."identifier"`, quoted.
+    pub fn relation_name(&self) -> String {
+        let quote = |part: &str| rwt_sql::Ident::new(part).quoted();
+        format!(
+            "{}.{}.{}",
+            quote(&self.database),
+            quote(&self.schema),
+            quote(&self.identifier)
+        )
+    }
+}
+
+/// A column of a property file.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Declared type, as written.
+    pub data_type: Option<String>,
+    /// Its description.
+    pub description: String,
+}
+
+/// All enabled nodes of the project and its packages, sorted by unique id.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Manifest {
+    /// The root project's name.
+    pub project_name: String,
+    /// Nodes by id.
+    pub nodes: IndexMap<UniqueId, Node>,
+}

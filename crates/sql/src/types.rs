@@ -1,0 +1,82 @@
+//! RisingWave's data types.
+
+use std::fmt;
+
+/// A RisingWave type. `Display` gives the name that RisingWave's catalogs show.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum DataType {
+    /// `boolean`
+    Boolean,
+    /// `smallint`
+    SmallInt,
+    /// `integer`
+    Integer,
+    /// `bigint`
+    BigInt,
+    /// `real`
+    Real,
+    /// `double precision`
+    Double,
+    /// `numeric`; RisingWave keeps no precision and scale.
+    Numeric,
+    /// `character varying`, also written `varchar`, `text`, `string`.
+    Varchar,
+    /// `bytea`
+    Bytea,
+    /// `date`
+    Date,
+    /// `time without time zone`
+    Time,
+    /// `timestamp without time zone`
+    Timestamp,
+    /// `timestamp with time zone`
+    Timestamptz,
+    /// `interval`
+    Interval,
+    /// `jsonb`
+    Jsonb,
+    /// `rw_int256`
+    Int256,
+    /// `serial`, the type of hidden row ids.
+    Serial,
+    /// `T[]`
+    List(Box<DataType>),
+    /// `struct<name type, …>`
+    Struct(Vec<(String, DataType)>),
+    /// `map(K,V)`
+    Map(Box<DataType>, Box<DataType>),
+}
+
+impl fmt::Display for DataType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean => f.write_str("boolean"),
+            Self::SmallInt => f.write_str("smallint"),
+            Self::Integer => f.write_str("integer"),
+            Self::BigInt => f.write_str("bigint"),
+            Self::Real => f.write_str("real"),
+            Self::Double => f.write_str("double precision"),
+            Self::Numeric => f.write_str("numeric"),
+            Self::Varchar => f.write_str("character varying"),
+            Self::Bytea => f.write_str("bytea"),
+            Self::Date => f.write_str("date"),
+            Self::Time => f.write_str("time without time zone"),
+            Self::Timestamp => f.write_str("timestamp without time zone"),
+            Self::Timestamptz => f.write_str("timestamp with time zone"),
+            Self::Interval => f.write_str("interval"),
+            Self::Jsonb => f.write_str("jsonb"),
+            Self::Int256 => f.write_str("rw_int256"),
+            Self::Serial => f.write_str("serial"),
+            Self::List(item) => write!(f, "{item}[]"),
+            Self::Struct(fields) => {
+                f.write_str("struct<")?;
+                for (i, (name, data_type)) in fields.iter().enumerate() {
+                    let comma = if i > 0 { ", " } else { "" };
+                    write!(f, "{comma}{name} {data_type}")?;
+                }
+                f.write_str(">")
+            }
+            Self::Map(key, value) => write!(f, "map({key},{value})"),
+        }
+    }
+}
