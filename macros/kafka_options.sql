@@ -1,0 +1,11 @@
+{# The options that every Kafka source shares: where the target's broker is, and where reading begins. #}
+{% macro kafka_options(topic) -%}
+    {%- set mode = var('startup_mode', 'earliest') -%}
+    {%- if mode not in ['earliest', 'latest'] -%}
+        {{ exceptions.raise_compiler_error("startup_mode is '" ~ mode ~ "'; RisingWave knows 'earliest' and 'latest'") }}
+    {%- endif %}
+    connector = 'kafka',
+    topic = '{{ topic }}',
+    properties.bootstrap.server = '{{ target.kafka.bootstrap }}',
+    scan.startup.mode = '{{ mode }}'
+{%- endmacro %}
