@@ -1,1 +1,16 @@
-//! wire
+//! The PostgreSQL wire protocol as RisingWave 2.8.4 speaks it, over any [`Backend`]: start-up, the simple and the
+//! extended protocol, Arrow rows as text and binary, parameters, cancel requests.
+//!
+//! The messages are read and written by our own bounded codec: bytes come from anybody who can reach the port, and no
+//! sequence of them may panic, allocate without limit or hold a connection for ever before it has a session.
+
+mod backend;
+mod error;
+mod param;
+
+pub use backend::{
+    Backend, Canceller, Column, Connection, Outcome, Prepared, RowStream, RowsTag, Startup, rows_of,
+};
+pub use error::{SqlError, SqlState};
+pub use param::Param;
+pub use tokio_util::sync::CancellationToken;
