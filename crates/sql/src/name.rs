@@ -2,7 +2,47 @@
 
 use std::fmt;
 
-/// An identifier by its value, that is without quotes and with case as stored.
+/// Words that name no column or table without quotes: PostgreSQL's reserved words (its appendix "SQL Key Words", also
+/// those that may name functions or types), which RisingWave follows but for [`NAMES_FOR_RISINGWAVE`].
+#[rustfmt::skip]
+const RESERVED: [&str; 100] = [
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "binary", "both",
+    "case", "cast", "check", "collate", "collation", "column", "concurrently", "constraint", "create", "cross",
+    "current_catalog", "current_date", "current_role", "current_schema", "current_time", "current_timestamp",
+    "current_user", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except", "false", "fetch", "for",
+    "foreign", "freeze", "from", "full", "grant", "group", "having", "ilike", "in", "initially", "inner", "intersect",
+    "into", "is", "isnull", "join", "lateral", "leading", "left", "like", "limit", "localtime", "localtimestamp",
+    "natural", "not", "notnull", "null", "offset", "on", "only", "or", "order", "outer", "overlaps", "placing",
+    "primary", "references", "returning", "right", "select", "session_user", "similar", "some", "symmetric", "table",
+    "tablesample", "then", "to", "trailing", "true", "union", "unique", "user", "using", "variadic", "verbose", "when",
+    "where", "window", "with",
+];
+
+/// Reserved words that RisingWave takes as the name of a new column all the same (`CREATE TABLE t (user varchar)`).
+#[rustfmt::skip]
+const NAMES_FOR_RISINGWAVE: [&str; 14] = [
+    "analyse", "collation", "current_catalog", "current_date", "current_role", "current_schema", "current_time",
+    "current_timestamp", "current_user", "localtime", "localtimestamp", "select", "session_user", "user",
+];
+
+/// Words that begin an expression of their own, so that RisingWave does not take them for a column's name in a query.
+#[rustfmt::skip]
+const EXPRESSION_WORDS: [&str; 12] = [
+    "exists", "extract", "interval", "map", "operator", "overlay", "position", "row", "substring", "trim", "try_cast",
+    "values",
+];
+
+/// Whether RisingWave refuses this unquoted word, in lower case, as a new column's name.
+pub(crate) fn is_reserved_column(word: &str) -> bool {
+    is_reserved(word) && !NAMES_FOR_RISINGWAVE.contains(&word) && word != "with"
+}
+
+fn is_reserved(word: &str) -> bool {
+    RESERVED.binary_search(&word).is_ok()
+}
+
+/// An identifier by its value, that is without quotes and with case as stored. RisingWave cannot write a value that
+/// holds a double quote; it is written with the quote doubled, which RisingWave refuses and other databases read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ident(String);
 
@@ -23,6 +63,9 @@ impl Ident {
     }
 
     fn needs_quotes(&self) -> bool {
+        if is_reserved(&self.0) || EXPRESSION_WORDS.contains(&self.0.as_str()) {
+            return true;
+        }
         let mut chars = self.0.chars();
         let plain_start = chars
             .next()

@@ -1,6 +1,9 @@
 //! The one model of a RisingWave statement. The planner, the redactor, the script writer and the embedded engine all
 //! work on it. Queries inside of statements stay text: RisingWave or DataFusion parse them.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use crate::{DataType, Ident, ObjectName};
 
 /// A statement, parsed as far as its verb, object and options.
@@ -26,7 +29,7 @@ pub enum Statement {
     CreateSchema(CreateSchema),
     /// `CREATE SUBSCRIPTION`
     CreateSubscription(CreateSubscription),
-    /// `DROP <kind> [IF EXISTS] <name>[, …] [CASCADE | RESTRICT]`
+    /// `DROP <kind> [IF EXISTS] <name> [CASCADE | RESTRICT]`
     Drop(Drop),
     /// `ALTER <kind> <name> …`
     Alter(Alter),
@@ -48,8 +51,12 @@ pub enum Statement {
         /// The whole statement.
         text: String,
     },
-    /// `EXPLAIN [options] <statement>`
+    /// `EXPLAIN [ANALYZE] [(option, …)] <statement>`
     Explain {
+        /// `ANALYZE` was said.
+        analyze: bool,
+        /// The options in lower case: `verbose`, `format json`, …
+        options: Vec<String>,
         /// The inner statement's text.
         text: String,
     },
@@ -66,7 +73,7 @@ pub enum Statement {
     },
     /// `FLUSH`
     Flush,
-    /// `WAIT [<kind> <name>]`
+    /// `WAIT`
     Wait,
     /// `BEGIN`, `START TRANSACTION`
     Begin {
@@ -100,6 +107,58 @@ pub enum Statement {
     },
 }
 
+impl Statement {
+    /// What the statement does, in RisingWave's words and upper case, such as `CREATE MATERIALIZED VIEW` or `SET`, and
+    /// the object that it does it to, if it names one.
+    pub fn verb_and_object(&self) -> (Cow<'_, str>, Option<&ObjectName>) {
+        let (verb, object) = match self {
+            Self::CreateSource(create) => ("CREATE SOURCE", Some(&create.name)),
+            Self::CreateTable(create) => ("CREATE TABLE", Some(&create.name)),
+            Self::CreateView(create) => ("CREATE VIEW", Some(&create.name)),
+            Self::CreateMaterializedView(create) => {
+                ("CREATE MATERIALIZED VIEW", Some(&create.name))
+            }
+            Self::CreateSink(create) => ("CREATE SINK", Some(&create.name)),
+            Self::CreateConnection(create) => ("CREATE CONNECTION", Some(&create.name)),
+            Self::CreateSecret(create) => ("CREATE SECRET", Some(&create.name)),
+            Self::CreateIndex(create) => ("CREATE INDEX", Some(&create.name)),
+            Self::CreateSchema(create) => ("CREATE SCHEMA", Some(&create.name)),
+            Self::CreateSubscription(create) => ("CREATE SUBSCRIPTION", Some(&create.name)),
+            Self::Drop(drop) => return (format!("DROP {}", drop.kind).into(), drop.names.first()),
+            Self::Alter(alter) => {
+                return (format!("ALTER {}", alter.kind).into(), Some(&alter.name));
+            }
+            Self::AlterSystem { .. } => ("ALTER SYSTEM", None),
+            Self::Query(_) => ("SELECT", None),
+            Self::Dml { verb, table, .. } => {
+                let verb = match verb {
+                    DmlVerb::Insert => "INSERT",
+                    DmlVerb::Update => "UPDATE",
+                    DmlVerb::Delete => "DELETE",
+                };
+                (verb, Some(table))
+            }
+            Self::Explain { .. } => ("EXPLAIN", None),
+            Self::Show(Show::Columns(name) | Show::Indexes(name) | Show::Create(_, name)) => {
+                ("SHOW", Some(name))
+            }
+            Self::Show(_) => ("SHOW", None),
+            Self::Describe(name) => ("DESCRIBE", Some(name)),
+            Self::Set { .. } => ("SET", None),
+            Self::Flush => ("FLUSH", None),
+            Self::Wait => ("WAIT", None),
+            Self::Begin { start: true, .. } => ("START TRANSACTION", None),
+            Self::Begin { .. } => ("BEGIN", None),
+            Self::Commit => ("COMMIT", None),
+            Self::Rollback => ("ROLLBACK", None),
+            Self::Comment { name, .. } => ("COMMENT", Some(name)),
+            Self::CancelJobs(_) => ("CANCEL JOBS", None),
+            Self::Other { verb, .. } => (verb.as_str(), None),
+        };
+        (verb.into(), object)
+    }
+}
+
 /// Which data change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -128,6 +187,27 @@ pub enum ObjectKind {
     User,
 }
 
+impl fmt::Display for ObjectKind {
+    /// The kind's words in SQL, upper case.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Database => "DATABASE",
+            Self::Schema => "SCHEMA",
+            Self::Table => "TABLE",
+            Self::Source => "SOURCE",
+            Self::View => "VIEW",
+            Self::MaterializedView => "MATERIALIZED VIEW",
+            Self::Sink => "SINK",
+            Self::Connection => "CONNECTION",
+            Self::Secret => "SECRET",
+            Self::Index => "INDEX",
+            Self::Subscription => "SUBSCRIPTION",
+            Self::Function => "FUNCTION",
+            Self::User => "USER",
+        })
+    }
+}
+
 /// A column definition, or `*` of a source whose schema comes from elsewhere.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColumnDef {
@@ -145,11 +225,15 @@ pub struct ColumnDef {
     pub generated: Option<String>,
 }
 
-/// `INCLUDE <what> [AS <name>]`
+/// `INCLUDE <what> ['field' [type]] [AS <name>]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Include {
     /// `key`, `offset`, `partition`, `timestamp`, `header`, `payload`, …
     pub what: String,
+    /// The header's name in `INCLUDE header 'name'`.
+    pub field: Option<String>,
+    /// The type behind the header's name.
+    pub data_type: Option<DataType>,
     /// The column's name, if given.
     pub alias: Option<Ident>,
 }
@@ -168,18 +252,22 @@ pub struct Watermark {
 pub enum OptionValue {
     /// A quoted string, without its quotes.
     Text(String),
-    /// A bare number, boolean or word, as written.
+    /// A bare number, boolean, name or call such as `FIXED(a -> b)`, as written.
     Bare(String),
     /// `secret <name>`
     Secret(ObjectName),
+    /// `secret <name> as file`
+    SecretFile(ObjectName),
+    /// psql's `:'NAME'`, as written
+    Variable(String),
 }
 
 impl OptionValue {
-    /// The text of a string or bare value; `None` for a secret reference.
+    /// The text of a string or bare value; `None` for a reference to a secret or variable.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::Bare(text) => Some(text),
-            Self::Secret(_) => None,
+            Self::Secret(_) | Self::SecretFile(_) | Self::Variable(_) => None,
         }
     }
 }
@@ -209,6 +297,8 @@ pub struct Format {
     pub encode: String,
     /// Options of the encoding.
     pub options: Options,
+    /// `KEY ENCODE <encode>` of a sink, in upper case.
+    pub key_encode: Option<String>,
 }
 
 /// Columns, keys and watermarks in the brackets of CREATE TABLE and CREATE SOURCE.
@@ -242,8 +332,11 @@ pub struct CreateTable {
     pub if_not_exists: bool,
     pub columns: Columns,
     pub append_only: bool,
-    /// `ON CONFLICT OVERWRITE | IGNORE | DO UPDATE IF NOT NULL`, upper case.
+    /// `ON CONFLICT OVERWRITE | DO UPDATE FULL | DO UPDATE IF NOT NULL | DO NOTHING | IGNORE`: what is behind CONFLICT,
+    /// upper case.
     pub on_conflict: Option<String>,
+    /// `WITH VERSION COLUMN (…)`
+    pub version_columns: Vec<Ident>,
     pub include: Vec<Include>,
     pub with: Options,
     pub format: Option<Format>,
@@ -251,6 +344,19 @@ pub struct CreateTable {
     pub engine: Option<String>,
     /// The text behind `AS`.
     pub query: Option<String>,
+    /// `FROM <source> TABLE '<table>'`
+    pub cdc: Option<CdcTable>,
+    /// `VALIDATE [SECRET <name>] AS <expr>` of a table that receives web hooks, as text.
+    pub validate: Option<String>,
+}
+
+/// The upstream of a table that a change-data-capture source feeds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CdcTable {
+    /// The source.
+    pub source: ObjectName,
+    /// The table's name in the upstream database.
+    pub table: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -290,6 +396,7 @@ pub struct CreateSink {
     /// `INTO <table>`, with the column list if given; `None` for an external connector.
     pub into: Option<(ObjectName, Vec<Ident>)>,
     pub from: SinkFrom,
+    pub emit_on_window_close: bool,
     pub with: Options,
     pub format: Option<Format>,
 }
@@ -308,7 +415,7 @@ pub struct CreateSecret {
     pub name: ObjectName,
     pub if_not_exists: bool,
     pub with: Options,
-    /// The secret value, without quotes.
+    /// The secret value, without quotes; psql's `:'NAME'` as written.
     pub value: String,
 }
 
@@ -346,7 +453,10 @@ pub struct CreateSubscription {
 pub struct Drop {
     pub kind: ObjectKind,
     pub if_exists: bool,
+    /// RisingWave's grammar has exactly one.
     pub names: Vec<ObjectName>,
+    /// A function's argument types, as text without the brackets.
+    pub arguments: Option<String>,
     pub cascade: bool,
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::ParseError;
+
 /// A RisingWave type. `Display` gives the name that RisingWave's catalogs show.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum DataType {
@@ -45,6 +47,17 @@ pub enum DataType {
     Struct(Vec<(String, DataType)>),
     /// `map(K,V)`
     Map(Box<DataType>, Box<DataType>),
+}
+
+impl DataType {
+    /// Parses a type's name in any of RisingWave's spellings: `int4`, `varchar`, `timestamp with time zone`,
+    /// `struct<a int, b varchar[]>`, `map(varchar, int)`.
+    ///
+    /// # Errors
+    /// It is no type's name, or RisingWave does not implement the type (`char(3)`, `numeric(10, 2)`, `json`).
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        crate::parse::parse_data_type(text)
+    }
 }
 
 impl fmt::Display for DataType {

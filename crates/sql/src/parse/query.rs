@@ -1,0 +1,193 @@
+//! Queries and data changes: where they end, which table they change, and what RisingWave's grammar leaves out of
+//! PostgreSQL's. Their inside is for a query parser.
+
+use super::cursor::{Cursor, Parsed};
+use crate::lexer::TokenKind;
+use crate::statement::{DmlVerb, Statement};
+
+/// Where a query inside of another statement stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum QueryEnd {
+    /// At the statement's end.
+    Statement,
+    /// Before `EMIT ON WINDOW CLOSE`.
+    Emit,
+    /// Before `EMIT …` or the `WITH (` of options, as in a sink.
+    Options,
+    /// Before a closing `ENGINE = <name>`, as in a table.
+    Engine,
+}
+
+/// The text of a query up to `end`.
+pub(super) fn query_text(c: &mut Cursor<'_>, end: QueryEnd) -> Parsed<String> {
+    let from = c.position();
+    if !(c.is_symbol("(") || c.is_any_word(&["select", "with", "values"])) {
+        return Err(c.expected("SELECT, VALUES, or a subquery in the query body"));
+    }
+    c.skip_until(|c| match end {
+        QueryEnd::Statement => c.is_words("emit on"),
+        QueryEnd::Emit => c.is_words("emit on"),
+        QueryEnd::Options => {
+            c.is_words("emit on")
+                || (c.position() > from && c.is_word("with") && c.nth_is_symbol(1, "("))
+        }
+        QueryEnd::Engine => c.is_words("emit on") || is_closing_engine(c),
+    })?;
+    let only_keyword = c.position() - from == 1;
+    if only_keyword {
+        let what = if c.previous().is_some_and(|t| t.is_word(c.source, "values")) {
+            "("
+        } else {
+            "an expression"
+        };
+        return Err(c.expected(what));
+    }
+    Ok(c.text_since(from).to_owned())
+}
+
+/// `ENGINE = iceberg` as a table's clause and not as the end of a condition.
+fn is_closing_engine(c: &Cursor<'_>) -> bool {
+    let is_engine = c.is_word("engine")
+        && c.nth_is_symbol(1, "=")
+        && (c.nth_is_word(2, "iceberg") || c.nth_is_word(2, "hummock"))
+        && c.peek_nth(3).is_none_or(|t| t.is_symbol(c.source, ";"));
+    let in_condition = |token: crate::lexer::Token| {
+        token.kind == TokenKind::Operator
+            || token.is_symbol(c.source, ".")
+            || token.is_symbol(c.source, ",")
+            || [
+                "where", "and", "or", "on", "not", "having", "select", "when", "then", "else", "by",
+            ]
+            .iter()
+            .any(|word| token.is_word(c.source, word))
+    };
+    is_engine && !c.previous().is_some_and(in_condition)
+}
+
+/// `SELECT`, `WITH`, `VALUES`, `(`
+pub(super) fn query_statement(c: &mut Cursor<'_>) -> Parsed<Statement> {
+    query_text(c, QueryEnd::Statement).map(Statement::Query)
+}
+
+/// `INSERT INTO <table> [(columns)] <query> [RETURNING …]`
+pub(super) fn insert(c: &mut Cursor<'_>) -> Parsed<Statement> {
+    let from = c.position();
+    c.expect_words("insert into")?;
+    let table = c.object_name()?;
+    if c.is_symbol("(")
+        && !["select", "with", "values"]
+            .iter()
+            .any(|word| c.nth_is_word(1, word))
+        && !c.nth_is_symbol(1, "(")
+    {
+        c.names_in_brackets()?;
+    }
+    if c.take_words("values") {
+        values(c)?;
+    } else {
+        query_text(c, QueryEnd::Statement)?;
+    }
+    // A query takes RETURNING for an alias or a word of its own, so that only an ON CONFLICT can be told from it.
+    Ok(Statement::Dml {
+        verb: DmlVerb::Insert,
+        table,
+        text: c.text_since(from).to_owned(),
+    })
+}
+
+/// The rows behind VALUES, with what may follow them.
+fn values(c: &mut Cursor<'_>) -> Parsed<()> {
+    loop {
+        row(c)?;
+        if !c.take_symbol(",") {
+            break;
+        }
+    }
+    if c.is_any_word(&[
+        "returning",
+        "order",
+        "limit",
+        "offset",
+        "union",
+        "except",
+        "intersect",
+    ]) {
+        c.skip_until(|_| false)?;
+    }
+    Ok(())
+}
+
+/// `(value, …)`
+fn row(c: &mut Cursor<'_>) -> Parsed<()> {
+    c.expect_symbol("(")?;
+    let mut depth = 1_usize;
+    while depth > 0 {
+        let Some(token) = c.peek().filter(|_| !c.at_end()) else {
+            return Err(c.expected(")"));
+        };
+        match token.kind {
+            TokenKind::Punctuation => match c.text(token) {
+                "(" | "[" | "{" => depth += 1,
+                ")" | "]" | "}" => depth -= 1,
+                _ => {}
+            },
+            TokenKind::Word if depth == 1 && token.is_word(c.source, "default") => {
+                let place = crate::lexer::Location::of(c.source, token.span.start);
+                c.advance();
+                return Err(c.failure(format!(
+                    "syntax error at or near {} at line {}, column {}",
+                    c.text(token),
+                    place.line,
+                    place.column
+                )));
+            }
+            TokenKind::Unknown => return Err(c.expected("an expression")),
+            _ => {}
+        }
+        c.advance();
+    }
+    Ok(())
+}
+
+/// `UPDATE <table> SET … [WHERE …] [RETURNING …]`; RisingWave has neither an alias nor FROM.
+pub(super) fn update(c: &mut Cursor<'_>) -> Parsed<Statement> {
+    let from = c.position();
+    c.expect_words("update")?;
+    let table = c.object_name()?;
+    c.expect_words("set")?;
+    if c.at_end() {
+        return Err(c.expected("identifier"));
+    }
+    // IS DISTINCT FROM is no clause.
+    let is_from = |c: &Cursor<'_>| {
+        c.is_word("from")
+            && !c
+                .previous()
+                .is_some_and(|token| token.is_word(c.source, "distinct"))
+    };
+    c.skip_until(is_from)?;
+    Ok(Statement::Dml {
+        verb: DmlVerb::Update,
+        table,
+        text: c.text_since(from).to_owned(),
+    })
+}
+
+/// `DELETE FROM <table> [WHERE …] [RETURNING …]`; RisingWave has neither an alias nor USING.
+pub(super) fn delete(c: &mut Cursor<'_>) -> Parsed<Statement> {
+    let from = c.position();
+    c.expect_words("delete from")?;
+    let table = c.object_name()?;
+    if c.is_any_word(&["where", "returning"]) {
+        c.advance();
+        c.expression(|_| false)?;
+        if c.is_symbol(",") {
+            c.skip_until(|_| false)?;
+        }
+    }
+    Ok(Statement::Dml {
+        verb: DmlVerb::Delete,
+        table,
+        text: c.text_since(from).to_owned(),
+    })
+}
