@@ -339,9 +339,7 @@ impl<'a> Lexer<'a> {
         let unusual = |b: &u8| !b"+-*/<>=".contains(b);
         while end - self.at > 1
             && matches!(self.byte(end - 1), b'+' | b'-')
-            && !self.source.as_bytes()[self.at..end]
-                .iter()
-                .any(unusual)
+            && !self.source.as_bytes()[self.at..end].iter().any(unusual)
         {
             end -= 1;
         }

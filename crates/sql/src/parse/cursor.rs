@@ -1,7 +1,7 @@
 //! A place in the tokens of one statement, the small steps of the grammar, and how RisingWave words a refusal.
 
 use crate::error::{ParseError, ParseErrorKind};
-use crate::lexer::{Span, Token, TokenKind};
+use crate::lexer::{Location, Span, Token, TokenKind};
 use crate::redact::hidden_parts;
 use crate::{Ident, ObjectName};
 
@@ -251,7 +251,17 @@ impl<'a> Cursor<'a> {
                     let message = format!("unexpected character {:?}", self.text(token));
                     return Err(self.failure(message));
                 }
+                TokenKind::QuotedIdent | TokenKind::String | TokenKind::Word => {
+                    self.follows(token)?
+                }
                 TokenKind::Punctuation => match self.text(token) {
+                    "," if self
+                        .previous()
+                        .is_some_and(|before| before.is_symbol(self.source, ",")) =>
+                    {
+                        return Err(self.expected("an expression"));
+                    }
+                    "(" if self.is_length() => return Err(self.expected("end of statement")),
                     "(" => open.push(")"),
                     "[" => open.push("]"),
                     "{" => open.push("}"),
@@ -270,13 +280,75 @@ impl<'a> Cursor<'a> {
             .map_or(Ok(()), |wanted| Err(self.expected(wanted)))
     }
 
-    /// The text of an expression up to where `stop` says so, or to a comma, a closing bracket or the end.
-    pub(super) fn expression(&mut self, stop: impl Fn(&Self) -> bool) -> Parsed<String> {
+    /// Refuses what other databases' parsers read and RisingWave's does not, by a token and the one before it.
+    fn follows(&mut self, token: Token) -> Parsed<()> {
+        const CLAUSES: [&str; 12] = [
+            "except",
+            "fetch",
+            "from",
+            "group",
+            "having",
+            "intersect",
+            "limit",
+            "offset",
+            "order",
+            "union",
+            "where",
+            "window",
+        ];
+        let Some(before) = self.previous() else {
+            return Ok(());
+        };
+        let adjacent = before.span.end == token.span.start;
+        let refused = match token.kind {
+            // `"a""b"` is one name with a quote elsewhere, and two names here.
+            TokenKind::QuotedIdent => adjacent && before.kind == TokenKind::QuotedIdent,
+            // `'a' 'b'` is one string elsewhere; and there are no literals of this type.
+            TokenKind::String => {
+                before.kind.is_string() || before.is_word(self.source, "timestamptz")
+            }
+            // `1_000`
+            _ if adjacent && before.kind == TokenKind::Number => self.text(token).starts_with('_'),
+            _ if before.is_symbol(self.source, ",")
+                && CLAUSES.iter().any(|word| token.is_word(self.source, word)) =>
+            {
+                let error = self.near(token);
+                self.advance();
+                return Err(self.failure(error));
+            }
+            _ => false,
+        };
+        if refused {
+            Err(self.expected("end of statement"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether the next bracket holds the length of a `varchar`, which RisingWave's has not.
+    fn is_length(&self) -> bool {
+        self.previous()
+            .is_some_and(|before| before.is_word(self.source, "varchar"))
+            && self
+                .peek_nth(1)
+                .is_some_and(|token| token.kind == TokenKind::Number)
+            && self.nth_is_symbol(2, ")")
+    }
+
+    /// Steps over an expression: up to where `stop` says so, or to a comma, a closing bracket or the end.
+    pub(super) fn skip_expression(&mut self, stop: impl Fn(&Self) -> bool) -> Parsed<()> {
         let from = self.at;
         self.skip_until(|c| c.is_symbol(",") || stop(c))?;
         if self.at == from {
             return Err(self.expected("an expression"));
         }
+        Ok(())
+    }
+
+    /// The text of what [`Cursor::skip_expression`] steps over.
+    pub(super) fn expression(&mut self, stop: impl Fn(&Self) -> bool) -> Parsed<String> {
+        let from = self.at;
+        self.skip_expression(stop)?;
         Ok(self.text_since(from).to_owned())
     }
 
@@ -298,6 +370,17 @@ impl<'a> Cursor<'a> {
     /// `expected <what>, found: <next token>`
     pub(super) fn expected(&self, what: &str) -> ParseError {
         self.failure(format!("expected {what}, found: {}", self.found()))
+    }
+
+    /// `syntax error at or near <token> at line 1, column 2`
+    pub(super) fn near(&self, token: Token) -> String {
+        let place = Location::of(self.source, token.span.start);
+        format!(
+            "syntax error at or near {} at line {}, column {}",
+            self.text(token),
+            place.line,
+            place.column
+        )
     }
 
     /// A syntax error at the next token.

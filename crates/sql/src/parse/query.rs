@@ -33,14 +33,21 @@ pub(super) fn query_text(c: &mut Cursor<'_>, end: QueryEnd) -> Parsed<String> {
         }
         QueryEnd::Engine => c.is_words("emit on") || is_closing_engine(c),
     })?;
-    let only_keyword = c.position() - from == 1;
-    if only_keyword {
-        let what = if c.previous().is_some_and(|t| t.is_word(c.source, "values")) {
-            "("
-        } else {
-            "an expression"
-        };
-        return Err(c.expected(what));
+    let ends_in = |words: &[&str]| {
+        let last = c.previous();
+        last.is_some_and(|token| words.iter().any(|word| token.is_word(c.source, word)))
+    };
+    if ends_in(&["values"]) {
+        return Err(c.expected("("));
+    }
+    if ends_in(&["from", "join"]) {
+        return Err(c.expected("identifier"));
+    }
+    if ends_in(&["select", "where", "on", "by", "and", "or", "not"])
+        || c.previous()
+            .is_some_and(|token| token.is_symbol(c.source, ","))
+    {
+        return Err(c.expected("an expression"));
     }
     Ok(c.text_since(from).to_owned())
 }
@@ -120,33 +127,17 @@ fn values(c: &mut Cursor<'_>) -> Parsed<()> {
 /// `(value, …)`
 fn row(c: &mut Cursor<'_>) -> Parsed<()> {
     c.expect_symbol("(")?;
-    let mut depth = 1_usize;
-    while depth > 0 {
-        let Some(token) = c.peek().filter(|_| !c.at_end()) else {
-            return Err(c.expected(")"));
-        };
-        match token.kind {
-            TokenKind::Punctuation => match c.text(token) {
-                "(" | "[" | "{" => depth += 1,
-                ")" | "]" | "}" => depth -= 1,
-                _ => {}
-            },
-            TokenKind::Word if depth == 1 && token.is_word(c.source, "default") => {
-                let place = crate::lexer::Location::of(c.source, token.span.start);
-                c.advance();
-                return Err(c.failure(format!(
-                    "syntax error at or near {} at line {}, column {}",
-                    c.text(token),
-                    place.line,
-                    place.column
-                )));
-            }
-            TokenKind::Unknown => return Err(c.expected("an expression")),
-            _ => {}
+    loop {
+        if let Some(token) = c.peek().filter(|token| token.is_word(c.source, "default")) {
+            let error = c.near(token);
+            c.advance();
+            return Err(c.failure(error));
         }
-        c.advance();
+        c.skip_expression(|_| false)?;
+        if !c.take_symbol(",") {
+            return c.expect_symbol(")");
+        }
     }
-    Ok(())
 }
 
 /// `UPDATE <table> SET … [WHERE …] [RETURNING …]`; RisingWave has neither an alias nor FROM.
