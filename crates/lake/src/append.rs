@@ -1,0 +1,269 @@
+//! Appends: Parquet files first, then one commit that carries the caller's commit id.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arrow::array::RecordBatch;
+use iceberg::spec::{DataFile, DataFileFormat, TableMetadata};
+use iceberg::table::Table;
+use iceberg::transaction::{ApplyTransactionAction, Transaction};
+use iceberg::writer::base_writer::data_file_writer::DataFileWriterBuilder;
+use iceberg::writer::file_writer::ParquetWriterBuilder;
+use iceberg::writer::file_writer::location_generator::{
+    DefaultFileNameGenerator, DefaultLocationGenerator,
+};
+use iceberg::writer::file_writer::rolling_writer::RollingFileWriterBuilder;
+use iceberg::writer::{IcebergWriter, IcebergWriterBuilder};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+use crate::columns;
+use crate::error::LakeError;
+use crate::store::Lake;
+use crate::tables::TableName;
+
+/// The snapshot summary's key for the caller's commit id.
+pub(crate) const COMMIT_ID: &str = "rwt.commit-id";
+
+/// Snapshots that are always kept; commit ids are remembered at least this far back.
+const SNAPSHOTS_KEPT: usize = 50;
+
+/// Snapshots younger than this are kept too, for readers that have looked them up and not opened them yet.
+const SNAPSHOT_AGE: Duration = Duration::from_secs(60);
+
+/// What an append did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppendOutcome {
+    /// The snapshot that holds the rows; None when there was nothing to append and the table has no snapshot.
+    pub snapshot_id: Option<i64>,
+    /// Rows of this append (also when they were committed before).
+    pub rows: u64,
+    /// The commit id was in the table already: nothing was written now.
+    pub already_committed: bool,
+}
+
+impl Lake {
+    /// Appends rows in one snapshot and returns when they are visible to every reader.
+    ///
+    /// `commit_id` makes it repeatable: while the table remembers the id (at least the last 50 snapshots do) a second append
+    /// with it writes nothing and reports the first. So a caller that was killed between this commit and its own log appends
+    /// again. Columns are matched by name and have to be all there. Without rows there is no snapshot and the id is not kept.
+    ///
+    /// # Errors
+    /// When the rows do not fit the table or the disk refuses: then nothing of them is visible.
+    pub async fn append(
+        &self,
+        namespace: &str,
+        name: &str,
+        batches: Vec<RecordBatch>,
+        commit_id: &str,
+    ) -> Result<AppendOutcome, LakeError> {
+        self.writable()?;
+        let table = TableName::new(namespace, name)?;
+        let state = self.state(&table);
+        let _commits = state.commits.lock().await;
+        let before = self.load(&table).await?;
+        if let Some(outcome) = committed(before.metadata(), commit_id) {
+            return Ok(outcome);
+        }
+        let rows: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        if rows == 0 {
+            return Ok(AppendOutcome {
+                snapshot_id: before.metadata().current_snapshot_id(),
+                rows,
+                already_committed: false,
+            });
+        }
+
+        let files = self.write_files(&table, &before, &batches).await?;
+        let after = match self.commit(&before, files.clone(), commit_id).await {
+            // iceberg's catalog does not report a failed COMMIT of its SQLite transaction: ask.
+            Ok(after)
+                if self.recorded_location(&table).await?.as_deref()
+                    == after.metadata_location() =>
+            {
+                Ok(after)
+            }
+            Ok(_) => {
+                let reason = "SQLite did not keep the commit; another program may have locked the catalog for too long";
+                Err(iceberg::Error::new(iceberg::ErrorKind::Unexpected, reason))
+            }
+            Err(error) => Err(error),
+        };
+        let after = match after {
+            Ok(after) => after,
+            // Whether it was committed all the same, only the catalog knows.
+            Err(error) => match self.load(&table).await {
+                Ok(now) if committed(now.metadata(), commit_id).is_some() => now,
+                Ok(_) => {
+                    files
+                        .iter()
+                        .filter_map(|file| self.local_path(file.file_path()))
+                        .for_each(|path| remove_quietly(&path));
+                    return Err(LakeError::write(&table)(error));
+                }
+                Err(_) => return Err(LakeError::write(&table)(error)),
+            },
+        };
+        self.remove_expired(&before, &after);
+        let snapshot_id =
+            committed(after.metadata(), commit_id).and_then(|outcome| outcome.snapshot_id);
+        Ok(AppendOutcome {
+            snapshot_id,
+            rows,
+            already_committed: false,
+        })
+    }
+
+    /// The id of the newest commit that [`Lake::append`] made, of those that the table remembers.
+    ///
+    /// # Errors
+    /// When there is no such table or it cannot be read.
+    pub async fn last_commit_id(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<String>, LakeError> {
+        let loaded = self.load(&TableName::new(namespace, name)?).await?;
+        let newest = loaded
+            .metadata()
+            .snapshots()
+            .filter_map(|snapshot| {
+                Some((
+                    snapshot.sequence_number(),
+                    snapshot.summary().additional_properties.get(COMMIT_ID)?,
+                ))
+            })
+            .max_by_key(|(sequence, _)| *sequence);
+        Ok(newest.map(|(_, id)| id.clone()))
+    }
+
+    async fn write_files(
+        &self,
+        table: &TableName,
+        loaded: &Table,
+        batches: &[RecordBatch],
+    ) -> Result<Vec<DataFile>, LakeError> {
+        let metadata = loaded.metadata();
+        let logical = columns::logical_schema(table, metadata)?;
+        let file_schema = columns::file_schema(table, metadata)?;
+        // All of them first: rows that do not fit leave no file.
+        let batches: Result<Vec<RecordBatch>, LakeError> = batches
+            .iter()
+            .filter(|batch| batch.num_rows() > 0)
+            .map(|batch| columns::to_file(table, batch, &logical, &file_schema))
+            .collect();
+
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .build();
+        let names = DefaultFileNameGenerator::new(
+            uuid::Uuid::now_v7().to_string(),
+            None,
+            DataFileFormat::Parquet,
+        );
+        let places = DefaultLocationGenerator::new(metadata).map_err(LakeError::write(table))?;
+        let parquet = ParquetWriterBuilder::new(properties, metadata.current_schema().clone());
+        let rolling = RollingFileWriterBuilder::new_with_default_file_size(
+            parquet,
+            loaded.file_io().clone(),
+            places,
+            names,
+        );
+        let mut writer = DataFileWriterBuilder::new(rolling)
+            .build(None)
+            .await
+            .map_err(LakeError::write(table))?;
+        for batch in batches? {
+            writer.write(batch).await.map_err(LakeError::write(table))?;
+        }
+        writer.close().await.map_err(LakeError::write(table))
+    }
+
+    async fn commit(
+        &self,
+        before: &Table,
+        files: Vec<DataFile>,
+        commit_id: &str,
+    ) -> iceberg::Result<Table> {
+        let transaction = Transaction::new(before);
+        let append = transaction
+            .fast_append()
+            // Names are new UUIDs, and the check would read every manifest of the table.
+            .with_check_duplicate(false)
+            .set_snapshot_properties(HashMap::from([(
+                COMMIT_ID.to_string(),
+                commit_id.to_string(),
+            )]))
+            .add_data_files(files);
+        let mut transaction = append.apply(transaction)?;
+        // A commit every two seconds would otherwise grow the metadata file without end.
+        let snapshots = before.metadata().snapshots().len();
+        if snapshots >= SNAPSHOTS_KEPT {
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
+            let oldest =
+                i64::try_from(now.saturating_sub(SNAPSHOT_AGE).as_millis()).unwrap_or(i64::MAX);
+            let expire = transaction
+                .expire_snapshots()
+                .expire_older_than_ms(oldest)
+                .retain_last(SNAPSHOTS_KEPT);
+            transaction = expire.apply(transaction)?;
+        }
+        transaction.commit(&self.inner.catalog).await
+    }
+
+    /// Removes the files that only expired snapshots and dropped entries of the metadata log named: both lists come from the
+    /// metadata itself. Data files and manifests stay: an appended file is part of every later snapshot.
+    fn remove_expired(&self, before: &Table, after: &Table) {
+        let old = metadata_files(before);
+        let kept = metadata_files(after);
+        old.difference(&kept)
+            .filter_map(|location| self.local_path(location))
+            .for_each(|path| remove_quietly(&path));
+    }
+}
+
+/// Manifest lists and metadata files that a table's current metadata names.
+pub(crate) fn metadata_files(table: &Table) -> HashSet<String> {
+    let metadata = table.metadata();
+    let lists = metadata
+        .snapshots()
+        .map(|snapshot| snapshot.manifest_list().to_string());
+    let log = metadata
+        .metadata_log()
+        .iter()
+        .map(|entry| entry.metadata_file.clone());
+    lists
+        .chain(log)
+        .chain(table.metadata_location().map(str::to_string))
+        .collect()
+}
+
+fn committed(metadata: &TableMetadata, commit_id: &str) -> Option<AppendOutcome> {
+    let snapshot = metadata.snapshots().find(|snapshot| {
+        let id = snapshot.summary().additional_properties.get(COMMIT_ID);
+        id.is_some_and(|id| id == commit_id)
+    })?;
+    let rows = snapshot
+        .summary()
+        .additional_properties
+        .get("added-records")
+        .and_then(|rows| rows.parse().ok());
+    Some(AppendOutcome {
+        snapshot_id: Some(snapshot.snapshot_id()),
+        rows: rows.unwrap_or_default(),
+        already_committed: true,
+    })
+}
+
+/// A file that cannot be removed costs space only; opening the lake tries again.
+pub(crate) fn remove_quietly(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %error, "cannot remove a file of the lake that is no longer needed");
+    }
+}
