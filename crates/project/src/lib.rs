@@ -1,4 +1,14 @@
-//! What a project is before anything is compiled: its files, profiles and property files ([`project`], [`profile`],
-//! [`yaml`]), the nodes found in it ([`manifest`]), and how nodes hang together and are chosen ([`graph`]).
+//! What a project is before anything is compiled: its files and property files ([`project`]), where it runs
+//! ([`profile`]), YAML whose every value knows its line ([`yaml`]), the nodes found ([`manifest`]), and how nodes hang
+//! together and are chosen ([`graph`]). Nothing here knows Jinja or SQL, and nothing connects to anything.
 
+pub mod environment;
+mod error;
+pub mod graph;
 pub mod manifest;
+pub mod profile;
+pub mod project;
+pub mod yaml;
+
+pub use error::{LoadError, LoadErrors};
+pub use project::{LoadOptions, Project};

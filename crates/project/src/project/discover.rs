@@ -1,0 +1,241 @@
+//! The files of a project.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use miette::SourceSpan;
+use walkdir::WalkDir;
+
+use super::error::ProjectError;
+use super::file::ProjectFile;
+use crate::error::LoadError;
+use crate::manifest::UniqueId;
+use crate::yaml::{SourceFile, Warning, YamlError, nearest};
+
+/// A model's file.
+#[derive(Debug, Clone)]
+pub struct ModelFile {
+    /// The file's name without `.sql`: what `ref` takes.
+    pub name: String,
+    /// Package, folders below the model path, name.
+    pub fqn: Vec<String>,
+    /// Relative to its model path, with `/`.
+    pub path: PathBuf,
+    /// Relative to the project, with `/`.
+    pub original_file_path: PathBuf,
+    /// Name (relative to the project) and text.
+    pub file: Arc<SourceFile>,
+}
+
+impl ModelFile {
+    /// `model.<package>.<name>`.
+    pub fn unique_id(&self) -> UniqueId {
+        let package = self.fqn.first().map_or("", String::as_str);
+        UniqueId(format!("model.{package}.{}", self.name))
+    }
+}
+
+/// A file of macros.
+#[derive(Debug, Clone)]
+pub struct MacroFile {
+    /// Relative to the project, with `/`.
+    pub original_file_path: PathBuf,
+    /// Name (relative to the project) and text.
+    pub file: Arc<SourceFile>,
+}
+
+/// What lies below a project's paths, sorted by path.
+#[derive(Debug, Default)]
+pub(super) struct Discovered {
+    pub models: Vec<ModelFile>,
+    pub macros: Vec<MacroFile>,
+    pub properties: Vec<Arc<SourceFile>>,
+}
+
+/// Reads all files. Two models of one name are an error.
+pub(super) fn discover(
+    root: &Path,
+    project: &ProjectFile,
+    errors: &mut Vec<LoadError>,
+    warnings: &mut Vec<Warning>,
+) -> Discovered {
+    let mut found = Discovered::default();
+    for base in &project.model_paths {
+        for (path, inner) in files(root, base, &["sql", "yml", "yaml"], errors) {
+            let Some(file) = read(root, &path, errors) else {
+                continue;
+            };
+            if inner
+                .extension()
+                .is_some_and(|extension| extension == "sql")
+            {
+                found.models.push(model(project, file, path, inner));
+            } else {
+                found.properties.push(file);
+            }
+        }
+    }
+    for base in &project.macro_paths {
+        for (path, _) in files(root, base, &["sql"], errors) {
+            if let Some(file) = read(root, &path, errors) {
+                found.macros.push(MacroFile {
+                    original_file_path: path,
+                    file,
+                });
+            }
+        }
+    }
+    for (key, paths) in [
+        ("model-paths", &project.model_paths),
+        ("macro-paths", &project.macro_paths),
+    ] {
+        missing_directories(root, project, key, paths, warnings);
+    }
+    duplicate_models(&found.models, errors);
+    found
+}
+
+/// Files below `root/base` with one of the extensions: relative to the project, and to `base`. Hidden files and
+/// directories are left out, links are followed (as dbt does).
+fn files(
+    root: &Path,
+    base: &Path,
+    extensions: &[&str],
+    errors: &mut Vec<LoadError>,
+) -> Vec<(PathBuf, PathBuf)> {
+    let directory = root.join(base);
+    if !directory.exists() {
+        return Vec::new();
+    }
+    let walk = WalkDir::new(&directory)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| {
+            entry.depth() == 0 || !entry.file_name().to_string_lossy().starts_with('.')
+        });
+    let mut files = Vec::new();
+    for entry in walk {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                errors.push(LoadError::from(ProjectError::Unreadable {
+                    path: error.path().unwrap_or(&directory).display().to_string(),
+                    cause: error.to_string(),
+                }));
+                continue;
+            }
+        };
+        let extension = entry
+            .path()
+            .extension()
+            .and_then(|extension| extension.to_str());
+        let wanted = extension.is_some_and(|extension| extensions.contains(&extension));
+        if !entry.file_type().is_file() || !wanted {
+            continue;
+        }
+        if let Ok(inner) = entry.path().strip_prefix(&directory) {
+            files.push((with_slashes(&base.join(inner)), with_slashes(inner)));
+        }
+    }
+    files
+}
+
+/// The same path with `/` between its parts and without `.` parts, so that output does not depend on the system.
+fn with_slashes(path: &Path) -> PathBuf {
+    let parts: Vec<_> = path
+        .components()
+        .filter(|part| !matches!(part, std::path::Component::CurDir))
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect();
+    PathBuf::from(parts.join("/"))
+}
+
+fn read(root: &Path, path: &Path, errors: &mut Vec<LoadError>) -> Option<Arc<SourceFile>> {
+    match std::fs::read_to_string(root.join(path)) {
+        Ok(text) => Some(SourceFile::new(path, text)),
+        Err(error) => {
+            errors.push(LoadError::from(YamlError::Unreadable {
+                path: path.display().to_string(),
+                cause: error.to_string(),
+            }));
+            None
+        }
+    }
+}
+
+fn model(project: &ProjectFile, file: Arc<SourceFile>, path: PathBuf, inner: PathBuf) -> ModelFile {
+    let name = inner
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let folders = inner
+        .parent()
+        .into_iter()
+        .flat_map(|folder| folder.iter())
+        .map(|part| part.to_string_lossy().into_owned());
+    let fqn = std::iter::once(project.name.clone())
+        .chain(folders)
+        .chain(std::iter::once(name.clone()))
+        .collect();
+    ModelFile {
+        name,
+        fqn,
+        path: inner,
+        original_file_path: path,
+        file,
+    }
+}
+
+fn duplicate_models(models: &[ModelFile], errors: &mut Vec<LoadError>) {
+    let mut seen: BTreeMap<&str, &ModelFile> = BTreeMap::new();
+    for model in models {
+        if let Some(first) = seen.insert(&model.name, model) {
+            errors.push(LoadError::from(ProjectError::DuplicateModel {
+                name: model.name.clone(),
+                first: first.original_file_path.display().to_string(),
+                second: model.original_file_path.display().to_string(),
+            }));
+        }
+    }
+}
+
+/// A path that the file spells out and that is not there; defaults may be absent.
+fn missing_directories(
+    root: &Path,
+    project: &ProjectFile,
+    key: &str,
+    paths: &[PathBuf],
+    warnings: &mut Vec<Warning>,
+) {
+    let text = project.source.text();
+    let Some(key_at) = text.find(&format!("{key}:")) else {
+        return;
+    };
+    for path in paths {
+        let directory = path.display().to_string();
+        if root.join(path).is_dir() {
+            continue;
+        }
+        let at: SourceSpan = match text[key_at..].find(&directory) {
+            Some(offset) => (key_at + offset, directory.len()).into(),
+            None => (key_at, key.len()).into(),
+        };
+        warnings.push(Warning::MissingDirectory {
+            path: project.source.path().display().to_string(),
+            key: key.to_owned(),
+            directory,
+            file: Arc::clone(&project.source),
+            at,
+        });
+    }
+}
+
+/// Help for a name that no model has.
+pub(super) fn nearest_model(name: &str, models: &[ModelFile]) -> String {
+    match nearest(name, models.iter().map(|model| model.name.as_str())) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("write the model {name}.sql, or remove the entry"),
+    }
+}

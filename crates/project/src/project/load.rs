@@ -1,0 +1,289 @@
+//! Reading a project from disk.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::config::{ResolvedConfig, check_tree, resolve};
+use super::discover::{Discovered, MacroFile, ModelFile, discover};
+use super::error::ProjectError;
+use super::file::{self, ProjectFile};
+use super::properties::{Properties, Reader};
+use super::sources::source_fqn;
+use crate::environment::{self, Environment};
+use crate::error::{LoadError, LoadErrors};
+use crate::profile::{self, ProfileOptions, Target};
+use crate::yaml::{Render, Scope, SourceFile, Warning, Yaml, YamlError, parse, render_tree};
+
+/// What the command line says about where a project is and how it is read. Whatever is absent comes from
+/// [`crate::environment`] or a default.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// `--project-dir`.
+    pub project_dir: Option<PathBuf>,
+    /// `--profiles-dir`.
+    pub profiles_dir: Option<PathBuf>,
+    /// `--profile`.
+    pub profile: Option<String>,
+    /// `--target`.
+    pub target: Option<String>,
+    /// `--target-path`.
+    pub target_path: Option<PathBuf>,
+    /// `--vars`; [`parse_vars`] reads their text.
+    pub vars: IndexMap<String, Value>,
+    /// Environment; the process's unless a test says otherwise.
+    pub environment: Environment,
+}
+
+/// A project with its target, as read from disk. Nothing in it is compiled.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The project's directory, as given or found.
+    pub root: PathBuf,
+    /// The project file.
+    pub file: ProjectFile,
+    /// The target.
+    pub target: Target,
+    /// What `var` knows: the project's vars, then `--vars`.
+    pub vars: IndexMap<String, Value>,
+    /// Where artifacts are written.
+    pub target_path: PathBuf,
+    /// Models, in the order of their paths.
+    pub models: Vec<ModelFile>,
+    /// Files of macros, in the order of their paths.
+    pub macros: Vec<MacroFile>,
+    /// What the property files say.
+    pub properties: Properties,
+    /// What is allowed and probably not meant, in the order found.
+    pub warnings: Vec<Warning>,
+    /// The environment it was loaded with.
+    pub environment: Environment,
+}
+
+impl Project {
+    /// Finds and reads the project, its target, its files and its properties. `render` renders the Jinja in YAML files.
+    ///
+    /// # Errors
+    /// As much of what is wrong as can be told at once.
+    pub fn load(options: &LoadOptions, render: &Render<'_>) -> Result<Self, LoadErrors> {
+        let (root, path) = find(options)?;
+        let source = read_source(&root, &path)?;
+        let yaml = parse(&source).map_err(many)?;
+        let mut errors = Vec::new();
+        let mut warnings = Vec::new();
+        let target = profile::load(
+            &profile_options(options, &root, &source, &yaml),
+            render,
+            &options.vars,
+            &mut warnings,
+        )
+        .map_err(|found| errors.extend(found))
+        .ok();
+        let rendered = match &target {
+            Some(target) => {
+                let scope = Scope {
+                    vars: &options.vars,
+                    target: Some(target),
+                };
+                let mut failures = Vec::new();
+                let late = &file::is_rendered_late;
+                let rendered = render_tree(&yaml, render, &scope, late, &mut failures);
+                errors.extend(failures.into_iter().map(LoadError::from));
+                rendered
+            }
+            // Without a target nothing can be rendered; the rest of the file can still be looked at.
+            None => yaml,
+        };
+        let Some(file) = file::read(&source, &rendered, &mut errors, &mut warnings) else {
+            return Err(LoadErrors(errors));
+        };
+        let found = discover(&root, &file, &mut errors, &mut warnings);
+        let trees = parse_all(&found, &mut errors);
+        let mut vars = file.vars.clone();
+        vars.extend(options.vars.clone());
+        let Some(target) = target else {
+            return Err(LoadErrors(errors));
+        };
+        let mut reader = Reader {
+            render,
+            scope: Scope {
+                vars: &vars,
+                target: Some(&target),
+            },
+            models: &found.models,
+            model_paths: &file.model_paths,
+            errors: &mut errors,
+            warnings: &mut warnings,
+            properties: Properties::default(),
+        };
+        for tree in &trees {
+            reader.file(tree);
+        }
+        let properties = reader.properties;
+        check_configs(&file, &found.models, &properties, &mut warnings);
+        if !errors.is_empty() {
+            return Err(LoadErrors(errors));
+        }
+        Ok(Self {
+            target_path: root.join(target_path(options, &file)),
+            root,
+            file,
+            target,
+            vars,
+            models: found.models,
+            macros: found.macros,
+            properties,
+            warnings,
+            environment: options.environment.clone(),
+        })
+    }
+
+    /// The project's name, which is its package's.
+    pub fn name(&self) -> &str {
+        &self.file.name
+    }
+
+    /// The configuration of a model: the project file's folders by `fqn`, then the property file's, then `in_file`,
+    /// what `config()` in the model says. A model without properties resolves without them.
+    pub fn resolve_config(
+        &self,
+        model: &ModelFile,
+        in_file: &IndexMap<String, Value>,
+    ) -> ResolvedConfig {
+        let property = self.properties.models.get(&model.name);
+        resolve(
+            self.file.models.as_ref(),
+            &model.fqn,
+            property.map(|property| &property.config),
+            in_file,
+        )
+    }
+}
+
+/// Reads `--vars`: a YAML mapping, `{key: value}` or `key: value`.
+///
+/// # Errors
+/// What is wrong with its YAML, shown as a file called `--vars`.
+pub fn parse_vars(text: &str) -> Result<IndexMap<String, Value>, LoadErrors> {
+    let file = SourceFile::new("--vars", text);
+    let yaml = parse(&file).map_err(many)?;
+    match yaml.as_map() {
+        Some(map) => Ok(map
+            .iter()
+            .map(|(key, entry)| (key.clone(), entry.value.to_value()))
+            .collect()),
+        None if yaml.is_null() => Ok(IndexMap::new()),
+        None => {
+            let expected = "a mapping";
+            let error = YamlError::wrong_type("--vars", expected, yaml.describe(), &yaml.at);
+            Err(error
+                .with_help("write --vars '{key: value, other: value}'")
+                .into())
+        }
+    }
+}
+
+const NAMES: [&str; 2] = ["project.yml", "dbt_project.yml"];
+
+fn find(options: &LoadOptions) -> Result<(PathBuf, &'static str), LoadErrors> {
+    let file_in = |directory: &Path| {
+        NAMES
+            .into_iter()
+            .find(|name| directory.join(name).is_file())
+    };
+    let variable = options.environment.read(environment::PROJECT_DIR);
+    if let Some(named) = options
+        .project_dir
+        .clone()
+        .or_else(|| variable.map(PathBuf::from))
+    {
+        return match file_in(&named) {
+            Some(name) => Ok((named, name)),
+            None => Err(not_found(&named, "")),
+        };
+    }
+    let here = std::env::current_dir().map_err(|error| ProjectError::Unreadable {
+        path: ".".to_owned(),
+        cause: error.to_string(),
+    })?;
+    here.ancestors()
+        .find_map(|directory| Some((directory.to_path_buf(), file_in(directory)?)))
+        .ok_or_else(|| not_found(&here, ", and neither has a directory above it"))
+}
+
+fn not_found(directory: &Path, above: &'static str) -> LoadErrors {
+    let directory = directory.display().to_string();
+    ProjectError::NotFound { directory, above }.into()
+}
+
+fn read_source(root: &Path, name: &str) -> Result<Arc<SourceFile>, LoadErrors> {
+    let text = std::fs::read_to_string(root.join(name)).map_err(|error| YamlError::Unreadable {
+        path: root.join(name).display().to_string(),
+        cause: error.to_string(),
+    })?;
+    Ok(SourceFile::new(name, text))
+}
+
+fn profile_options<'a>(
+    options: &'a LoadOptions,
+    root: &'a Path,
+    source: &'a Arc<SourceFile>,
+    yaml: &'a Yaml,
+) -> ProfileOptions<'a> {
+    ProfileOptions {
+        profiles_dir: options.profiles_dir.as_deref(),
+        profile: options.profile.as_deref(),
+        target: options.target.as_deref(),
+        project_dir: root,
+        project_file: source,
+        named: file::named_profile(yaml),
+        environment: &options.environment,
+    }
+}
+
+fn target_path(options: &LoadOptions, file: &ProjectFile) -> PathBuf {
+    let variable = options.environment.read(environment::TARGET_PATH);
+    options
+        .target_path
+        .clone()
+        .or_else(|| variable.map(PathBuf::from))
+        .unwrap_or_else(|| file.target_path.clone())
+}
+
+fn parse_all(found: &Discovered, errors: &mut Vec<LoadError>) -> Vec<Yaml> {
+    let mut trees = Vec::new();
+    for file in &found.properties {
+        match parse(file) {
+            Ok(tree) => trees.push(tree),
+            Err(found) => errors.extend(found.into_iter().map(LoadError::from)),
+        }
+    }
+    trees
+}
+
+fn check_configs(
+    file: &ProjectFile,
+    models: &[ModelFile],
+    properties: &Properties,
+    warnings: &mut Vec<Warning>,
+) {
+    if let Some(tree) = &file.models {
+        check_tree(
+            "models",
+            tree,
+            models.iter().map(|model| &model.fqn[..]),
+            warnings,
+        );
+    }
+    if let Some(tree) = &file.sources {
+        let tables = properties.sources.values();
+        let fqns: Vec<_> = tables.map(|table| source_fqn(&file.name, table)).collect();
+        check_tree("sources", tree, fqns.iter().map(Vec::as_slice), warnings);
+    }
+}
+
+fn many(errors: Vec<YamlError>) -> LoadErrors {
+    LoadErrors(errors.into_iter().map(LoadError::from).collect())
+}

@@ -1,0 +1,396 @@
+//! Property files: what `.yml` files below the model paths say about models, sources and macros.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use indexmap::map::Entry as Slot;
+use serde_json::Value;
+
+use super::config::{check_key, entries};
+use super::discover::{ModelFile, nearest_model};
+use super::error::ProjectError;
+use super::file::is_hook;
+use crate::error::LoadError;
+use crate::manifest::Column;
+use crate::yaml::{
+    Fields, Location, Render, RenderError, Scope, Warning, Yaml, YamlError, render_tree,
+};
+
+/// `config:` of a property file: value and place of each key, hooks as `pre-hook` and `post-hook`.
+pub type PropertyConfig = IndexMap<String, (Value, Location)>;
+
+/// All property files together.
+#[derive(Debug, Clone, Default)]
+pub struct Properties {
+    /// Models by name.
+    pub models: IndexMap<String, ModelProperties>,
+    /// Source tables by `(source, table)`.
+    pub sources: IndexMap<(String, String), SourceTable>,
+    /// Macros by name.
+    pub macros: IndexMap<String, MacroProperties>,
+}
+
+/// What is said about a model.
+#[derive(Debug, Clone)]
+pub struct ModelProperties {
+    /// The model's name.
+    pub name: String,
+    /// Where the name stands.
+    pub at: Location,
+    /// `description`, with its Jinja (`doc()`) unrendered.
+    pub description: String,
+    /// `columns`.
+    pub columns: IndexMap<String, Column>,
+    /// `config`, and the keys that dbt also takes beside it (`tags`, `meta`, `docs`, `access`, `group`).
+    pub config: PropertyConfig,
+}
+
+/// What is said about a macro.
+#[derive(Debug, Clone)]
+pub struct MacroProperties {
+    /// The macro's name.
+    pub name: String,
+    /// Where the name stands.
+    pub at: Location,
+    /// `description`.
+    pub description: String,
+}
+
+/// A table of a source.
+#[derive(Debug, Clone)]
+pub struct SourceTable {
+    /// The source's name: first argument of `source`.
+    pub source_name: String,
+    /// The table's name: second argument of `source`.
+    pub name: String,
+    /// Where the name stands.
+    pub at: Location,
+    /// The property file, relative to the project.
+    pub file: PathBuf,
+    /// Folders below the model path in which the property file lies.
+    pub folders: Vec<String>,
+    /// `database` of the source; the target's where nothing is said.
+    pub database: Option<String>,
+    /// `schema` of the source; its name where nothing is said.
+    pub schema: String,
+    /// `identifier`; the table's name where nothing is said.
+    pub identifier: String,
+    /// `description` of the table.
+    pub description: String,
+    /// `description` of the source.
+    pub source_description: String,
+    /// `columns`.
+    pub columns: IndexMap<String, Column>,
+    /// `config`, `tags` and `meta` of the source, then the table's.
+    pub configs: Vec<PropertyConfig>,
+}
+
+/// Sections that dbt has and that nothing reads here.
+const OTHER_SECTIONS: [&str; 13] = [
+    "version",
+    "analyses",
+    "catalogs",
+    "data_tests",
+    "exposures",
+    "functions",
+    "groups",
+    "metrics",
+    "saved_queries",
+    "seeds",
+    "semantic_models",
+    "snapshots",
+    "unit_tests",
+];
+
+/// Keys whose Jinja waits: hooks, descriptions (`doc()`), and the arguments of tests.
+fn is_rendered_late(key: &str) -> bool {
+    is_hook(key) || matches!(key, "description" | "tests" | "data_tests" | "unit_tests")
+}
+
+/// Reads property files into one [`Properties`].
+pub(super) struct Reader<'a> {
+    pub render: &'a Render<'a>,
+    pub scope: Scope<'a>,
+    pub models: &'a [ModelFile],
+    pub model_paths: &'a [PathBuf],
+    pub errors: &'a mut Vec<LoadError>,
+    pub warnings: &'a mut Vec<Warning>,
+    pub properties: Properties,
+}
+
+impl Reader<'_> {
+    /// Adds one file's tree.
+    pub fn file(&mut self, yaml: &Yaml) {
+        if yaml.is_null() {
+            return;
+        }
+        let mut failures: Vec<RenderError> = Vec::new();
+        let yaml = render_tree(
+            yaml,
+            self.render,
+            &self.scope,
+            &is_rendered_late,
+            &mut failures,
+        );
+        self.errors
+            .extend(failures.into_iter().map(LoadError::from));
+        let problems: RefCell<Vec<YamlError>> = RefCell::default();
+        if let Some(fields) = Fields::of(&yaml, "", &problems) {
+            for model in fields.maps("models") {
+                self.model(model);
+            }
+            for source in fields.maps("sources") {
+                self.source(&source);
+                source.finish(self.warnings);
+            }
+            for item in fields.maps("macros") {
+                self.macro_(item);
+            }
+            fields.known(&OTHER_SECTIONS);
+            fields.known(&["tests"]);
+            fields.finish(self.warnings);
+        }
+        self.errors
+            .extend(problems.into_inner().into_iter().map(LoadError::from));
+    }
+
+    fn model(&mut self, fields: Fields<'_>) {
+        let Some((name, at)) = required_name(&fields, "the model's name: its file without `.sql`")
+        else {
+            return;
+        };
+        let model = ModelProperties {
+            description: text(&fields, "description"),
+            columns: self.columns(&fields),
+            config: self.config(&fields),
+            at: at.clone(),
+            name,
+        };
+        fields.known(&[
+            "tests",
+            "data_tests",
+            "versions",
+            "latest_version",
+            "constraints",
+        ]);
+        fields.known(&[
+            "deprecation_date",
+            "time_spine",
+            "primary_key",
+            "agg_time_dimension",
+        ]);
+        fields.finish(self.warnings);
+        if !self.models.iter().any(|file| file.name == model.name) {
+            self.warnings.push(Warning::UnknownModel {
+                path: at.file().path().display().to_string(),
+                help: nearest_model(&model.name, self.models),
+                name: model.name.clone(),
+                file: Arc::clone(at.file()),
+                at: at.span(),
+            });
+        }
+        match self.properties.models.entry(model.name.clone()) {
+            Slot::Vacant(slot) => {
+                slot.insert(model);
+            }
+            Slot::Occupied(slot) => {
+                let error = twice("the model", &model.name, &slot.get().at, at);
+                self.errors.push(error);
+            }
+        }
+    }
+
+    fn macro_(&mut self, fields: Fields<'_>) {
+        let Some((name, at)) = required_name(&fields, "the macro's name") else {
+            return;
+        };
+        let description = text(&fields, "description");
+        fields.known(&["arguments", "config", "docs", "meta"]);
+        fields.finish(self.warnings);
+        let at = at.clone();
+        match self.properties.macros.entry(name.clone()) {
+            Slot::Vacant(slot) => {
+                slot.insert(MacroProperties {
+                    name,
+                    at,
+                    description,
+                });
+            }
+            Slot::Occupied(slot) => {
+                let error = twice("the macro", &name, &slot.get().at, &at);
+                self.errors.push(error);
+            }
+        }
+    }
+
+    fn source(&mut self, source: &Fields<'_>) {
+        let Some((source_name, at)) =
+            required_name(source, "the source's name, the first argument of source()")
+        else {
+            return;
+        };
+        let database = source.text(&["database"]).map(|(text, _)| text);
+        let schema = source
+            .text(&["schema"])
+            .map_or_else(|| source_name.clone(), |(text, _)| text);
+        let source_description = text(source, "description");
+        let source_config = self.config(source);
+        source.known(&[
+            "version",
+            "loader",
+            "loaded_at_field",
+            "loaded_at_query",
+            "freshness",
+        ]);
+        source.known(&["overrides", "quoting", "tests", "data_tests"]);
+        let file = at.file().path().to_path_buf();
+        let folders = self.folders(&file);
+        for table in source.maps("tables") {
+            let hint = "the table's name, the second argument of source()";
+            let Some((name, at)) = required_name(&table, hint) else {
+                continue;
+            };
+            let read = SourceTable {
+                source_name: source_name.clone(),
+                at: at.clone(),
+                file: file.clone(),
+                folders: folders.clone(),
+                database: database.clone(),
+                schema: schema.clone(),
+                identifier: table
+                    .text(&["identifier"])
+                    .map_or_else(|| name.clone(), |(text, _)| text),
+                description: text(&table, "description"),
+                source_description: source_description.clone(),
+                columns: self.columns(&table),
+                configs: vec![source_config.clone(), self.config(&table)],
+                name,
+            };
+            table.known(&["loader", "loaded_at_field", "loaded_at_query", "freshness"]);
+            table.known(&["external", "quoting", "tests", "data_tests"]);
+            table.finish(self.warnings);
+            match self
+                .properties
+                .sources
+                .entry((source_name.clone(), read.name.clone()))
+            {
+                Slot::Vacant(slot) => {
+                    slot.insert(read);
+                }
+                Slot::Occupied(slot) => {
+                    let name = format!("{source_name}.{}", read.name);
+                    let error = twice("the source table", &name, &slot.get().at, at);
+                    self.errors.push(error);
+                }
+            }
+        }
+    }
+
+    fn columns(&mut self, fields: &Fields<'_>) -> IndexMap<String, Column> {
+        let mut columns = IndexMap::new();
+        for column in fields.maps("columns") {
+            let Some((name, _)) = required_name(&column, "the column's name") else {
+                continue;
+            };
+            let read = Column {
+                data_type: column.text(&["data_type"]).map(|(text, _)| text),
+                description: text(&column, "description"),
+                name: name.clone(),
+            };
+            column.known(&[
+                "tests",
+                "data_tests",
+                "tags",
+                "meta",
+                "docs",
+                "config",
+                "quote",
+            ]);
+            column.known(&[
+                "constraints",
+                "policy_tags",
+                "granularity",
+                "identifier",
+                "dimension",
+            ]);
+            column.finish(self.warnings);
+            columns.insert(name, read);
+        }
+        columns
+    }
+
+    /// `config`, over the config keys that dbt takes beside it.
+    fn config(&mut self, fields: &Fields<'_>) -> PropertyConfig {
+        let mut config = PropertyConfig::new();
+        for key in ["tags", "meta", "docs", "access", "group"] {
+            if let Some((_, entry)) = fields.any(&[key]) {
+                config.insert(key.to_owned(), (entry.value.to_value(), entry.key.clone()));
+            }
+        }
+        if fields.map("config").is_some()
+            && let Some(yaml) = fields.value("config")
+        {
+            for (key, (value, at)) in entries(yaml) {
+                check_key(&key, &at, self.warnings);
+                match config.entry(key) {
+                    Slot::Occupied(mut slot) if slot.key() == "tags" => {
+                        let both = [slot.get().0.clone(), value];
+                        let all = both.into_iter().flat_map(|tags| match tags {
+                            Value::Array(tags) => tags,
+                            tag => vec![tag],
+                        });
+                        slot.get_mut().0 = all.collect();
+                    }
+                    Slot::Occupied(mut slot) => *slot.get_mut() = (value, at),
+                    Slot::Vacant(slot) => {
+                        slot.insert((value, at));
+                    }
+                }
+            }
+        }
+        config
+    }
+
+    fn folders(&self, file: &std::path::Path) -> Vec<String> {
+        let inner = self
+            .model_paths
+            .iter()
+            .find_map(|base| file.strip_prefix(base).ok())
+            .unwrap_or(file);
+        inner
+            .parent()
+            .into_iter()
+            .flat_map(std::path::Path::iter)
+            .map(|part| part.to_string_lossy().into_owned())
+            .collect()
+    }
+}
+
+fn required_name<'a>(fields: &Fields<'a>, what: &str) -> Option<(String, &'a Location)> {
+    let name = fields.text(&["name"]);
+    if name.is_none() && fields.value("name").is_none() {
+        fields.missing("name", &format!("add `name: …`, {what}"));
+    }
+    name
+}
+
+fn text(fields: &Fields<'_>, key: &'static str) -> String {
+    fields
+        .text(&[key])
+        .map(|(text, _)| text)
+        .unwrap_or_default()
+}
+
+fn twice(kind: &'static str, name: &str, first: &Location, second: &Location) -> LoadError {
+    let place = |at: &Location| format!("{}:{}", at.file().path().display(), at.line());
+    LoadError::from(ProjectError::DuplicateProperties {
+        kind,
+        name: name.to_owned(),
+        first: place(first),
+        second: place(second),
+        file: Arc::clone(second.file()),
+        at: second.span(),
+    })
+}
