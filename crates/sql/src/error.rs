@@ -33,7 +33,7 @@ pub enum ParseErrorKind {
 impl ParseError {
     /// An error at `span` of `source`. `message` is the text behind the kind's prefix and may hold no secret.
     pub(crate) fn new(kind: ParseErrorKind, message: String, source: &str, span: Span) -> Self {
-        let (excerpt, caret) = shown_line(source, span.start);
+        let (excerpt, caret) = shortened(shown_line(source, span.start));
         Self {
             kind,
             message,
@@ -69,7 +69,7 @@ impl ParseError {
         self.location.column
     }
 
-    /// The line in which it stands, secrets replaced.
+    /// The line in which it stands, secrets replaced; of a very long line the part around the error.
     pub fn excerpt(&self) -> &str {
         &self.excerpt
     }
@@ -80,11 +80,11 @@ impl fmt::Display for ParseError {
         match self.kind {
             ParseErrorKind::Syntax => {
                 let label = format!("LINE {}: ", self.location.line);
-                let indent = label.len() + self.caret;
+                let indent = " ".repeat(label.len() + self.caret);
                 write!(
                     f,
-                    "sql parser error: {}\n{label}{}\n{:indent$}^",
-                    self.message, self.excerpt, ""
+                    "sql parser error: {}\n{label}{}\n{indent}^",
+                    self.message, self.excerpt
                 )
             }
             ParseErrorKind::NotImplemented => write!(
@@ -125,6 +125,25 @@ fn shown_line(source: &str, offset: usize) -> (String, usize) {
     (shown, caret)
 }
 
+/// The same, but of a very long line (an INSERT of many rows) only what is near the caret.
+fn shortened((line, caret): (String, usize)) -> (String, usize) {
+    const MOST: usize = 400;
+    const AROUND: usize = 150;
+    let length = line.chars().count();
+    if length <= MOST {
+        return (line, caret);
+    }
+    let start = caret.saturating_sub(AROUND);
+    let end = (caret + AROUND).min(length);
+    let part: String = line.chars().skip(start).take(end - start).collect();
+    let before = if start > 0 { "…" } else { "" };
+    let behind = if end < length { "…" } else { "" };
+    (
+        format!("{before}{part}{behind}"),
+        caret - start + before.chars().count(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +179,26 @@ mod tests {
             error.to_string(),
             "sql parser error: found: oops\nLINE 1: CREATE SECRET s WITH (backend = 'meta') AS '***' oops;\n\
              \u{20}                                                        ^"
+        );
+    }
+
+    #[test]
+    fn shows_the_near_part_of_a_long_line() {
+        let source = format!(
+            "INSERT INTO t VALUES {} oops {}",
+            "(1), ".repeat(100),
+            "(1), ".repeat(100)
+        );
+        let error = at(&source, "oops");
+        assert!(error.excerpt().chars().count() < 310, "{error}");
+        assert!(error.excerpt().starts_with('…') && error.excerpt().ends_with('…'));
+        let shown = error.to_string();
+        let (line, caret) = shown.rsplit_once('\n').expect("the caret has its own line");
+        let line = line.rsplit('\n').next().expect("the excerpt has a line");
+        let column = caret.chars().count() - 1;
+        assert_eq!(
+            line.chars().skip(column).take(4).collect::<String>(),
+            "oops"
         );
     }
 }

@@ -84,8 +84,10 @@ pub(crate) fn hidden_parts(sql: &str) -> Vec<Hidden> {
     let mut parts = Vec::new();
     let mut seen: Vec<Token> = Vec::new();
     let mut statement = 0;
+    // Behind the AS of CREATE SECRET or ALTER SECRET.
+    let mut in_secret = false;
     for token in tokenize(sql) {
-        if is_value(token.kind) && is_secret_value(sql, &seen[statement..]) {
+        if is_value(token.kind) && (in_secret || is_secret_value(sql, &seen[statement..])) {
             parts.push(Hidden {
                 span: token.span,
                 replacement: "'***'",
@@ -98,6 +100,9 @@ pub(crate) fn hidden_parts(sql: &str) -> Vec<Hidden> {
         }
         if token.is_symbol(sql, ";") {
             statement = seen.len();
+            in_secret = false;
+        } else if token.is_word(sql, "as") {
+            in_secret |= is_secret_statement(sql, &seen[statement..]);
         }
     }
     parts
@@ -122,9 +127,13 @@ fn is_secret_value(sql: &str, before: &[Token]) -> bool {
     if last.is_symbol(sql, "=") || last.is_word(sql, "to") {
         return is_secret_key(&key_at_end(sql, rest));
     }
-    let secret_statement = (before[0].is_word(sql, "create") || before[0].is_word(sql, "alter"))
-        && before.get(1).is_some_and(|t| t.is_word(sql, "secret"));
-    secret_statement && before.iter().any(|t| t.is_word(sql, "as"))
+    false
+}
+
+/// Whether these are the tokens of a CREATE SECRET or ALTER SECRET.
+fn is_secret_statement(sql: &str, tokens: &[Token]) -> bool {
+    matches!(tokens, [verb, object, ..]
+        if (verb.is_word(sql, "create") || verb.is_word(sql, "alter")) && object.is_word(sql, "secret"))
 }
 
 /// The dotted name that ends a list of tokens.

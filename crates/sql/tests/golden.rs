@@ -26,8 +26,8 @@ fn golden() -> PathBuf {
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(golden().join(folder))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("the golden folder is there")
+        .map(|entry| entry.expect("the folder can be read").path())
         .filter(|path| path.extension().is_some_and(|found| found == extension))
         .collect();
     files.sort();
@@ -39,8 +39,12 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 fn records() -> Vec<Record> {
     let mut records = Vec::new();
     for path in files("sql", "slt").into_iter().chain(files("lake", "slt")) {
-        let text = fs::read_to_string(&path).unwrap();
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).expect("the file can be read");
+        let name = path
+            .file_stem()
+            .expect("a file has a name")
+            .to_string_lossy()
+            .into_owned();
         let mut lines = text.lines().enumerate().peekable();
         while let Some((number, header)) = lines.next() {
             let words: Vec<&str> = header.split_whitespace().collect();
@@ -127,7 +131,7 @@ fn what_risingwave_calls_a_syntax_error_is_refused() {
 
 /// A line of `errors/*.jsonl`, as far as needed.
 fn field<'a>(line: &'a serde_json::Value, name: &str) -> &'a str {
-    line[name].as_str().unwrap()
+    line[name].as_str().expect("the field is a string")
 }
 
 #[test]

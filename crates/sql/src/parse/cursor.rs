@@ -1,5 +1,7 @@
 //! A place in the tokens of one statement, the small steps of the grammar, and how RisingWave words a refusal.
 
+use std::borrow::Cow;
+
 use crate::error::{ParseError, ParseErrorKind};
 use crate::lexer::{Location, Span, Token, TokenKind};
 use crate::redact::hidden_parts;
@@ -247,10 +249,7 @@ impl<'a> Cursor<'a> {
                 return Ok(());
             }
             match token.kind {
-                TokenKind::Unknown => {
-                    let message = format!("unexpected character {:?}", self.text(token));
-                    return Err(self.failure(message));
-                }
+                TokenKind::Unknown => return Err(self.expected("an expression")),
                 TokenKind::QuotedIdent | TokenKind::String | TokenKind::Word => {
                     self.follows(token)?
                 }
@@ -415,17 +414,21 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next token for a message, unless it is a secret.
-    fn found(&self) -> &'a str {
+    fn found(&self) -> Cow<'a, str> {
         let Some(token) = self.peek() else {
-            return "EOF";
+            return "EOF".into();
         };
+        if token.kind == TokenKind::Unknown {
+            // It may be one that cannot be seen, such as a no-break space out of a document.
+            return format!("{:?}", self.text(token)).into();
+        }
         let hidden = hidden_parts(self.source);
         if hidden
             .iter()
             .any(|part| part.span.start < token.span.end && token.span.start < part.span.end)
         {
-            return "'***'";
+            return "'***'".into();
         }
-        self.text(token)
+        self.text(token).into()
     }
 }
