@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow::array::RecordBatch;
 use iceberg::spec::{DataFile, DataFileFormat, TableMetadata};
@@ -20,17 +20,11 @@ use parquet::file::properties::WriterProperties;
 
 use crate::columns;
 use crate::error::LakeError;
-use crate::store::Lake;
+use crate::store::{Lake, Retention};
 use crate::tables::TableName;
 
 /// The snapshot summary's key for the caller's commit id.
 pub(crate) const COMMIT_ID: &str = "rwt.commit-id";
-
-/// Snapshots that are always kept; commit ids are remembered at least this far back.
-const SNAPSHOTS_KEPT: usize = 50;
-
-/// Snapshots younger than this are kept too, for readers that have looked them up and not opened them yet.
-const SNAPSHOT_AGE: Duration = Duration::from_secs(60);
 
 /// What an append did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +100,12 @@ impl Lake {
                 Err(_) => return Err(LakeError::write(&table)(error)),
             },
         };
-        self.remove_expired(&before, &after);
+        match self.expire_snapshots(&after).await {
+            Ok(expired) => self.remove_expired(&before, expired.as_ref().unwrap_or(&after)),
+            Err(error) => {
+                tracing::warn!(%table, %error, "cannot expire old snapshots of a lake table")
+            }
+        }
         let snapshot_id =
             committed(after.metadata(), commit_id).and_then(|outcome| outcome.snapshot_id);
         Ok(AppendOutcome {
@@ -197,22 +196,35 @@ impl Lake {
                 commit_id.to_string(),
             )]))
             .add_data_files(files);
-        let mut transaction = append.apply(transaction)?;
-        // A commit every two seconds would otherwise grow the metadata file without end.
-        let snapshots = before.metadata().snapshots().len();
-        if snapshots >= SNAPSHOTS_KEPT {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            let oldest =
-                i64::try_from(now.saturating_sub(SNAPSHOT_AGE).as_millis()).unwrap_or(i64::MAX);
-            let expire = transaction
-                .expire_snapshots()
-                .expire_older_than_ms(oldest)
-                .retain_last(SNAPSHOTS_KEPT);
-            transaction = expire.apply(transaction)?;
+        append.apply(transaction)?.commit(&self.inner.catalog).await
+    }
+
+    /// Lets old snapshots expire, which a commit every two seconds would otherwise pile up in the metadata file. A commit of its
+    /// own, once in a while: iceberg refuses it in the transaction of an append.
+    async fn expire_snapshots(&self, table: &Table) -> iceberg::Result<Option<Table>> {
+        let Retention { snapshots, age } = self.inner.retention;
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let oldest = i64::try_from(now.saturating_sub(age).as_millis()).unwrap_or(i64::MAX);
+        let expired = table
+            .metadata()
+            .snapshots()
+            .filter(|snapshot| snapshot.timestamp_ms() < oldest)
+            .count();
+        if expired < 2 * snapshots {
+            return Ok(None);
         }
-        transaction.commit(&self.inner.catalog).await
+        let transaction = Transaction::new(table);
+        let expire = transaction
+            .expire_snapshots()
+            .expire_older_than_ms(oldest)
+            .retain_last(snapshots);
+        expire
+            .apply(transaction)?
+            .commit(&self.inner.catalog)
+            .await
+            .map(Some)
     }
 
     /// Removes the files that only expired snapshots and dropped entries of the metadata log named: both lists come from the
@@ -265,5 +277,77 @@ pub(crate) fn remove_quietly(path: &Path) {
         && error.kind() != std::io::ErrorKind::NotFound
     {
         tracing::warn!(path = %path.display(), %error, "cannot remove a file of the lake that is no longer needed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use arrow::array::Int64Array;
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn metadata_does_not_grow_with_the_commits() {
+        let dir = tempfile::tempdir().unwrap();
+        let lake = Lake::open_keeping(
+            dir.path(),
+            Retention {
+                snapshots: 5,
+                age: Duration::ZERO,
+            },
+        )
+        .await
+        .unwrap();
+        let schema = Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true)]));
+        lake.create_table("public", "t", &schema).await.unwrap();
+        for id in 0..40 {
+            let rows = RecordBatch::try_new(
+                Arc::clone(&schema),
+                vec![Arc::new(Int64Array::from(vec![id]))],
+            )
+            .unwrap();
+            lake.append("public", "t", vec![rows], &format!("c{id}"))
+                .await
+                .unwrap();
+        }
+        let stats = lake.stats("public", "t").await.unwrap();
+        assert_eq!((stats.rows, stats.data_files), (40, 40));
+        assert!(stats.snapshots <= 10, "{} snapshots", stats.snapshots);
+        let count = |ending: &str| {
+            let files = std::fs::read_dir(dir.path().join("warehouse/public/t/metadata")).unwrap();
+            files
+                .filter(|file| {
+                    file.as_ref()
+                        .unwrap()
+                        .file_name()
+                        .to_str()
+                        .unwrap()
+                        .ends_with(ending)
+                })
+                .count()
+        };
+        assert!(
+            count(".metadata.json") <= 31,
+            "{} metadata files",
+            count(".metadata.json")
+        );
+        let manifests = 40;
+        assert!(
+            count(".avro") <= manifests + 10,
+            "{} manifests and lists",
+            count(".avro")
+        );
+        // What is left is a whole table.
+        drop(lake);
+        let lake = Lake::open(dir.path()).await.unwrap();
+        assert_eq!(lake.scan("public", "t").await.unwrap().rows(), 40);
+        assert_eq!(
+            lake.last_commit_id("public", "t").await.unwrap().as_deref(),
+            Some("c39")
+        );
     }
 }

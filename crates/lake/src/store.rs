@@ -23,6 +23,24 @@ const CATALOG: &str = "rwt";
 /// How long a writer waits for another process's SQLite lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How much history a table keeps. A reader that has looked up a snapshot and not opened it yet still has to find it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retention {
+    /// Snapshots that are always kept; commit ids are remembered at least this far back.
+    pub(crate) snapshots: usize,
+    /// Snapshots younger than this are kept too.
+    pub(crate) age: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            snapshots: 50,
+            age: Duration::from_secs(60),
+        }
+    }
+}
+
 /// An open lake. Cheap to clone; clones share the catalog's connections and the cache of rows.
 #[derive(Clone)]
 pub struct Lake {
@@ -37,6 +55,7 @@ pub(crate) struct Inner {
     /// Our own connections: the checks that iceberg's catalog does not make.
     db: SqlitePool,
     tables: Mutex<HashMap<TableName, Arc<TableState>>>,
+    pub(crate) retention: Retention,
     /// Held while the lake is open to write; None for readers.
     lock: Option<File>,
 }
@@ -57,12 +76,15 @@ impl Lake {
     /// # Errors
     /// When another process writes to it, when the folder or the catalog cannot be read, or when the lake was moved.
     pub async fn open(dir: impl AsRef<Path>) -> Result<Self, LakeError> {
-        let dir = dir.as_ref();
+        Self::open_keeping(dir.as_ref(), Retention::default()).await
+    }
+
+    pub(crate) async fn open_keeping(dir: &Path, retention: Retention) -> Result<Self, LakeError> {
         let warehouse = dir.join("warehouse");
         std::fs::create_dir_all(&warehouse).map_err(LakeError::folder(&warehouse))?;
         let dir = dir.canonicalize().map_err(LakeError::folder(dir))?;
         let lock = Self::lock(&dir)?;
-        let lake = Self::connect(dir, Some(lock)).await?;
+        let lake = Self::connect(dir, Some(lock), retention).await?;
         lake.clean_up().await?;
         Ok(lake)
     }
@@ -79,7 +101,7 @@ impl Lake {
             });
         }
         let dir = dir.canonicalize().map_err(LakeError::folder(dir))?;
-        Self::connect(dir, None).await
+        Self::connect(dir, None, Retention::default()).await
     }
 
     /// The folder of the lake, absolute.
@@ -104,7 +126,11 @@ impl Lake {
         }
     }
 
-    async fn connect(dir: PathBuf, lock: Option<File>) -> Result<Self, LakeError> {
+    async fn connect(
+        dir: PathBuf,
+        lock: Option<File>,
+        retention: Retention,
+    ) -> Result<Self, LakeError> {
         let text = dir
             .to_str()
             .ok_or_else(|| LakeError::Path { path: dir.clone() })?;
@@ -157,6 +183,7 @@ impl Lake {
                 catalog,
                 db,
                 tables: Mutex::default(),
+                retention,
                 lock,
             }),
         };
