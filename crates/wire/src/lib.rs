@@ -5,12 +5,25 @@
 //! sequence of them may panic, allocate without limit or hold a connection for ever before it has a session.
 
 mod backend;
+mod canonical;
+mod decode;
+mod encode;
 mod error;
+mod extended;
+mod guard;
+mod message;
 mod param;
+mod reply;
+mod rows;
+mod server;
+mod session;
+mod socket;
+mod types;
 
 pub use backend::{
     Backend, Canceller, Column, Connection, Outcome, Prepared, RowStream, RowsTag, Startup, rows_of,
 };
 pub use error::{SqlError, SqlState};
 pub use param::Param;
+pub use server::{Limits, serve, serve_within};
 pub use tokio_util::sync::CancellationToken;
