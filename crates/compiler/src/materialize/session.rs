@@ -61,7 +61,7 @@ impl std::error::Error for DatabaseError {}
 
 /// One connection's worth of statements. A node's materialization runs on one session, from its first hook to its last.
 ///
-/// Statements may hold secret references ([`crate::jinja::secret`]); an implementation resolves them at the last moment.
+/// Statements may hold secret references ([`rwt_project::profile::secret`]); an implementation resolves them at the last moment.
 pub trait Session: Send {
     /// Runs one or more statements and returns what the last one gave.
     ///
@@ -73,7 +73,11 @@ pub trait Session: Send {
     ///
     /// # Errors
     /// What the database refused.
-    fn relation(&mut self, schema: &str, identifier: &str) -> Result<Option<ExistingRelation>, DatabaseError>;
+    fn relation(
+        &mut self,
+        schema: &str,
+        identifier: &str,
+    ) -> Result<Option<ExistingRelation>, DatabaseError>;
 
     /// Whether queries have real answers (`execute` in Jinja is true either way, as in dbt's run phase).
     fn is_live(&self) -> bool;

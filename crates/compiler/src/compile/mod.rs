@@ -1,0 +1,171 @@
+//! A node's text and statements: rendering with `execute` true, ephemeral models as common table expressions, and what
+//! becomes of it on disk ([`output`]) and as one script ([`script`]).
+
+pub mod output;
+pub mod script;
+
+use std::path::PathBuf;
+
+use rwt_project::manifest::UniqueId;
+use rwt_sql::ObjectName;
+use rwt_sql::lexer::tokenize;
+use serde::Serialize;
+
+use crate::jinja::LineMap;
+use crate::materialize::{RecordedStatement, created};
+
+/// A node as it would be built on an empty database.
+#[derive(Debug, Clone, Serialize)]
+pub struct CompiledNode {
+    /// Its id.
+    pub unique_id: UniqueId,
+    /// Its name.
+    pub name: String,
+    /// Its materialization.
+    pub materialized: String,
+    /// The model's file, relative to the project.
+    pub original_file_path: PathBuf,
+    /// The same, relative to its model path.
+    pub path: PathBuf,
+    /// The model's text, rendered. Secrets are markers.
+    pub compiled_code: String,
+    /// What its materialization sends, in order.
+    #[serde(skip)]
+    pub statements: Vec<RecordedStatement>,
+}
+
+impl CompiledNode {
+    /// What the statements make, in order: the kind in dbt-risingwave's words, and the name as written.
+    pub fn objects(&self) -> Vec<(&'static str, &ObjectName)> {
+        self.statements
+            .iter()
+            .filter_map(|recorded| created(&recorded.statement))
+            .map(|(kind, name, _)| (kind, name))
+            .collect()
+    }
+}
+
+/// A model's rendered text and the way back to the model's lines.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Body {
+    /// What the materialization gets as `sql`.
+    pub code: String,
+    /// The part of `code` that is the model's own text, without common table expressions of ephemeral models.
+    pub own: String,
+    /// Where `own` begins in the rendered text.
+    pub own_start: usize,
+    /// The whole rendered text.
+    pub rendered: String,
+    /// From the rendered text to the file's lines.
+    pub lines: LineMap,
+}
+
+impl Body {
+    /// Takes a rendered text: without white space around it and without its closing `;`.
+    pub fn new(rendered: String, lines: LineMap) -> Self {
+        let trimmed = rendered.trim_end().trim_end_matches(';').trim_end();
+        let own_start = trimmed.len() - trimmed.trim_start().len();
+        let own = trimmed[own_start..].to_owned();
+        Self {
+            code: own.clone(),
+            own,
+            own_start,
+            rendered,
+            lines,
+        }
+    }
+
+    /// Puts common table expressions before the query: name and query of each.
+    pub fn add_ctes(&mut self, ctes: &[(String, String)]) {
+        if ctes.is_empty() {
+            return;
+        }
+        let list: Vec<String> = ctes
+            .iter()
+            .map(|(name, query)| format!("{name} as (\n{query}\n)"))
+            .collect();
+        let list = list.join(", ");
+        match leading_with(&self.own) {
+            Some((end, recursive)) => {
+                let with = if recursive { "with recursive" } else { "with" };
+                self.own_start += end;
+                let own = self.own.split_off(end);
+                self.code = format!("{}{with} {list},{own}", comments_before_with(&self.own));
+                self.own = own;
+            }
+            None => self.code = format!("with {list}\n{}", self.own),
+        }
+    }
+
+    /// The line of the model's file for a line of a statement that holds the model's text; the text's first line where
+    /// the statement's line is not known. None if the statement does not hold it.
+    pub fn source_line(&self, statement: &str, line: Option<u32>) -> Option<usize> {
+        let own_at = statement.find(&self.own)?;
+        let offset = match line {
+            Some(line) => {
+                let start = line_start(statement, usize::try_from(line).ok()?)?;
+                let content = statement[start..].len()
+                    - statement[start..].trim_start_matches([' ', '\t']).len();
+                (start + content)
+                    .checked_sub(own_at)
+                    .filter(|offset| *offset <= self.own.len())?
+            }
+            None => 0,
+        };
+        self.lines.line(&self.rendered, self.own_start + offset)
+    }
+}
+
+fn line_start(text: &str, line: usize) -> Option<usize> {
+    if line <= 1 {
+        return Some(0);
+    }
+    text.match_indices('\n').nth(line - 2).map(|(at, _)| at + 1)
+}
+
+/// The byte behind a query's leading `WITH [RECURSIVE]`, comments before it included.
+fn leading_with(sql: &str) -> Option<(usize, bool)> {
+    let mut words = tokenize(sql)
+        .into_iter()
+        .filter(|token| !token.kind.is_trivia());
+    let first = words.next().filter(|token| token.is_word(sql, "with"))?;
+    match words.next() {
+        Some(second) if second.is_word(sql, "recursive") => Some((second.span.end, true)),
+        _ => Some((first.span.end, false)),
+    }
+}
+
+/// What stands before the `with` that a head ends in.
+fn comments_before_with(head: &str) -> &str {
+    let with = tokenize(head)
+        .into_iter()
+        .find(|token| !token.kind.is_trivia());
+    with.map_or("", |token| &head[..token.span.start])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_cte(sql: &str) -> String {
+        let mut body = Body::new(sql.to_owned(), LineMap::default());
+        body.add_ctes(&[("__dbt__cte__a".to_owned(), "select 1".to_owned())]);
+        body.code
+    }
+
+    #[test]
+    fn ephemeral_models_become_the_first_expressions() {
+        assert_eq!(
+            with_cte("select * from __dbt__cte__a;\n"),
+            "with __dbt__cte__a as (\nselect 1\n)\nselect * from __dbt__cte__a"
+        );
+        assert_eq!(
+            with_cte("-- note\nWITH b as (select 2) select * from b"),
+            "-- note\nwith __dbt__cte__a as (\nselect 1\n), b as (select 2) select * from b"
+        );
+        assert_eq!(
+            with_cte("with recursive b as (select 2) select 3"),
+            "with recursive __dbt__cte__a as (\nselect 1\n), b as (select 2) select 3"
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! The files under `compiled/`: written, compared, and removed when their model is gone.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use walkdir::WalkDir;
+
+use super::CompiledNode;
+use crate::error::CompileError;
+
+/// The directory of the output, relative to the project.
+pub const DIRECTORY: &str = "compiled";
+
+/// The script's name in it.
+pub const SCRIPT: &str = "all_models.sql";
+
+const MODELS: &str = "models";
+
+/// Files by path below [`DIRECTORY`], with their text.
+#[derive(Debug, Default, Clone)]
+pub struct Output {
+    files: BTreeMap<PathBuf, String>,
+    /// Whether the files are all there should be, so that others are stale.
+    complete: bool,
+}
+
+/// How a file differs from what it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Difference {
+    /// Not there.
+    Missing,
+    /// Another text.
+    Changed,
+    /// There, without a model.
+    Stale,
+}
+
+impl Output {
+    /// The files of some nodes, without a script: others are left alone.
+    pub fn of_nodes<'a>(nodes: impl IntoIterator<Item = &'a CompiledNode>) -> Self {
+        let files = nodes
+            .into_iter()
+            .map(|node| {
+                let path = Path::new(MODELS).join(&node.path);
+                (path, format!("{}\n", node.compiled_code.trim_end()))
+            })
+            .collect();
+        Self {
+            files,
+            complete: false,
+        }
+    }
+
+    /// The files of all nodes, and the script.
+    pub fn complete<'a>(nodes: impl IntoIterator<Item = &'a CompiledNode>, script: String) -> Self {
+        let mut output = Self::of_nodes(nodes);
+        output.files.insert(SCRIPT.into(), script);
+        output.complete = true;
+        output
+    }
+
+    /// Path and text of each file.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, &str)> {
+        self.files
+            .iter()
+            .map(|(path, text)| (path.as_path(), text.as_str()))
+    }
+
+    /// What differs on disk, by path below the project's directory.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn differences(
+        &self,
+        project: &Path,
+    ) -> Result<BTreeMap<PathBuf, Difference>, CompileError> {
+        let root = project.join(DIRECTORY);
+        let mut out = BTreeMap::new();
+        for (path, text) in &self.files {
+            let shown = Path::new(DIRECTORY).join(path);
+            match std::fs::read(root.join(path)) {
+                Ok(found) if found == text.as_bytes() => {}
+                Ok(_) => {
+                    out.insert(shown, Difference::Changed);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    out.insert(shown, Difference::Missing);
+                }
+                Err(error) => return Err(failed(&shown, &error)),
+            }
+        }
+        for path in self.stale(&root) {
+            out.insert(Path::new(DIRECTORY).join(path), Difference::Stale);
+        }
+        Ok(out)
+    }
+
+    /// Makes the disk agree: writes what is missing or changed, removes what is stale. Files that agree are not touched.
+    /// Returns what differed.
+    ///
+    /// # Errors
+    /// A file that cannot be read, written or removed.
+    pub fn write(&self, project: &Path) -> Result<BTreeMap<PathBuf, Difference>, CompileError> {
+        let differences = self.differences(project)?;
+        for (shown, difference) in &differences {
+            let path = project.join(shown);
+            let done = match difference {
+                Difference::Stale => std::fs::remove_file(&path),
+                Difference::Missing | Difference::Changed => {
+                    let inner = shown.strip_prefix(DIRECTORY).unwrap_or(shown);
+                    let text = self.files.get(inner).map_or("", String::as_str);
+                    write_file(&path, text)
+                }
+            };
+            done.map_err(|error| failed(shown, &error))?;
+        }
+        if differences
+            .values()
+            .any(|difference| *difference == Difference::Stale)
+        {
+            remove_empty(&project.join(DIRECTORY).join(MODELS));
+        }
+        Ok(differences)
+    }
+
+    /// SQL files below `models` that no node has; hidden files are nobody's business.
+    fn stale(&self, root: &Path) -> Vec<PathBuf> {
+        if !self.complete {
+            return Vec::new();
+        }
+        WalkDir::new(root.join(MODELS))
+            .into_iter()
+            .filter_map(Result::ok)
+            .filter(|entry| entry.file_type().is_file())
+            .filter(|entry| {
+                entry
+                    .path()
+                    .extension()
+                    .is_some_and(|extension| extension == "sql")
+            })
+            .filter_map(|entry| entry.path().strip_prefix(root).ok().map(Path::to_path_buf))
+            .filter(|path| !self.files.contains_key(path))
+            .collect()
+    }
+}
+
+/// Writes beside the file and renames, so that nobody ever reads half a file.
+fn write_file(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    let beside = path.with_extension("sql.new");
+    std::fs::write(&beside, text)?;
+    std::fs::rename(&beside, path)
+}
+
+fn remove_empty(directory: &Path) {
+    let walk = WalkDir::new(directory).min_depth(1).contents_first(true);
+    for entry in walk.into_iter().filter_map(Result::ok) {
+        if entry.file_type().is_dir() {
+            // Fails where something is left in it, which is as it should be.
+            let _ = std::fs::remove_dir(entry.path());
+        }
+    }
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> CompileError {
+    CompileError::Write {
+        path: path.to_path_buf(),
+        cause: error.to_string(),
+    }
+}

@@ -1,0 +1,189 @@
+//! What can be wrong with a project's models and macros, and with building them.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
+use rwt_project::graph::CycleError;
+use rwt_project::manifest::UniqueId;
+use thiserror::Error;
+
+use crate::jinja::{Place, TemplateError};
+use crate::materialize::DatabaseError;
+
+/// One thing that is wrong.
+#[derive(Debug, Error, Diagnostic)]
+#[allow(missing_docs)]
+pub enum CompileError {
+    /// In a model, a macro or a hook.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Template(Box<Problem>),
+    /// Models that read each other.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Cycle(#[from] CycleError),
+    /// A node that is not in the manifest.
+    #[error("there is no node {0}")]
+    #[diagnostic(code(rwt::compile::unknown_node))]
+    UnknownNode(UniqueId),
+    /// A file of the output.
+    #[error("cannot write {path}: {cause}")]
+    #[diagnostic(
+        code(rwt::compile::write),
+        help("check that the directory may be written to and that the disk is not full")
+    )]
+    Write { path: PathBuf, cause: String },
+}
+
+impl CompileError {
+    /// What the database refused, if it was that.
+    pub fn database(&self) -> Option<&DatabaseError> {
+        match self {
+            Self::Template(problem) => problem.error.database.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// All that is wrong; at least one. Each has its own source text, so that each is to be shown by itself.
+#[derive(Debug)]
+pub struct CompileErrors(pub Vec<CompileError>);
+
+impl fmt::Display for CompileErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, error) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CompileErrors {}
+
+impl From<CompileError> for CompileErrors {
+    fn from(error: CompileError) -> Self {
+        Self(vec![error])
+    }
+}
+
+/// An error of a template, with the node that it belongs to.
+#[derive(Debug)]
+pub struct Problem {
+    /// The node, if there is one.
+    pub node: Option<UniqueId>,
+    /// What, where, why.
+    pub error: TemplateError,
+    callers: Vec<CallSite>,
+}
+
+impl Problem {
+    /// Prepares an error for people: places inside of rwt's own macros are left out.
+    pub fn new(mut error: TemplateError, node: Option<&UniqueId>) -> CompileError {
+        error
+            .places
+            .retain(|place| !place.at.file().path().starts_with("rwt"));
+        let mut callers = Vec::new();
+        if let Some((cause, outer)) = error.places.split_last() {
+            callers = outer
+                .iter()
+                .rev()
+                .filter(|place| place.at.file() != cause.at.file())
+                .cloned()
+                .map(CallSite)
+                .collect();
+        }
+        CompileError::Template(Box::new(Self {
+            node: node.cloned(),
+            error,
+            callers,
+        }))
+    }
+
+    fn cause(&self) -> Option<&Place> {
+        self.error.places.last()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl Diagnostic for Problem {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.error.code))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let help = self.error.help.as_deref()?;
+        Some(Box::new(help))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(self.cause()?.at.file())
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let cause = self.cause()?;
+        let labels = self
+            .error
+            .places
+            .iter()
+            .filter(|place| place.at.file() == cause.at.file())
+            .map(label);
+        Some(Box::new(labels))
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        if self.callers.is_empty() {
+            return None;
+        }
+        Some(Box::new(
+            self.callers.iter().map(|site| site as &dyn Diagnostic),
+        ))
+    }
+}
+
+fn label(place: &Place) -> LabeledSpan {
+    LabeledSpan::new_with_span(Some(place.note.clone()), place.at.span())
+}
+
+/// A call on the way to the error, in another file.
+#[derive(Debug)]
+struct CallSite(Place);
+
+impl fmt::Display for CallSite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = &self.0.at;
+        write!(
+            f,
+            "called from {}:{}",
+            at.file().path().display(),
+            at.line()
+        )
+    }
+}
+
+impl std::error::Error for CallSite {}
+
+impl Diagnostic for CallSite {
+    fn severity(&self) -> Option<Severity> {
+        Some(Severity::Advice)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(self.0.at.file() as &Arc<_>)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(std::iter::once(label(&self.0))))
+    }
+}

@@ -1,0 +1,240 @@
+//! `adapter`: what dbt's macros ask of the database adapter.
+
+use std::sync::Arc;
+
+use minijinja::value::{Kwargs, Object, Rest, ValueOrKwargs, from_args};
+use minijinja::{Error, State, Value};
+use rwt_project::yaml::nearest;
+use rwt_sql::{Ident, Literal};
+
+use super::collections::{dict, list};
+use super::error::raise;
+use super::macros::MacroValue;
+use super::relation::Relation;
+use super::scope::{Phase, scope_of};
+use super::statement::{execute, find_relation};
+use crate::materialize::drop_statement;
+
+/// `adapter`
+#[derive(Debug)]
+pub struct Adapter;
+
+const METHODS: [&str; 22] = [
+    "already_exists",
+    "cache_added",
+    "cache_dropped",
+    "cache_renamed",
+    "check_schema_exists",
+    "commit",
+    "create_schema",
+    "dispatch",
+    "drop_relation",
+    "drop_schema",
+    "expand_target_column_types",
+    "get_columns_in_relation",
+    "get_relation",
+    "parse_index",
+    "quote",
+    "quote_as_configured",
+    "quote_seed_column",
+    "rename_relation",
+    "sleep",
+    "truncate_relation",
+    "type",
+    "verify_database",
+];
+
+impl Object for Adapter {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        (key.as_str()? == "Relation").then(|| Relation::new("", "", "").value())
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let nothing = Ok(Value::from(""));
+        match method {
+            "dispatch" => dispatch(state, args),
+            "type" => Ok(Value::from("risingwave")),
+            "quote" => {
+                let (name,): (String,) = from_args(args)?;
+                Ok(Value::from(Ident::new(name).quoted()))
+            }
+            "quote_as_configured" | "quote_seed_column" => {
+                let (name, _rest): (String, Rest<ValueOrKwargs>) = from_args(args)?;
+                Ok(Value::from(Ident::new(name).quoted()))
+            }
+            "get_relation" => get_relation(state, args),
+            "already_exists" => {
+                let (schema, name): (String, String) = from_args(args)?;
+                let relation = Relation::new("", &schema, &name);
+                let found = find_relation(&*scope_of(state)?, &relation)?;
+                Ok(Value::from(!found.is_none()))
+            }
+            "get_columns_in_relation" => {
+                let (relation,): (Value,) = from_args(args)?;
+                columns(state, &*Relation::from_value(&relation)?)
+            }
+            "drop_relation" => {
+                let (relation,): (Value,) = from_args(args)?;
+                let relation = Relation::from_value(&relation)?;
+                let kind = relation.kind.as_deref().unwrap_or("table");
+                run(state, &drop_statement(kind, &relation.to_string()))
+            }
+            "rename_relation" => {
+                let (from, to): (Value, Value) = from_args(args)?;
+                let (from, to) = (Relation::from_value(&from)?, Relation::from_value(&to)?);
+                let kind = from.kind.as_deref().unwrap_or("table").replace('_', " ");
+                let name = Ident::new(to.identifier.clone().unwrap_or_default()).quoted();
+                run(state, &format!("alter {kind} {from} rename to {name}"))
+            }
+            "truncate_relation" => {
+                let (relation,): (Value,) = from_args(args)?;
+                run(
+                    state,
+                    &format!("delete from {}", Relation::from_value(&relation)?),
+                )
+            }
+            "create_schema" | "drop_schema" => {
+                let (relation,): (Value,) = from_args(args)?;
+                let relation = Relation::from_value(&relation)?;
+                let schema = Ident::new(relation.schema.clone().unwrap_or_default()).quoted();
+                let sql = match method {
+                    "create_schema" => format!("create schema if not exists {schema}"),
+                    _ => format!("drop schema if exists {schema}"),
+                };
+                run(state, &sql)
+            }
+            "check_schema_exists" => {
+                let (_, schema): (Value, String) = from_args(args)?;
+                let sql = format!(
+                    "select 1 from rw_catalog.rw_schemas where name = {}",
+                    Literal::Text(&schema)
+                );
+                let scope = scope_of(state)?;
+                let (response, _) = execute(&scope, &sql)?;
+                Ok(Value::from(
+                    response.table.is_some_and(|table| !table.rows.is_empty()),
+                ))
+            }
+            "parse_index" => {
+                let (index,): (Value,) = from_args(args)?;
+                Ok(index)
+            }
+            // Nothing is cached, and every statement stands for itself.
+            "commit"
+            | "cache_added"
+            | "cache_dropped"
+            | "cache_renamed"
+            | "verify_database"
+            | "expand_target_column_types" => nothing,
+            "sleep" => {
+                let (seconds,): (f64,) = from_args(args)?;
+                let scope = scope_of(state)?;
+                let live = scope
+                    .session
+                    .as_ref()
+                    .is_some_and(|session| session.lock().is_ok_and(|session| session.is_live()));
+                if live && scope.phase != Phase::Parse && seconds > 0.0 {
+                    std::thread::sleep(std::time::Duration::from_secs_f64(seconds.min(3600.0)));
+                }
+                nothing
+            }
+            _ => Err(raise(
+                "rwt::jinja::adapter",
+                format!("there is no adapter.{method}()"),
+                nearest(method, METHODS).map(|near| format!("did you mean adapter.{near}()?")),
+            )),
+        }
+    }
+}
+
+fn run(state: &State<'_, '_>, sql: &str) -> Result<Value, Error> {
+    let scope = scope_of(state)?;
+    if scope.phase != Phase::Parse {
+        execute(&scope, sql)?;
+    }
+    Ok(Value::from(""))
+}
+
+/// `adapter.dispatch('name', 'package')`: the macro with the most specific prefix.
+fn dispatch(state: &State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let (name, package, keywords): (String, Option<String>, Kwargs) = from_args(args)?;
+    let named: Option<String> = keywords.get("macro_namespace")?;
+    let _: Option<Value> = keywords.get("packages")?;
+    keywords.assert_all_used()?;
+    let scope = scope_of(state)?;
+    let package = package.or(named);
+    scope
+        .shared
+        .macros
+        .dispatch(&name, package.as_deref())
+        .map(MacroValue::value)
+        .ok_or_else(|| {
+            raise(
+                "rwt::jinja::unknown_macro",
+                format!("there is no macro `{name}` to dispatch to"),
+                Some(format!(
+                    "write a macro named default__{name} or risingwave__{name}"
+                )),
+            )
+        })
+}
+
+fn get_relation(state: &State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let (database, schema, identifier, keywords): (
+        Option<String>,
+        Option<String>,
+        Option<String>,
+        Kwargs,
+    ) = from_args(args)?;
+    let text = |given: Option<String>, key: &str| -> Result<String, Error> {
+        let named: Option<String> = keywords.get(key)?;
+        Ok(given.or(named).unwrap_or_default())
+    };
+    let relation = Relation::new(
+        &text(database, "database")?,
+        &text(schema, "schema")?,
+        &text(identifier, "identifier")?,
+    );
+    keywords.assert_all_used()?;
+    find_relation(&*scope_of(state)?, &relation)
+}
+
+/// Name and type of a relation's columns, in order.
+fn columns(state: &State<'_, '_>, relation: &Relation) -> Result<Value, Error> {
+    let scope = scope_of(state)?;
+    if scope.phase == Phase::Parse {
+        return Ok(list([]));
+    }
+    let sql = format!(
+        "select column_name, data_type from information_schema.columns \
+         where table_schema = {} and table_name = {} order by ordinal_position",
+        Literal::Text(relation.schema.as_deref().unwrap_or_default()),
+        Literal::Text(relation.identifier.as_deref().unwrap_or_default()),
+    );
+    let (response, _) = execute(&scope, &sql)?;
+    let rows = response.table.unwrap_or_default().rows;
+    Ok(list(rows.iter().map(|row| {
+        let text = |i: usize| {
+            Value::from(
+                row.get(i)
+                    .and_then(serde_json::Value::as_str)
+                    .unwrap_or_default(),
+            )
+        };
+        dict([
+            (Value::from("name"), text(0)),
+            (Value::from("column"), text(0)),
+            (
+                Value::from("quoted"),
+                Value::from(Ident::new(text(0).to_string()).quoted()),
+            ),
+            (Value::from("dtype"), text(1)),
+            (Value::from("data_type"), text(1)),
+        ])
+    })))
+}

@@ -1,0 +1,359 @@
+//! The one minijinja environment of a project: every macro file and every model is compiled once, then rendered as often
+//! as needed, from any thread.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
+use rwt_project::yaml::{SourceFile, nearest};
+
+use super::error::{Sources, TemplateError, template_error};
+use super::macros::{MacroDefinition, MacroTable, MacroValue};
+use super::rewrite::{FileKind, OffsetMap, rewrite};
+use super::scope::{Scope, ScopeValue};
+
+/// What one rendering may do: about so many instructions, and 64 times as many bytes of output.
+const FUEL: u64 = 20_000_000;
+
+/// Stands before every text that is rendered: lets macros be imported into the running template when they are called.
+const DRIVER: &str = "{%- macro rwt__loader(file) %}{% import file as module %}\
+                      {% do rwt__imported(file, module) %}{% endmacro -%}{%- do rwt__begin(rwt__loader) -%}";
+
+const DRIVER_TEMPLATE: &str = "rwt:driver";
+
+/// A rendered text and where its lines came from.
+#[derive(Debug, Clone, Default)]
+pub struct Rendered {
+    /// The text.
+    pub text: String,
+    /// Where its bytes came from.
+    pub lines: LineMap,
+}
+
+/// From a byte of a rendered text to the line of the file.
+#[derive(Debug, Clone, Default)]
+pub struct LineMap {
+    /// Start in the rendered text, line of the file, whether each line break goes on to the file's next line.
+    spans: Vec<(usize, usize, bool)>,
+}
+
+impl LineMap {
+    /// The file's line, 1-based, for a byte of the rendered text.
+    pub fn line(&self, text: &str, offset: usize) -> Option<usize> {
+        let index = self.spans.partition_point(|(start, ..)| *start <= offset);
+        let (start, line, verbatim) = self.spans[index.checked_sub(1)?];
+        let passed = if verbatim {
+            text.as_bytes()
+                .get(start..offset)?
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count()
+        } else {
+            0
+        };
+        Some(line + passed)
+    }
+}
+
+/// A macro file, a model or another template, as it is on disk.
+struct Origin {
+    file: Arc<SourceFile>,
+    map: OffsetMap,
+}
+
+/// Macros and templates of a project.
+pub struct Jinja {
+    env: Environment<'static>,
+    macros: Arc<MacroTable>,
+    origins: HashMap<String, Origin>,
+}
+
+impl fmt::Debug for Jinja {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Jinja")
+            .field("templates", &self.origins.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Jinja {
+    fn default() -> Self {
+        let mut env = Environment::new();
+        env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        env.set_debug(false);
+        env.set_fuel(Some(FUEL));
+        super::functions::add_to(&mut env);
+        crate::materialize::add_functions(&mut env);
+        super::filters::add_to(&mut env);
+        let driver = format!("{DRIVER}{{% include rwt__template %}}");
+        let added = env.add_template_owned(DRIVER_TEMPLATE, driver);
+        debug_assert!(added.is_ok(), "the driver compiles");
+        Self {
+            env,
+            macros: Arc::default(),
+            origins: HashMap::new(),
+        }
+    }
+}
+
+impl Jinja {
+    /// Adds a file of macros under the name that errors show. All macro files come before the first rendering.
+    ///
+    /// # Errors
+    /// The file cannot be read as Jinja, or defines a macro a second time. What could be read is there.
+    pub fn add_macros(
+        &mut self,
+        package: &str,
+        name: &str,
+        file: &Arc<SourceFile>,
+    ) -> Result<(), Vec<TemplateError>> {
+        let definitions = self
+            .add(name, file, FileKind::Macros)
+            .map_err(|error| vec![error])?;
+        let macros = Arc::make_mut(&mut self.macros);
+        let mut errors = Vec::new();
+        for definition in definitions {
+            let added = macros.add(MacroDefinition {
+                name: definition.name.clone(),
+                package: package.to_owned(),
+                file: name.to_owned(),
+            });
+            if let Err(first) = added {
+                errors.push(TemplateError::at(
+                    "rwt::jinja::duplicate_macro",
+                    format!("the macro `{}` is defined a second time", definition.name),
+                    Some(format!("the first definition is in {}", first.file)),
+                    file,
+                    definition.range,
+                ));
+            }
+        }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// Adds a model, a test or another text under the name that errors show.
+    ///
+    /// # Errors
+    /// The text cannot be read as Jinja.
+    pub fn add_template(
+        &mut self,
+        name: &str,
+        file: &Arc<SourceFile>,
+    ) -> Result<(), TemplateError> {
+        self.add(name, file, FileKind::Model).map(|_| ())
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        file: &Arc<SourceFile>,
+        kind: FileKind,
+    ) -> Result<Vec<super::rewrite::Definition>, TemplateError> {
+        let rewritten = rewrite(file.text(), kind).map_err(|error| {
+            TemplateError::at("rwt::jinja::syntax", error.message, None, file, error.range)
+        })?;
+        let origin = Origin {
+            file: Arc::clone(file),
+            map: rewritten.map,
+        };
+        self.origins.insert(name.to_owned(), origin);
+        match self.env.add_template_owned(name.to_owned(), rewritten.text) {
+            Ok(()) => Ok(rewritten.definitions),
+            Err(error) => Err(template_error(&error, self)),
+        }
+    }
+
+    /// All macros.
+    pub fn macros(&self) -> &Arc<MacroTable> {
+        &self.macros
+    }
+
+    /// Renders a template that was added.
+    ///
+    /// # Errors
+    /// Whatever the template does wrong, with its places.
+    pub fn render(
+        &self,
+        template: &str,
+        mut scope: Scope,
+    ) -> Result<(Rendered, Arc<Scope>), TemplateError> {
+        scope.extra.insert("rwt__template", Value::from(template));
+        let scope = Arc::new(scope);
+        let driver = self.driver()?;
+        let context = Value::from_object(ScopeValue(Arc::clone(&scope)));
+        let (text, spans) = driver
+            .render_with_spans(context)
+            .map_err(|error| template_error(&error, self))?;
+        let spans = spans
+            .iter()
+            .filter(|span| span.name() == template)
+            .map(|span| {
+                let verbatim = span.kind() == minijinja::OutputSpanKind::Raw;
+                (span.output_range().start, span.line(), verbatim)
+            })
+            .collect();
+        Ok((
+            Rendered {
+                text,
+                lines: LineMap { spans },
+            },
+            scope,
+        ))
+    }
+
+    /// Renders a text that is no file, such as a hook or a value of a YAML file. `name` is shown in errors.
+    ///
+    /// # Errors
+    /// Whatever the text does wrong.
+    pub fn render_text(
+        &self,
+        name: &str,
+        text: &str,
+        scope: Scope,
+    ) -> Result<String, TemplateError> {
+        let context = Value::from_object(ScopeValue(Arc::new(scope)));
+        render_in(&self.env, name, text, context).map_err(|error| template_error(&error, self))
+    }
+
+    /// The value of an expression, for example `4566 | int`.
+    ///
+    /// # Errors
+    /// Whatever the expression does wrong.
+    pub fn evaluate(
+        &self,
+        name: &str,
+        expression: &str,
+        scope: Scope,
+    ) -> Result<Value, TemplateError> {
+        let kept = Arc::new(std::sync::Mutex::new(Value::UNDEFINED));
+        let slot = Arc::clone(&kept);
+        let mut scope = scope;
+        scope.extra.insert(
+            "rwt__keep",
+            Value::from_function(move |value: Value| {
+                if let Ok(mut slot) = slot.lock() {
+                    *slot = value;
+                }
+            }),
+        );
+        let text = format!("{{%- do rwt__keep({expression}) -%}}");
+        self.render_text(name, &text, scope)?;
+        let value = kept.lock().map(|value| value.clone()).unwrap_or_default();
+        Ok(value)
+    }
+
+    /// Calls a macro; the value is what it returned, or its text.
+    ///
+    /// # Errors
+    /// Whatever the macro does wrong, with its places.
+    pub fn call(
+        &self,
+        definition: &Arc<MacroDefinition>,
+        args: &[Value],
+        scope: Scope,
+    ) -> Result<(Value, Arc<Scope>), TemplateError> {
+        let scope = Arc::new(scope);
+        let context = Value::from_object(ScopeValue(Arc::clone(&scope)));
+        let driver = self
+            .env
+            .template_from_named_str(DRIVER_TEMPLATE, DRIVER)
+            .and_then(|template| template.render_captured(context));
+        let value = driver.and_then(|mut driver| {
+            driver.with_state_mut(|state| MacroValue::value(definition).call(state, args))
+        });
+        match value {
+            Ok(value) => Ok((value, scope)),
+            Err(error) => Err(template_error(&error, self)),
+        }
+    }
+
+    fn driver(&self) -> Result<minijinja::Template<'_, '_>, TemplateError> {
+        self.env
+            .get_template(DRIVER_TEMPLATE)
+            .map_err(|error| template_error(&error, self))
+    }
+}
+
+impl Sources for Jinja {
+    fn locate(
+        &self,
+        template: &str,
+        range: Range<usize>,
+    ) -> Option<(Arc<SourceFile>, Range<usize>)> {
+        let origin = self.origins.get(template)?;
+        Some((Arc::clone(&origin.file), origin.map.original_range(range)))
+    }
+
+    fn nearest(&self, name: &str) -> Option<String> {
+        let globals: Vec<String> = self
+            .env
+            .globals()
+            .map(|(name, _)| name.to_owned())
+            .filter(|name| !name.starts_with("rwt__"))
+            .collect();
+        let known = [
+            "this", "target", "config", "model", "execute", "flags", "schema", "database",
+        ];
+        let candidates = self
+            .macros
+            .names()
+            .filter(|name| !name.starts_with("materialization_") && !name.starts_with("rwt_"))
+            .chain(globals.iter().map(String::as_str))
+            .chain(known);
+        nearest(name, candidates).map(str::to_owned)
+    }
+}
+
+/// Renders a text inside of a running template, with the same names.
+///
+/// # Errors
+/// Whatever the text does wrong.
+pub(super) fn render_text(
+    state: &mut State<'_, '_>,
+    name: &str,
+    text: &str,
+) -> Result<String, Error> {
+    if !text.contains('{') {
+        return Ok(text.to_owned());
+    }
+    let context = state
+        .lookup("rwt__scope")
+        .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "this function needs a project"))?;
+    render_in(state.env(), name, text, context)
+}
+
+fn render_in(
+    env: &Environment<'_>,
+    name: &str,
+    text: &str,
+    context: Value,
+) -> Result<String, Error> {
+    let rewritten = rewrite(text, FileKind::Model)
+        .map_err(|error| Error::new(ErrorKind::SyntaxError, error.message))?;
+    let source = format!("{DRIVER}{}", rewritten.text);
+    env.render_named_str(name, &source, context)
+        .map_err(|error| {
+            let shift = DRIVER.len();
+            let range = error.range().map(|range| {
+                rewritten.map.original_range(
+                    range.start.saturating_sub(shift)..range.end.saturating_sub(shift),
+                )
+            });
+            Error::new(error.kind(), error.detail().unwrap_or_default().to_owned()).with_source(
+                super::error::InText {
+                    name: name.to_owned(),
+                    file: SourceFile::new(name, text),
+                    range,
+                    cause: error,
+                },
+            )
+        })
+}

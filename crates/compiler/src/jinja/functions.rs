@@ -1,0 +1,496 @@
+//! dbt's functions: `ref`, `source`, `var`, `env_var`, `log`, `return`, `run_query`, conversions and the rest.
+
+use std::sync::Arc;
+
+use minijinja::value::{Kwargs, Object, Rest, Tuple, ValueOrKwargs, from_args};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+use rwt_project::profile::{is_secret_name, marker};
+use rwt_project::yaml::nearest;
+use serde_json::Value as Json;
+
+use super::collections::{dict, from_json, list, mutable, pairs_of, to_json};
+use super::error::raise;
+use super::macros::{Loaded, return_value};
+use super::relation::{self, Relation};
+use super::rewrite::MUTABLE;
+use super::scope::{Level, Phase, ScopeValue, scope_of};
+use super::statement;
+
+type Args = Rest<ValueOrKwargs>;
+
+/// Adds every function to an environment.
+pub fn add_to(env: &mut Environment<'static>) {
+    machinery(env);
+    nodes(env);
+    variables(env);
+    messages(env);
+    statements(env);
+    conversions(env);
+}
+
+/// What the rewritten templates and the driver call.
+fn machinery(env: &mut Environment<'static>) {
+    env.add_function("rwt__begin", |state: &mut State<'_, '_>, loader: Value| {
+        let scope = state
+            .lookup("rwt__scope")
+            .and_then(|value| value.downcast_object::<ScopeValue>());
+        if let Some(scope) = scope {
+            let scope = Arc::clone(&scope.0);
+            state.get_or_insert_extension_with(|| scope);
+        }
+        state.get_or_insert_extension_with(|| Loaded::new(loader));
+    });
+    env.add_function(
+        "rwt__imported",
+        |state: &mut State<'_, '_>, file: String, module: Value| {
+            if let Some(loaded) = state.get_extension_mut::<Loaded>() {
+                loaded.insert(file, module);
+            }
+        },
+    );
+    env.add_function(MUTABLE, |values: Rest<Value>| match values.as_slice() {
+        [value] => mutable(value),
+        values => Value::from(Tuple::from(values)),
+    });
+    env.add_function("return", |value: Option<Value>| {
+        return_value(&value.unwrap_or_else(|| Value::from(())))
+    });
+    env.add_function("namespace", |defaults: Option<ValueOrKwargs>| {
+        let defaults = match defaults {
+            Some(defaults) => pairs_of(&defaults.into_value())?,
+            None => Vec::new(),
+        };
+        let defaults = dict(
+            defaults
+                .into_iter()
+                .map(|(key, value)| (key, mutable(&value))),
+        );
+        let argument = from_args::<(Option<ValueOrKwargs>,)>(std::slice::from_ref(&defaults))?.0;
+        minijinja::functions::namespace(argument)
+    });
+    env.add_function("dict", |value: Option<Value>, keywords: Kwargs| {
+        let value = minijinja::functions::dict(value, keywords)?;
+        Ok::<_, Error>(mutable(&value))
+    });
+}
+
+/// `ref` and `source`
+fn nodes(env: &mut Environment<'static>) {
+    let reference = Value::from_function(|state: &mut State<'_, '_>, args: Args| {
+        let args = args.into_values();
+        let (first, second, keywords): (String, Option<String>, Kwargs) = from_args(&args)
+            .map_err(|_| {
+                raise(
+                    "rwt::jinja::ref",
+                    "ref() takes a model's name, or a package's and a model's",
+                    Some("for example ref('funnel')".to_owned()),
+                )
+            })?;
+        let _: Option<Value> = keywords.get("v")?;
+        let _: Option<Value> = keywords.get("version")?;
+        keywords.assert_all_used()?;
+        let (package, name) = match second {
+            Some(name) => (Some(first), name),
+            None => (None, first),
+        };
+        let scope = scope_of(state)?;
+        let relation = scope.resolver.reference(package.as_deref(), &name)?;
+        scope.capture(|captured| captured.refs.insert((package, name)));
+        Ok::<_, Error>(relation)
+    });
+    let source =
+        Value::from_function(|state: &mut State<'_, '_>, source: String, table: String| {
+            let scope = scope_of(state)?;
+            let relation = scope.resolver.source(&source, &table)?;
+            scope.capture(|captured| captured.sources.insert((source, table)));
+            Ok::<_, Error>(relation)
+        });
+    env.add_global("ref", reference.clone());
+    env.add_global("source", source.clone());
+    env.add_global(
+        "builtins",
+        Value::from_object(Builtins { reference, source }),
+    );
+    env.add_global("api", Value::from_object(Api));
+}
+
+/// `builtins`: what `ref`, `source` and `config` were before a project's macros of these names.
+#[derive(Debug)]
+struct Builtins {
+    reference: Value,
+    source: Value,
+}
+
+impl Object for Builtins {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "ref" => Some(self.reference.clone()),
+            "source" => Some(self.source.clone()),
+            _ => None,
+        }
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            "ref" => self.reference.call(state, args),
+            "source" => self.source.call(state, args),
+            "config" => super::config::ConfigValue::value(&scope_of(state)?).call(state, args),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+/// `api.Relation`
+#[derive(Debug)]
+struct Api;
+
+impl Object for Api {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        (key.as_str()? == "Relation").then(|| Relation::new("", "", "").value())
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            "Relation" => relation::create(args),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+/// `var` and `env_var`
+fn variables(env: &mut Environment<'static>) {
+    env.add_global("var", Value::from_object(Var));
+    env.add_function(
+        "env_var",
+        |state: &mut State<'_, '_>, name: String, default: Option<Value>| {
+            let scope = scope_of(state)?;
+            env_var(&scope.shared.environment, &name, default)
+        },
+    );
+}
+
+/// `env_var(name, default)`; a secret's name gives its marker.
+///
+/// # Errors
+/// The variable is not set and there is no default.
+pub fn env_var(
+    environment: &rwt_project::environment::Environment,
+    name: &str,
+    default: Option<Value>,
+) -> Result<Value, Error> {
+    match environment.get(name) {
+        Some(_) if is_secret_name(name) => Ok(Value::from(marker(name))),
+        Some(value) => Ok(Value::from(value)),
+        None => default.ok_or_else(|| {
+            raise(
+                "rwt::jinja::missing_env_var",
+                format!("the environment variable {name} is not set"),
+                Some(format!(
+                    "set it, or give a default: env_var('{name}', 'default')"
+                )),
+            )
+        }),
+    }
+}
+
+/// `var('name', default)` and `var.has_var('name')`
+#[derive(Debug)]
+struct Var;
+
+impl Object for Var {
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        let (name, default, keywords): (String, Option<Value>, Kwargs) = from_args(args)?;
+        let default = match keywords.get::<Option<Value>>("default")? {
+            Some(named) => Some(named),
+            None => default,
+        };
+        keywords.assert_all_used()?;
+        let scope = scope_of(state)?;
+        let vars = &scope.shared.vars;
+        vars.get(&name).map(from_json).or(default).ok_or_else(|| {
+            let near = nearest(&name, vars.keys().map(String::as_str));
+            raise(
+                "rwt::jinja::missing_var",
+                format!("the variable `{name}` has no value"),
+                Some(near.map_or_else(
+                    || format!("set it under vars: in project.yml, or with --vars '{name}: value'"),
+                    |near| format!("did you mean `{near}`?"),
+                )),
+            )
+        })
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            "has_var" => {
+                let (name,): (&str,) = from_args(args)?;
+                Ok(Value::from(scope_of(state)?.shared.vars.contains_key(name)))
+            }
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+/// `log`, `print`, `exceptions`
+fn messages(env: &mut Environment<'static>) {
+    env.add_function(
+        "log",
+        |state: &mut State<'_, '_>, message: Value, info: Option<bool>, keywords: Kwargs| {
+            let named: Option<bool> = keywords.get("info")?;
+            keywords.assert_all_used()?;
+            let level = if named.or(info).unwrap_or(false) {
+                Level::Info
+            } else {
+                Level::Debug
+            };
+            scope_of(state)?.report(level, &message.to_string());
+            Ok::<_, Error>("")
+        },
+    );
+    env.add_function("print", |state: &mut State<'_, '_>, message: Value| {
+        scope_of(state)?.report(Level::Info, &message.to_string());
+        Ok::<_, Error>("")
+    });
+    env.add_global("exceptions", Value::from_object(Exceptions));
+}
+
+/// `exceptions.raise_compiler_error(…)` and its relatives.
+#[derive(Debug)]
+struct Exceptions;
+
+impl Object for Exceptions {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        let (message, _rest): (Value, Rest<ValueOrKwargs>) = from_args(args)?;
+        let message = message.to_string();
+        match method {
+            "warn" => {
+                scope_of(state)?.report(Level::Warn, &message);
+                Ok(Value::from(""))
+            }
+            "raise_compiler_error" | "raise_fail_fast_error" | "raise_contract_error" => {
+                Err(raise("rwt::jinja::raised", message, None))
+            }
+            "raise_not_implemented" => Err(raise("rwt::jinja::not_implemented", message, None)),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+/// Statements, results, relations in the database.
+fn statements(env: &mut Environment<'static>) {
+    env.add_function("statement", |state: &mut State<'_, '_>, args: Args| {
+        statement::statement(state, &args.into_values())
+    });
+    env.add_function("run_query", |state: &mut State<'_, '_>, sql: Value| {
+        statement::run_query(state, &sql)
+    });
+    env.add_function("load_result", |state: &mut State<'_, '_>, name: String| {
+        statement::load_result(state, &name)
+    });
+    for name in ["store_result", "store_raw_result"] {
+        env.add_function(name, |state: &mut State<'_, '_>, args: Args| {
+            statement::store_raw_result(state, &args.into_values())
+        });
+    }
+    env.add_function(
+        "load_relation",
+        |state: &mut State<'_, '_>, relation: Value| {
+            let relation = Relation::from_value(&relation)?;
+            statement::find_relation(&*scope_of(state)?, &relation)
+        },
+    );
+    env.add_function("should_full_refresh", |state: &mut State<'_, '_>| {
+        let scope = scope_of(state)?;
+        let own = scope
+            .config_value("full_refresh")
+            .and_then(|value| value.as_bool());
+        Ok::<_, Error>(own.unwrap_or(scope.shared.full_refresh))
+    });
+    env.add_function("is_incremental", |state: &mut State<'_, '_>| {
+        let scope = scope_of(state)?;
+        let Some(node) = scope
+            .node
+            .as_ref()
+            .filter(|node| node.materialized == "incremental")
+        else {
+            return Ok(false);
+        };
+        let exists = !statement::find_relation(&scope, &node.this)?.is_none();
+        Ok::<_, Error>(scope.phase != Phase::Parse && exists && !scope.shared.full_refresh)
+    });
+    env.add_function(
+        "run_hooks",
+        |state: &mut State<'_, '_>, hooks: Value, keywords: Kwargs| {
+            let inside: Option<bool> = keywords.get("inside_transaction")?;
+            keywords.assert_all_used()?;
+            run_hooks(state, &hooks, inside)
+        },
+    );
+    env.add_function("render", |state: &mut State<'_, '_>, text: String| {
+        super::environment::render_text(state, "text", &text)
+    });
+    env.add_function("write", |text: Value| text);
+    env.add_global("adapter", Value::from_object(super::adapter::Adapter));
+}
+
+/// Renders and sends a node's hooks. A hook is `{sql, transaction}`; `inside_transaction` picks one sort of them.
+fn run_hooks(
+    state: &mut State<'_, '_>,
+    hooks: &Value,
+    inside: Option<bool>,
+) -> Result<Value, Error> {
+    let scope = scope_of(state)?;
+    for hook in hooks.try_iter()? {
+        let transaction = hook
+            .get_attr("transaction")
+            .map_or(true, |value| value.is_undefined() || value.is_true());
+        if inside.is_some_and(|inside| inside != transaction) {
+            continue;
+        }
+        let text = match hook.as_str() {
+            Some(text) => text.to_owned(),
+            None => hook.get_attr("sql")?.to_string(),
+        };
+        let sql = super::environment::render_text(state, "hook", &text)?;
+        if scope.phase != Phase::Parse {
+            statement::execute(&scope, &sql)?;
+        }
+    }
+    Ok(Value::from(""))
+}
+
+/// Conversions between Python's, JSON's and YAML's values.
+fn conversions(env: &mut Environment<'static>) {
+    env.add_function(
+        "tojson",
+        |value: Value, default: Option<Value>, keywords: Kwargs| {
+            let sorted: Option<bool> = keywords.get("sort_keys")?;
+            let named: Option<Value> = keywords.get("default")?;
+            keywords.assert_all_used()?;
+            match to_json(&value) {
+                Ok(json) => Ok(Value::from(python_json(&if sorted == Some(true) {
+                    sort_keys(json)
+                } else {
+                    json
+                }))),
+                Err(error) => named.or(default).ok_or(error),
+            }
+        },
+    );
+    env.add_function(
+        "fromjson",
+        |text: String, default: Option<Value>| match serde_json::from_str::<Json>(&text) {
+            Ok(json) => Ok(from_json(&json)),
+            Err(error) => {
+                default.ok_or_else(|| raise("rwt::jinja::json", format!("not JSON: {error}"), None))
+            }
+        },
+    );
+    env.add_function("toyaml", |value: Value| {
+        serde_saphyr::to_string(&to_json(&value)?)
+            .map_err(|error| raise("rwt::jinja::yaml", format!("no YAML form: {error}"), None))
+    });
+    env.add_function(
+        "fromyaml",
+        |text: String, default: Option<Value>| match serde_saphyr::from_str::<Json>(&text) {
+            Ok(json) => Ok(from_json(&json)),
+            Err(error) => {
+                default.ok_or_else(|| raise("rwt::jinja::yaml", format!("not YAML: {error}"), None))
+            }
+        },
+    );
+    for name in ["zip", "zip_strict"] {
+        env.add_function(name, |sequences: Rest<Value>| {
+            let mut columns = Vec::new();
+            for sequence in sequences.iter() {
+                columns.push(sequence.try_iter()?.collect::<Vec<_>>());
+            }
+            let length = columns.iter().map(Vec::len).min().unwrap_or(0);
+            let row = |i: usize| {
+                let items: Vec<Value> = columns.iter().map(|column| column[i].clone()).collect();
+                Value::from(Tuple::from(items))
+            };
+            Ok::<_, Error>(list((0..length).map(row)))
+        });
+    }
+    for name in ["set", "set_strict"] {
+        env.add_function(name, |items: Value| {
+            let mut seen: Vec<Value> = Vec::new();
+            for item in items.try_iter()? {
+                if !seen.contains(&item) {
+                    seen.push(item);
+                }
+            }
+            Ok::<_, Error>(list(seen))
+        });
+    }
+    env.add_function("local_md5", |text: String| {
+        use md5::Digest;
+        let digest = md5::Md5::digest(text.as_bytes());
+        digest
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    });
+    env.add_function("diff_of_two_dicts", |first: Value, second: Value| {
+        let second = pairs_of(&second)?;
+        let rest = pairs_of(&first)?
+            .into_iter()
+            .filter(|pair| !second.contains(pair));
+        Ok::<_, Error>(dict(rest))
+    });
+    env.add_global("modules", super::modules::modules());
+    env.add_global("dbt_version", Value::from("1.11.0"));
+    env.add_global("thread_id", Value::from("main"));
+}
+
+/// JSON with Python's spaces behind commas and colons, as `json.dumps` writes it.
+fn python_json(json: &Json) -> String {
+    match json {
+        Json::Array(items) => {
+            let items: Vec<String> = items.iter().map(python_json).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Json::Object(map) => {
+            let pairs: Vec<String> = map
+                .iter()
+                .map(|(key, value)| format!("{}: {}", Json::from(key.as_str()), python_json(value)))
+                .collect();
+            format!("{{{}}}", pairs.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn sort_keys(json: Json) -> Json {
+    match json {
+        Json::Object(map) => {
+            let mut pairs: Vec<(String, Json)> =
+                map.into_iter().map(|(k, v)| (k, sort_keys(v))).collect();
+            pairs.sort_by(|a, b| a.0.cmp(&b.0));
+            Json::Object(pairs.into_iter().collect())
+        }
+        Json::Array(items) => Json::Array(items.into_iter().map(sort_keys).collect()),
+        other => other,
+    }
+}

@@ -1,0 +1,342 @@
+//! Macros of all files and packages: how a name finds its macro, and how a macro is called.
+//!
+//! minijinja's macros belong to one template. A macro file is therefore imported into the running template the first
+//! time one of its macros is called ([`Loaded`]), so that everything shares one state and `{% call %}` blocks work
+//! across files. [`MacroValue`] stands between caller and macro: it packs `varargs` and `kwargs`, turns a `return` into
+//! a value and leaves a trace of the call in errors.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use minijinja::value::{Kwargs, Object};
+use minijinja::{Error, ErrorKind, State, Value};
+
+use super::collections;
+use super::error::InMacro;
+
+/// Prefixes that `adapter.dispatch` tries, the most specific first. dbt-risingwave's parent is dbt-postgres.
+pub const DISPATCH_PREFIXES: [&str; 3] = ["risingwave__", "postgres__", "default__"];
+
+/// A macro of a macro file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MacroDefinition {
+    /// dbt's name.
+    pub name: String,
+    /// The project or package it belongs to.
+    pub package: String,
+    /// The file, which is also the template's name.
+    pub file: String,
+}
+
+/// All macros, in the order of their packages: the project, then its packages, then what rwt brings along.
+#[derive(Debug, Default, Clone)]
+pub struct MacroTable {
+    packages: IndexMap<String, HashMap<String, Arc<MacroDefinition>>>,
+}
+
+impl MacroTable {
+    /// Adds a macro. The first of a package wins; the second is returned as a mistake of the project.
+    ///
+    /// # Errors
+    /// The definition that was there before.
+    pub fn add(&mut self, definition: MacroDefinition) -> Result<(), Arc<MacroDefinition>> {
+        let package = self.packages.entry(definition.package.clone()).or_default();
+        if let Some(first) = package.get(&definition.name) {
+            return Err(Arc::clone(first));
+        }
+        package.insert(definition.name.clone(), Arc::new(definition));
+        Ok(())
+    }
+
+    /// The macro that a bare name means.
+    pub fn find(&self, name: &str) -> Option<&Arc<MacroDefinition>> {
+        self.packages.values().find_map(|macros| macros.get(name))
+    }
+
+    /// The macro of one package.
+    pub fn find_in(&self, package: &str, name: &str) -> Option<&Arc<MacroDefinition>> {
+        self.packages.get(package)?.get(name)
+    }
+
+    /// What `adapter.dispatch(name, package)` finds: every package in order, the most specific prefix first.
+    pub fn dispatch(&self, name: &str, package: Option<&str>) -> Option<&Arc<MacroDefinition>> {
+        let (project, rest) = match self.packages.first() {
+            Some((_, macros)) => (macros, self.packages.values()),
+            None => return None,
+        };
+        let named = package.and_then(|package| self.packages.get(package));
+        [Some(project), named]
+            .into_iter()
+            .flatten()
+            .chain(rest)
+            .find_map(|macros| {
+                DISPATCH_PREFIXES
+                    .iter()
+                    .find_map(|prefix| macros.get(&format!("{prefix}{name}")))
+            })
+    }
+
+    /// The macro of a materialization: the project's before a package's before the built-in one.
+    pub fn materialization(&self, name: &str) -> Option<&Arc<MacroDefinition>> {
+        self.packages.values().find_map(|macros| {
+            ["risingwave", "default"]
+                .iter()
+                .find_map(|adapter| macros.get(&format!("materialization_{name}_{adapter}")))
+        })
+    }
+
+    /// All names of materializations, sorted.
+    pub fn materializations(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .names()
+            .filter_map(|name| name.strip_prefix("materialization_"))
+            .filter_map(|name| name.rsplit_once('_').map(|(name, _)| name.to_owned()))
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Every macro's name.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.packages
+            .values()
+            .flat_map(|macros| macros.keys().map(String::as_str))
+    }
+
+    /// Whether a package of this name has macros.
+    pub fn has_package(&self, name: &str) -> bool {
+        self.packages.contains_key(name)
+    }
+}
+
+/// A macro as templates see it.
+#[derive(Debug)]
+pub struct MacroValue {
+    /// What it calls.
+    pub definition: Arc<MacroDefinition>,
+}
+
+impl MacroValue {
+    /// A value to call.
+    pub fn value(definition: &Arc<MacroDefinition>) -> Value {
+        Value::from_object(Self {
+            definition: Arc::clone(definition),
+        })
+    }
+}
+
+impl Object for MacroValue {
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        call(&self.definition, state, args)
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "name" => Some(Value::from(self.definition.name.as_str())),
+            "package_name" => Some(Value::from(self.definition.package.as_str())),
+            _ => None,
+        }
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        true
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<macro {}>", self.definition.name)
+    }
+}
+
+/// `package.macro`
+#[derive(Debug)]
+pub struct PackageValue {
+    /// The macros of all packages.
+    pub table: Arc<MacroTable>,
+    /// The package.
+    pub package: String,
+}
+
+impl Object for PackageValue {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.table
+            .find_in(&self.package, key.as_str()?)
+            .map(MacroValue::value)
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        match self.table.find_in(&self.package, method) {
+            Some(definition) => call(definition, state, args),
+            None => Err(Error::new(
+                ErrorKind::UnknownFunction,
+                format!("{}.{method} is unknown", self.package),
+            )),
+        }
+    }
+}
+
+/// What `return(value)` raises.
+#[derive(Debug)]
+struct Returned(Value);
+
+impl fmt::Display for Returned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("return outside of a macro")
+    }
+}
+
+impl std::error::Error for Returned {}
+
+/// `return(value)`: ends the macro; the value is what the call gives.
+///
+/// # Errors
+/// Always: that is how it leaves the macro.
+pub fn return_value(value: &Value) -> Result<Value, Error> {
+    Err(
+        Error::new(ErrorKind::InvalidOperation, "return outside of a macro")
+            .with_source(Returned(collections::mutable(value))),
+    )
+}
+
+/// The macro files that the running template has imported, and the macro of [`super::environment`] that imports.
+pub struct Loaded {
+    /// Imports a file by its template name and hands the module to [`loaded`].
+    pub loader: Value,
+    modules: HashMap<String, Value>,
+}
+
+impl Loaded {
+    /// Nothing imported yet.
+    pub fn new(loader: Value) -> Self {
+        Self {
+            loader,
+            modules: HashMap::new(),
+        }
+    }
+
+    /// Takes an imported file.
+    pub fn insert(&mut self, file: String, module: Value) {
+        self.modules.insert(file, module);
+    }
+}
+
+fn call(
+    definition: &Arc<MacroDefinition>,
+    state: &mut State<'_, '_>,
+    args: &[Value],
+) -> Result<Value, Error> {
+    let target = native(definition, state)?;
+    let args = pack(definition, &target, args)?;
+    match target.call(state, &args) {
+        Ok(value) => Ok(value),
+        Err(error) => match returned(&error) {
+            Some(value) => Ok(value),
+            None => Err(
+                Error::new(error.kind(), error.detail().unwrap_or_default().to_owned())
+                    .with_source(InMacro {
+                        name: definition.name.clone(),
+                        cause: error,
+                    }),
+            ),
+        },
+    }
+}
+
+fn returned(error: &Error) -> Option<Value> {
+    let mut source = std::error::Error::source(error);
+    while let Some(current) = source {
+        if let Some(returned) = current.downcast_ref::<Returned>() {
+            return Some(returned.0.clone());
+        }
+        source = current.source();
+    }
+    None
+}
+
+/// minijinja's macro, from the file that defines it.
+fn native(definition: &Arc<MacroDefinition>, state: &mut State<'_, '_>) -> Result<Value, Error> {
+    let gone = || Error::new(ErrorKind::InvalidOperation, "macros cannot be called here");
+    let loaded = state.get_extension_mut::<Loaded>().ok_or_else(gone)?;
+    let module = match loaded.modules.get(&definition.file) {
+        Some(module) => module.clone(),
+        None => {
+            let loader = loaded.loader.clone();
+            loader.call(state, &[Value::from(definition.file.as_str())])?;
+            let loaded = state.get_extension::<Loaded>().ok_or_else(gone)?;
+            loaded
+                .modules
+                .get(&definition.file)
+                .cloned()
+                .ok_or_else(gone)?
+        }
+    };
+    module.get_attr(&super::rewrite::internal_name(&definition.name))
+}
+
+/// Puts surplus arguments into `varargs` and `kwargs`, where the macro reads them.
+fn pack(definition: &MacroDefinition, target: &Value, args: &[Value]) -> Result<Vec<Value>, Error> {
+    let (positional, keywords) = match args.split_last() {
+        Some((last, rest)) if last.is_kwargs() => (rest, collections::pairs_of(last)?),
+        _ => (args, Vec::new()),
+    };
+    let spec = target.get_attr("arguments")?;
+    let mut names: Vec<String> = spec
+        .try_iter()?
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect();
+    let takes_kwargs = names.last().is_some_and(|name| name == "kwargs") && names.pop().is_some();
+    let takes_varargs = names.last().is_some_and(|name| name == "varargs") && names.pop().is_some();
+    if positional.len() > names.len() && !takes_varargs {
+        return Err(Error::new(
+            ErrorKind::TooManyArguments,
+            format!(
+                "macro {} takes {} arguments, not {}",
+                definition.name,
+                names.len(),
+                positional.len()
+            ),
+        ));
+    }
+    let takes_caller = target.get_attr("caller").is_ok_and(|value| value.is_true());
+    let mut passed = Vec::with_capacity(keywords.len() + 2);
+    let mut surplus = Vec::new();
+    for (key, value) in keywords {
+        let name = key.as_str().unwrap_or_default();
+        if names.iter().any(|known| known == name) || (name == "caller" && takes_caller) {
+            passed.push((key, value));
+        } else if takes_kwargs {
+            surplus.push((key, value));
+        } else {
+            return Err(Error::new(
+                ErrorKind::TooManyArguments,
+                format!("macro {} has no argument `{name}`", definition.name),
+            ));
+        }
+    }
+    let (direct, rest) = positional.split_at(positional.len().min(names.len()));
+    if takes_varargs {
+        passed.push((
+            Value::from("varargs"),
+            collections::list(rest.iter().cloned()),
+        ));
+    }
+    if takes_kwargs {
+        passed.push((Value::from("kwargs"), collections::dict(surplus)));
+    }
+    let mut out = direct.to_vec();
+    if !passed.is_empty() {
+        let keywords: Kwargs = passed
+            .iter()
+            .map(|(key, value)| (key.as_str().unwrap_or_default(), value.clone()))
+            .collect();
+        out.push(Value::from(keywords));
+    }
+    Ok(out)
+}

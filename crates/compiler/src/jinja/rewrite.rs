@@ -1,0 +1,545 @@
+//! dbt's block tags, rewritten to what minijinja knows, without moving a line.
+//!
+//! minijinja has no custom tags. A scan over the text finds the tags outside of comments, strings and raw blocks, and
+//! replaces the inside of those that dbt adds: `materialization`, `test`, `snapshot`, `docs`, `return`. Macros get an
+//! internal name, so that a call by the bare name always goes through [`super::macros::MacroValue`], which catches
+//! `return`, fills `varargs` and `kwargs` and keeps the call chain for errors. The right side of `set` is wrapped, so
+//! that lists and dictionaries can be changed in place. Each replacement keeps its number of line breaks, and an
+//! [`OffsetMap`] leads from a byte of the rewritten text to the byte of the file.
+
+use std::ops::Range;
+
+/// What a template file is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// Macros of a `macro-paths` folder: definitions are renamed and callable from everywhere.
+    Macros,
+    /// A model, a hook or a configuration value: macros in it are its own.
+    Model,
+}
+
+/// A rewritten file.
+#[derive(Debug, Clone)]
+pub struct Rewritten {
+    /// The text for minijinja.
+    pub text: String,
+    /// The way back to the file's bytes.
+    pub map: OffsetMap,
+    /// Macros in the order of the file; empty for models.
+    pub definitions: Vec<Definition>,
+}
+
+/// A macro, materialization or generic test that a file defines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// dbt's name: `rate`, `materialization_sink_risingwave`, `test_not_null`.
+    pub name: String,
+    /// The tag in the file.
+    pub range: Range<usize>,
+}
+
+/// A tag that cannot be rewritten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagError {
+    /// What is wrong.
+    pub message: String,
+    /// Where, in bytes of the file.
+    pub range: Range<usize>,
+}
+
+/// The name under which minijinja knows a macro of a macro file.
+pub fn internal_name(name: &str) -> String {
+    format!("rwt__{name}")
+}
+
+/// The function that the right side of `set` goes through.
+pub const MUTABLE: &str = "rwt__mutable";
+
+/// Byte ranges of the rewritten text and where they came from.
+#[derive(Debug, Clone, Default)]
+pub struct OffsetMap {
+    /// (start in the rewritten text, start in the file, length in the file, verbatim)
+    segments: Vec<(usize, usize, usize, bool)>,
+}
+
+impl OffsetMap {
+    /// The file's byte for a byte of the rewritten text; inside of a replacement, the nearest of the replaced bytes.
+    pub fn original(&self, offset: usize) -> usize {
+        let index = self
+            .segments
+            .partition_point(|(start, ..)| *start <= offset);
+        let Some((start, origin, length, _)) = index.checked_sub(1).map(|i| self.segments[i])
+        else {
+            return offset;
+        };
+        origin + (offset - start).min(length)
+    }
+
+    /// The file's range for a range of the rewritten text.
+    pub fn original_range(&self, range: Range<usize>) -> Range<usize> {
+        let start = self.original(range.start);
+        start..self.original(range.end).max(start)
+    }
+}
+
+/// Rewrites a file. Text without dbt's own tags comes back as it is.
+///
+/// # Errors
+/// A `materialization` or `test` tag whose words are not dbt's.
+pub fn rewrite(text: &str, kind: FileKind) -> Result<Rewritten, TagError> {
+    let mut scan = Scan {
+        text,
+        kind,
+        edits: Vec::new(),
+        definitions: Vec::new(),
+        open: Vec::new(),
+    };
+    scan.run()?;
+    Ok(apply(text, scan.edits, scan.definitions))
+}
+
+struct Edit {
+    range: Range<usize>,
+    with: String,
+}
+
+/// A macro whose end tag is still ahead.
+struct OpenMacro {
+    /// Where `varargs` and `kwargs` can be added to the parameters, and whether a comma must come before.
+    parameters_end: Option<(usize, bool)>,
+    varargs: bool,
+    kwargs: bool,
+}
+
+struct Scan<'a> {
+    text: &'a str,
+    kind: FileKind,
+    edits: Vec<Edit>,
+    definitions: Vec<Definition>,
+    open: Vec<OpenMacro>,
+}
+
+impl Scan<'_> {
+    fn run(&mut self) -> Result<(), TagError> {
+        let bytes = self.text.as_bytes();
+        let mut at = 0;
+        while let Some(found) = self.text[at..].find('{') {
+            at += found;
+            match bytes.get(at + 1) {
+                Some(b'#') => at = find_after(self.text, at + 2, "#}"),
+                Some(b'{') => {
+                    let end = tag_end(bytes, at + 2, b"}}");
+                    self.note_special_names(at..end);
+                    at = end;
+                }
+                Some(b'%') => at = self.tag(at)?,
+                _ => at += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles the tag that begins at `start` and returns the byte behind it.
+    fn tag(&mut self, start: usize) -> Result<usize, TagError> {
+        let bytes = self.text.as_bytes();
+        let end = tag_end(bytes, start + 2, b"%}");
+        let mut inner = start + 2..end.saturating_sub(2).max(start + 2);
+        if matches!(bytes.get(inner.start), Some(b'-' | b'+')) {
+            inner.start += 1;
+        }
+        if inner.end > inner.start && matches!(bytes[inner.end - 1], b'-' | b'+') {
+            inner.end -= 1;
+        }
+        while inner.start < inner.end && bytes[inner.start].is_ascii_whitespace() {
+            inner.start += 1;
+        }
+        while inner.end > inner.start && bytes[inner.end - 1].is_ascii_whitespace() {
+            inner.end -= 1;
+        }
+        let words = &self.text[inner.clone()];
+        let keyword_len = identifier_len(words);
+        let keyword = &words[..keyword_len];
+        let rest = inner.start + keyword_len..inner.end;
+        match keyword {
+            "raw" => return Ok(end_of_raw(self.text, end, "endraw").1),
+            "docs" => {
+                self.replace(inner, "raw".to_owned());
+                let (end_tag, behind) = end_of_raw(self.text, end, "enddocs");
+                if let Some(tag) = end_tag {
+                    self.replace(tag, "endraw".to_owned());
+                }
+                return Ok(behind);
+            }
+            "materialization" => {
+                let name = materialization_name(&self.text[rest.clone()])
+                    .ok_or_else(|| materialization_error(&inner))?;
+                self.define(name.clone(), start..end);
+                self.replace(inner, format!("macro {}()", internal_name(&name)));
+                self.open(None);
+            }
+            "test" | "data_test" => self.test(&rest, inner.start..rest.start, start..end)?,
+            "snapshot" => {
+                let name = self.text[rest].trim().to_owned();
+                self.replace(inner, format!("set snapshot_{name}"));
+            }
+            "endsnapshot" => self.replace(inner, "endset".to_owned()),
+            "macro" => {
+                self.open(parameters_end(self.text, &rest));
+                if self.kind == FileKind::Macros {
+                    self.name_macro(&rest, start..end);
+                }
+            }
+            "endmaterialization" | "endtest" | "enddata_test" => {
+                self.replace(inner, "endmacro".to_owned());
+                self.close();
+            }
+            "endmacro" => self.close(),
+            "return" => self.replace(inner.start..rest.start, "do return".to_owned()),
+            "set" => {
+                self.note_special_names(rest.clone());
+                self.wrap_assignment(rest);
+            }
+            _ => self.note_special_names(rest),
+        }
+        Ok(end)
+    }
+
+    fn test(
+        &mut self,
+        rest: &Range<usize>,
+        keyword: Range<usize>,
+        tag: Range<usize>,
+    ) -> Result<(), TagError> {
+        let words = &self.text[rest.clone()];
+        let skipped = words.len() - words.trim_start().len();
+        let name_start = rest.start + skipped;
+        let length = identifier_len(&self.text[name_start..rest.end]);
+        if length == 0 {
+            return Err(TagError {
+                message: "a test needs a name and parameters: {% test name(model, column_name) %}"
+                    .to_owned(),
+                range: tag,
+            });
+        }
+        let name = format!("test_{}", &self.text[name_start..name_start + length]);
+        self.open(parameters_end(self.text, rest));
+        self.define(name.clone(), tag);
+        self.replace(
+            keyword.start..name_start + length,
+            format!("macro {}", internal_name(&name)),
+        );
+        Ok(())
+    }
+
+    fn name_macro(&mut self, rest: &Range<usize>, tag: Range<usize>) {
+        let words = &self.text[rest.clone()];
+        let name_start = rest.start + (words.len() - words.trim_start().len());
+        let length = identifier_len(&self.text[name_start..rest.end]);
+        if length > 0 {
+            let name = self.text[name_start..name_start + length].to_owned();
+            self.replace(name_start..name_start + length, internal_name(&name));
+            self.define(name, tag);
+        }
+    }
+
+    /// `set a = b` becomes `set a = rwt__mutable(b)`; block assignments stay.
+    fn wrap_assignment(&mut self, rest: Range<usize>) {
+        let Some(equals) = assignment(&self.text.as_bytes()[rest.clone()]) else {
+            return;
+        };
+        let value = rest.start + equals + 1..rest.end;
+        if self.text[value.clone()].trim().is_empty() {
+            return;
+        }
+        self.edits.push(Edit {
+            range: value.start..value.start,
+            with: format!(" {MUTABLE}("),
+        });
+        self.edits.push(Edit {
+            range: value.end..value.end,
+            with: ")".to_owned(),
+        });
+    }
+
+    fn define(&mut self, name: String, range: Range<usize>) {
+        self.definitions.push(Definition { name, range });
+    }
+
+    fn open(&mut self, parameters_end: Option<(usize, bool)>) {
+        self.open.push(OpenMacro {
+            parameters_end,
+            varargs: false,
+            kwargs: false,
+        });
+    }
+
+    fn close(&mut self) {
+        let Some(open) = self.open.pop() else { return };
+        let Some((at, comma)) = open.parameters_end else {
+            return;
+        };
+        let hidden: Vec<&str> = [(open.varargs, "varargs=[]"), (open.kwargs, "kwargs={}")]
+            .into_iter()
+            .filter_map(|(used, text)| used.then_some(text))
+            .collect();
+        if self.kind == FileKind::Macros && !hidden.is_empty() {
+            let comma = if comma { ", " } else { "" };
+            self.edits.push(Edit {
+                range: at..at,
+                with: format!("{comma}{}", hidden.join(", ")),
+            });
+        }
+    }
+
+    /// Remembers that the innermost open macro reads `varargs` or `kwargs`.
+    fn note_special_names(&mut self, range: Range<usize>) {
+        let Some(open) = self.open.last_mut() else {
+            return;
+        };
+        let text = &self.text[range];
+        open.varargs |= has_word(text, "varargs");
+        open.kwargs |= has_word(text, "kwargs");
+    }
+
+    fn replace(&mut self, range: Range<usize>, mut with: String) {
+        let lines = self.text[range.clone()].matches('\n').count();
+        let kept = with.matches('\n').count();
+        with.push_str(&"\n".repeat(lines.saturating_sub(kept)));
+        self.edits.push(Edit { range, with });
+    }
+}
+
+fn apply(text: &str, mut edits: Vec<Edit>, definitions: Vec<Definition>) -> Rewritten {
+    edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+    let mut out = String::with_capacity(text.len() + edits.len() * 16);
+    let mut segments = Vec::with_capacity(edits.len() * 2 + 1);
+    let mut at = 0;
+    for edit in edits {
+        segments.push((out.len(), at, edit.range.start - at, true));
+        out.push_str(&text[at..edit.range.start]);
+        segments.push((out.len(), edit.range.start, edit.range.len(), false));
+        out.push_str(&edit.with);
+        at = edit.range.end;
+    }
+    segments.push((out.len(), at, text.len() - at, true));
+    out.push_str(&text[at..]);
+    Rewritten {
+        text: out,
+        map: OffsetMap { segments },
+        definitions,
+    }
+}
+
+fn materialization_error(range: &Range<usize>) -> TagError {
+    TagError {
+        message: "a materialization needs a name, and `default` or `adapter='risingwave'`"
+            .to_owned(),
+        range: range.clone(),
+    }
+}
+
+/// ` sink, adapter='risingwave'` → `materialization_sink_risingwave`.
+fn materialization_name(words: &str) -> Option<String> {
+    let mut parts = words.split(',');
+    let name = parts.next()?.trim();
+    if name.is_empty() || identifier_len(name) != name.len() {
+        return None;
+    }
+    let mut adapter = None;
+    for part in parts {
+        let part = part.trim();
+        if part == "default" {
+            adapter = Some("default".to_owned());
+        } else if let Some((key, value)) = part.split_once('=') {
+            if key.trim() == "adapter" {
+                adapter = Some(value.trim().trim_matches(['\'', '"']).to_owned());
+            }
+        }
+    }
+    Some(format!(
+        "materialization_{name}_{}",
+        adapter.unwrap_or_else(|| "default".to_owned())
+    ))
+}
+
+/// Where a macro's parameter list closes, and whether it has parameters.
+fn parameters_end(text: &str, rest: &Range<usize>) -> Option<(usize, bool)> {
+    let open = rest.start + text[rest.clone()].find('(')?;
+    let close = rest.start + text[rest.clone()].rfind(')')?;
+    let inner = text.get(open + 1..close)?.trim_end();
+    Some((close, !inner.trim().is_empty() && !inner.ends_with(',')))
+}
+
+/// The `=` of an assignment, outside of strings and brackets, that is not part of `==`, `<=` and so on.
+fn assignment(bytes: &[u8]) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut i = 0;
+    while i < bytes.len() {
+        match bytes[i] {
+            quote @ (b'\'' | b'"') => {
+                i = string_end(bytes, i, quote);
+                continue;
+            }
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            // A filter before the `=` makes it a block assignment with an argument: `set x | replace(a='b')`.
+            b'|' if depth == 0 => return None,
+            b'=' if depth == 0 => return Some(i),
+            _ => {}
+        }
+        i += 1;
+    }
+    None
+}
+
+fn identifier_len(text: &str) -> usize {
+    text.bytes()
+        .take_while(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        .count()
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
+    })
+}
+
+fn find_after(text: &str, from: usize, what: &str) -> usize {
+    text[from..]
+        .find(what)
+        .map_or(text.len(), |at| from + at + what.len())
+}
+
+/// The byte behind a string that begins at `start`.
+fn string_end(bytes: &[u8], start: usize, quote: u8) -> usize {
+    let mut i = start + 1;
+    while i < bytes.len() {
+        match bytes[i] {
+            b'\\' => i += 2,
+            b if b == quote => return i + 1,
+            _ => i += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// The byte behind the closing delimiter; delimiters in strings and inside of brackets do not count.
+fn tag_end(bytes: &[u8], from: usize, delimiter: &[u8]) -> usize {
+    let mut depth = 0_usize;
+    let mut i = from;
+    while i < bytes.len() {
+        match bytes[i] {
+            quote @ (b'\'' | b'"') => {
+                i = string_end(bytes, i, quote);
+                continue;
+            }
+            _ if depth == 0 && bytes[i..].starts_with(delimiter) => return i + delimiter.len(),
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        i += 1;
+    }
+    bytes.len()
+}
+
+/// The inside of the end tag of a raw block, and the byte behind it.
+fn end_of_raw(text: &str, from: usize, word: &str) -> (Option<Range<usize>>, usize) {
+    let mut at = from;
+    while let Some(found) = text[at..].find("{%") {
+        let open = at + found;
+        let close = find_after(text, open, "%}");
+        let inside = text[open + 2..close].trim_end_matches("%}");
+        let trimmed = inside.trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+');
+        if trimmed == word {
+            let start = open + 2 + inside.find(word).unwrap_or(0);
+            return (Some(start..start + word.len()), close);
+        }
+        at = open + 2;
+    }
+    (None, text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn macros(text: &str) -> Rewritten {
+        rewrite(text, FileKind::Macros).expect("rewrites")
+    }
+
+    #[test]
+    fn a_materialization_becomes_a_macro_on_the_same_lines() {
+        let text = "{# x #}\n{%- materialization sink, adapter='risingwave' -%}\n body\n{%- endmaterialization %}\n";
+        let out = macros(text);
+        assert_eq!(
+            out.text,
+            "{# x #}\n{%- macro rwt__materialization_sink_risingwave() -%}\n body\n{%- endmacro %}\n"
+        );
+        assert_eq!(out.definitions[0].name, "materialization_sink_risingwave");
+        assert_eq!(
+            out.map.original(out.text.find("body").unwrap_or(0)),
+            text.find("body").unwrap_or(0)
+        );
+    }
+
+    #[test]
+    fn line_breaks_inside_of_a_tag_survive() {
+        let text = "{% materialization\n  a,\n  default %}{% endmaterialization %}";
+        let out = macros(text);
+        assert_eq!(out.text.matches('\n').count(), 2);
+        assert_eq!(out.definitions[0].name, "materialization_a_default");
+    }
+
+    #[test]
+    fn comments_strings_and_raw_blocks_are_left_alone() {
+        let text =
+            "{# {% return(1) %} #}{{ '{% return(1) %}' }}{% raw %}{% return(1) %}{% endraw %}";
+        assert_eq!(macros(text).text, text);
+    }
+
+    #[test]
+    fn assignments_are_wrapped_and_block_assignments_are_not() {
+        let out = macros(
+            "{% set a = {'x': [1]} %}{% set b %}x{% endset %}{% set c | replace(a='=') %}y{% endset %}",
+        );
+        assert_eq!(
+            out.text,
+            "{% set a = rwt__mutable( {'x': [1]}) %}{% set b %}x{% endset %}{% set c | replace(a='=') %}y{% endset %}"
+        );
+    }
+
+    #[test]
+    fn varargs_become_parameters() {
+        let out = macros(
+            "{% macro m(a) %}{{ varargs | join }}{{ kwargs }}{% endmacro %}{% macro n() %}{{ varargs }}{% endmacro %}",
+        );
+        assert!(
+            out.text.contains("rwt__m(a, varargs=[], kwargs={})"),
+            "{}",
+            out.text
+        );
+        assert!(out.text.contains("rwt__n(varargs=[])"), "{}", out.text);
+    }
+
+    #[test]
+    fn docs_and_tests() {
+        let out = macros(
+            "{% docs x %}{{ nothing }}{% enddocs %}{% test not_null(model, column_name) %}1{% endtest %}",
+        );
+        assert_eq!(
+            out.text,
+            "{% raw %}{{ nothing }}{% endraw %}{% macro rwt__test_not_null(model, column_name) %}1{% endmacro %}"
+        );
+    }
+
+    #[test]
+    fn a_materialization_without_a_name_is_an_error() {
+        let error = rewrite(
+            "{% materialization %}{% endmaterialization %}",
+            FileKind::Macros,
+        );
+        assert!(error.is_err());
+    }
+}

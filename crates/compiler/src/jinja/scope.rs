@@ -1,0 +1,335 @@
+//! What a template can see: one [`Shared`] per project, one [`Scope`] per rendering.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use indexmap::IndexMap;
+use minijinja::value::{Enumerator, Object};
+use minijinja::{Error, State, Value};
+use rwt_project::environment::Environment;
+use serde_json::Value as Json;
+
+use super::collections;
+use super::macros::{MacroTable, MacroValue, PackageValue};
+use super::relation::Relation;
+use crate::materialize::Session;
+
+/// A session that template functions can share with their caller.
+pub type SharedSession = Arc<Mutex<dyn Session>>;
+
+/// Takes what templates say to people: `log(…, info=True)`, `print`, `exceptions.warn`.
+pub trait Reporter: Send + Sync {
+    /// A message of a template. `node` is the unique id of the node that is rendered, if it is one.
+    fn message(&self, level: Level, node: Option<&str>, text: &str);
+}
+
+/// How much a template's message matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// `log` without `info=True`
+    Debug,
+    /// `log(…, info=True)` and `print`
+    Info,
+    /// `exceptions.warn`
+    Warn,
+}
+
+/// Says nothing.
+pub struct Quiet;
+
+impl Reporter for Quiet {
+    fn message(&self, _: Level, _: Option<&str>, _: &str) {}
+}
+
+/// What all renderings of a project share.
+pub struct Shared {
+    /// The root project's name.
+    pub project_name: String,
+    /// All macros.
+    pub macros: Arc<MacroTable>,
+    /// `target`
+    pub target: Value,
+    /// The target's database and schema, where a node has none of its own.
+    pub default_database: String,
+    /// See `default_database`.
+    pub default_schema: String,
+    /// Variables, those of the command line over those of the project.
+    pub vars: IndexMap<String, Json>,
+    /// `--full-refresh`
+    pub full_refresh: bool,
+    /// The command, for `flags.WHICH`.
+    pub command: String,
+    /// A new id per invocation.
+    pub invocation_id: String,
+    /// When the invocation began.
+    pub started_at: chrono::DateTime<chrono::Utc>,
+    /// Environment variables.
+    pub environment: Environment,
+    /// Where messages go.
+    pub reporter: Arc<dyn Reporter>,
+}
+
+/// The step that a template is rendered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Finding out about configuration and dependencies: `execute` is false, nothing reaches a database.
+    Parse,
+    /// The model's own text.
+    Compile,
+    /// A materialization or a hook.
+    Materialize,
+}
+
+/// Turns `ref` and `source` into relations.
+pub trait Resolve: Send + Sync {
+    /// `ref(name)` or `ref(package, name)`
+    ///
+    /// # Errors
+    /// No such model.
+    fn reference(&self, package: Option<&str>, name: &str) -> Result<Value, Error>;
+
+    /// `source(source, table)`
+    ///
+    /// # Errors
+    /// No such source.
+    fn source(&self, source: &str, table: &str) -> Result<Value, Error>;
+
+    /// `graph`
+    fn graph(&self) -> Value;
+}
+
+/// The node that is rendered.
+#[derive(Debug, Clone)]
+pub struct NodeScope {
+    /// dbt's unique id.
+    pub unique_id: String,
+    /// The node's name.
+    pub name: String,
+    /// Its package.
+    pub package: String,
+    /// Its materialization.
+    pub materialized: String,
+    /// `this`
+    pub this: Relation,
+    /// `model`
+    pub model: Value,
+}
+
+/// What rendering a model showed.
+#[derive(Debug, Default, Clone)]
+pub struct Captured {
+    /// What `config()` said, later calls over earlier ones.
+    pub config: IndexMap<String, Json>,
+    /// `ref`: package, if given, and name.
+    pub refs: BTreeSet<(Option<String>, String)>,
+    /// `source`: source and table.
+    pub sources: BTreeSet<(String, String)>,
+}
+
+/// A statement's result, for `load_result`.
+#[derive(Debug, Clone)]
+pub struct StatementResult {
+    /// The database's answer, or what the macro stored.
+    pub message: String,
+    /// `skip` where the macro did nothing.
+    pub code: String,
+    /// Rows changed, where the database said so.
+    pub rows_affected: Option<u64>,
+    /// What `load_result` gives.
+    pub value: Value,
+}
+
+/// One rendering.
+pub struct Scope {
+    /// The project's part.
+    pub shared: Arc<Shared>,
+    /// Which step.
+    pub phase: Phase,
+    /// The node, unless a project's hook is rendered.
+    pub node: Option<NodeScope>,
+    /// The node's configuration: in the parse phase without its own `config()` calls.
+    pub config: Arc<IndexMap<String, Json>>,
+    /// `ref` and `source`
+    pub resolver: Arc<dyn Resolve>,
+    /// Where statements go; none in the parse phase.
+    pub session: Option<SharedSession>,
+    /// Names of one phase only: `sql`, `pre_hooks`, `custom_schema_name`, …
+    pub extra: IndexMap<&'static str, Value>,
+    captured: Mutex<Captured>,
+    results: Mutex<IndexMap<String, StatementResult>>,
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("phase", &self.phase)
+            .field("node", &self.node.as_ref().map(|node| &node.unique_id))
+            .finish_non_exhaustive()
+    }
+}
+
+fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Scope {
+    /// A rendering without node, session or names of its own.
+    pub fn new(shared: Arc<Shared>, phase: Phase, resolver: Arc<dyn Resolve>) -> Self {
+        Self {
+            shared,
+            phase,
+            node: None,
+            config: Arc::default(),
+            resolver,
+            session: None,
+            extra: IndexMap::new(),
+            captured: Mutex::default(),
+            results: Mutex::default(),
+        }
+    }
+
+    /// Changes what the rendering showed so far.
+    pub fn capture<R>(&self, change: impl FnOnce(&mut Captured) -> R) -> R {
+        change(&mut locked(&self.captured))
+    }
+
+    /// What the rendering showed.
+    pub fn captured(&self) -> Captured {
+        locked(&self.captured).clone()
+    }
+
+    /// Keeps a statement's result.
+    pub fn store_result(&self, name: &str, result: StatementResult) {
+        locked(&self.results).insert(name.to_owned(), result);
+    }
+
+    /// A statement's result.
+    pub fn result(&self, name: &str) -> Option<StatementResult> {
+        locked(&self.results).get(name).cloned()
+    }
+
+    /// The value of a configuration key, `config()` calls of the parse phase included. Dashes and underscores in hook
+    /// names mean the same.
+    pub fn config_value(&self, key: &str) -> Option<Json> {
+        let normal = config_key(key);
+        if self.phase == Phase::Parse
+            && let Some(value) = locked(&self.captured).config.get(&normal)
+        {
+            return Some(value.clone());
+        }
+        self.config
+            .get(&normal)
+            .or_else(|| self.config.get(key))
+            .cloned()
+    }
+
+    /// Sends a message to people. Nothing is said while parsing, or twice for one node: macros speak when they run on
+    /// a database, model texts when they are compiled.
+    pub fn report(&self, level: Level, text: &str) {
+        let speaks = match self.phase {
+            Phase::Parse => false,
+            Phase::Compile => true,
+            Phase::Materialize => self
+                .session
+                .as_ref()
+                .is_some_and(|session| locked(session).is_live()),
+        };
+        if speaks {
+            let node = self.node.as_ref().map(|node| node.unique_id.as_str());
+            self.shared.reporter.message(level, node, text);
+        }
+    }
+}
+
+/// The spelling under which a configuration key is kept: dbt takes `pre_hook` in `config()` and `pre-hook` in YAML.
+pub fn config_key(key: &str) -> String {
+    match key {
+        "pre_hook" => "pre-hook".to_owned(),
+        "post_hook" => "post-hook".to_owned(),
+        _ => key.to_owned(),
+    }
+}
+
+/// The scope behind a running template.
+///
+/// # Errors
+/// The template was not started by [`super::Jinja`].
+pub fn scope_of(state: &State<'_, '_>) -> Result<Arc<Scope>, Error> {
+    state.get_extension::<Arc<Scope>>().cloned().ok_or_else(|| {
+        Error::new(
+            minijinja::ErrorKind::InvalidOperation,
+            "this function needs a project",
+        )
+    })
+}
+
+/// The outermost names of a template.
+#[derive(Debug)]
+pub struct ScopeValue(pub Arc<Scope>);
+
+impl Object for ScopeValue {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        let scope = &self.0;
+        if key == "rwt__scope" {
+            return Some(Value::from_dyn_object(Arc::clone(self)));
+        }
+        if let Some(definition) = scope.shared.macros.find(key) {
+            return Some(MacroValue::value(definition));
+        }
+        if let Some(value) = scope.extra.get(key) {
+            return Some(value.clone());
+        }
+        let shared = &scope.shared;
+        Some(match key {
+            "target" => shared.target.clone(),
+            "execute" => Value::from(scope.phase != Phase::Parse),
+            "this" => scope.node.as_ref()?.this.clone().value(),
+            "model" => scope.node.as_ref()?.model.clone(),
+            "database" => Value::from(
+                scope
+                    .node
+                    .as_ref()
+                    .and_then(|node| node.this.database.clone())
+                    .unwrap_or_else(|| shared.default_database.clone()),
+            ),
+            "schema" => Value::from(
+                scope
+                    .node
+                    .as_ref()
+                    .and_then(|node| node.this.schema.clone())
+                    .unwrap_or_else(|| shared.default_schema.clone()),
+            ),
+            "project_name" => Value::from(shared.project_name.as_str()),
+            "invocation_id" => Value::from(shared.invocation_id.as_str()),
+            "run_started_at" => super::modules::datetime(shared.started_at),
+            "flags" => collections::dict([
+                (
+                    Value::from("FULL_REFRESH"),
+                    Value::from(shared.full_refresh),
+                ),
+                (Value::from("STORE_FAILURES"), Value::from(false)),
+                (Value::from("WHICH"), Value::from(shared.command.as_str())),
+            ]),
+            "graph" => scope.resolver.graph(),
+            "config" => super::config::ConfigValue::value(scope),
+            _ if shared.macros.has_package(key) => Value::from_object(PackageValue {
+                table: Arc::clone(&shared.macros),
+                package: key.to_owned(),
+            }),
+            _ => return None,
+        })
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Empty
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        true
+    }
+}

@@ -1,0 +1,123 @@
+//! Jinja in the values of YAML files: `env_var`, `var`, `target` and conversions, without macros.
+
+use std::sync::Arc;
+
+use minijinja::{Error, Value};
+use rwt_project::environment::Environment;
+use rwt_project::yaml::{Location, RenderFailure, Scope as YamlScope};
+use serde_json::Value as Json;
+
+use super::collections::{from_json, to_json};
+use super::environment::Jinja;
+use super::error::{TemplateError, raise};
+use super::macros::MacroTable;
+use super::scope::{Phase, Quiet, Resolve, Scope, Shared};
+
+/// Renders values for [`rwt_project`].
+#[derive(Debug)]
+pub struct YamlRenderer {
+    jinja: Jinja,
+}
+
+/// The name that errors would show; the project's loader puts the value's own place there.
+const NAME: &str = "value";
+
+impl YamlRenderer {
+    /// A renderer with nothing in it.
+    pub fn new() -> Self {
+        Self {
+            jinja: Jinja::default(),
+        }
+    }
+
+    /// The value of a text: of its expression, if it is one, else the rendered text.
+    ///
+    /// # Errors
+    /// Whatever the text does wrong, in its own bytes.
+    pub fn render(
+        &self,
+        text: &str,
+        _at: &Location,
+        scope: &YamlScope<'_>,
+        environment: &Environment,
+    ) -> Result<Json, RenderFailure> {
+        let scope = jinja_scope(scope, environment);
+        let rendered = match single_expression(text) {
+            Some(expression) => self
+                .jinja
+                .evaluate(NAME, expression, scope)
+                .and_then(|value| {
+                    to_json(&value).map_err(|error| TemplateError {
+                        code: "rwt::jinja::error",
+                        message: error.to_string(),
+                        help: None,
+                        places: Vec::new(),
+                        database: None,
+                    })
+                }),
+            None => self.jinja.render_text(NAME, text, scope).map(Json::from),
+        };
+        rendered.map_err(|error| RenderFailure {
+            message: error.message,
+            help: error.help,
+            range: None,
+            code: Some(error.code.to_owned()),
+        })
+    }
+}
+
+impl Default for YamlRenderer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The inside of `{{ … }}`, if that is the whole text.
+fn single_expression(text: &str) -> Option<&str> {
+    let inner = text.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = inner.strip_prefix('-').unwrap_or(inner);
+    let inner = inner.strip_suffix('-').unwrap_or(inner);
+    (!inner.contains("{{") && !inner.contains("}}")).then_some(inner.trim())
+}
+
+fn jinja_scope(scope: &YamlScope<'_>, environment: &Environment) -> Scope {
+    let target = scope
+        .target
+        .map_or_else(|| Value::from(()), |target| from_json(&target.to_value()));
+    let shared = Shared {
+        project_name: String::new(),
+        macros: Arc::new(MacroTable::default()),
+        target,
+        default_database: String::new(),
+        default_schema: String::new(),
+        vars: scope.vars.clone(),
+        full_refresh: false,
+        command: String::new(),
+        invocation_id: String::new(),
+        started_at: chrono::Utc::now(),
+        environment: environment.clone(),
+        reporter: Arc::new(Quiet),
+    };
+    Scope::new(Arc::new(shared), Phase::Parse, Arc::new(NoNodes))
+}
+
+/// `ref` and `source` mean nothing in a YAML value.
+struct NoNodes;
+
+impl Resolve for NoNodes {
+    fn reference(&self, _: Option<&str>, _: &str) -> Result<Value, Error> {
+        Err(raise("rwt::jinja::ref", "ref() has no meaning here", None))
+    }
+
+    fn source(&self, _: &str, _: &str) -> Result<Value, Error> {
+        Err(raise(
+            "rwt::jinja::source",
+            "source() has no meaning here",
+            None,
+        ))
+    }
+
+    fn graph(&self) -> Value {
+        Value::from(())
+    }
+}

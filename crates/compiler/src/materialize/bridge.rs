@@ -1,0 +1,119 @@
+//! Lends a borrowed session to template functions, which can only hold what they own.
+//!
+//! The template runs on a thread of its own, with a stack that deep macros do not exhaust; its statements come back over
+//! a channel and run on the caller's thread, in order, one at a time.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use super::session::{DatabaseError, ExistingRelation, Response, Session};
+use crate::jinja::SharedSession;
+
+enum Request {
+    Execute(String, Sender<Result<Response, DatabaseError>>),
+    Relation(
+        String,
+        String,
+        Sender<Result<Option<ExistingRelation>, DatabaseError>>,
+    ),
+}
+
+struct Bridge {
+    requests: Sender<Request>,
+    live: bool,
+}
+
+/// Bytes of stack for a thread that renders; minijinja's frames are large in debug builds.
+const STACK: usize = 64 << 20;
+
+fn gone<T>(sql: &str) -> Result<T, DatabaseError> {
+    Err(DatabaseError {
+        sqlstate: None,
+        message: "the session is closed".to_owned(),
+        statement: sql.to_owned(),
+        line: None,
+    })
+}
+
+impl Session for Bridge {
+    fn execute(&mut self, sql: &str) -> Result<Response, DatabaseError> {
+        let (answer, answers) = channel();
+        let sent = self.requests.send(Request::Execute(sql.to_owned(), answer));
+        match sent.map(|()| answers.recv()) {
+            Ok(Ok(result)) => result,
+            _ => gone(sql),
+        }
+    }
+
+    fn relation(
+        &mut self,
+        schema: &str,
+        identifier: &str,
+    ) -> Result<Option<ExistingRelation>, DatabaseError> {
+        let (answer, answers) = channel();
+        let request = Request::Relation(schema.to_owned(), identifier.to_owned(), answer);
+        match self.requests.send(request).map(|()| answers.recv()) {
+            Ok(Ok(result)) => result,
+            _ => gone(""),
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        self.live
+    }
+}
+
+/// Runs `work` on a rendering thread with the session lent to it.
+pub fn lend<R: Send>(session: &mut dyn Session, work: impl FnOnce(SharedSession) -> R + Send) -> R {
+    let (requests, received) = channel();
+    let bridge = Bridge {
+        requests,
+        live: session.is_live(),
+    };
+    std::thread::scope(|scope| {
+        let shared: SharedSession = Arc::new(Mutex::new(bridge));
+        let running = std::thread::Builder::new()
+            .name("rwt-render".to_owned())
+            .stack_size(STACK)
+            .spawn_scoped(scope, move || work(shared));
+        match running {
+            Ok(running) => {
+                serve(session, &received);
+                match running.join() {
+                    Ok(result) => result,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            Err(error) => std::panic::panic_any(format!("no thread to render on: {error}")),
+        }
+    })
+}
+
+/// Answers until the rendering side has let go of the bridge.
+fn serve(session: &mut dyn Session, received: &Receiver<Request>) {
+    while let Ok(request) = received.recv() {
+        match request {
+            Request::Execute(sql, answer) => {
+                let _ = answer.send(session.execute(&sql));
+            }
+            Request::Relation(schema, identifier, answer) => {
+                let _ = answer.send(session.relation(&schema, &identifier));
+            }
+        }
+    }
+}
+
+/// Runs `work` on a thread with a stack for rendering.
+pub fn with_stack<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| {
+        let running = std::thread::Builder::new()
+            .name("rwt-render".to_owned())
+            .stack_size(STACK)
+            .spawn_scoped(scope, work);
+        match running.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(error) => std::panic::panic_any(format!("no thread to render on: {error}")),
+        }
+    })
+}

@@ -1,0 +1,195 @@
+//! A session on an empty database that keeps the statements instead of running them.
+
+use rwt_sql::{PieceKind, Statement, parse_statement, split_script};
+
+use super::effects::Effects;
+use super::session::{DatabaseError, ExistingRelation, Response, Session};
+
+/// A statement that a materialization or hook would run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordedStatement {
+    /// Its text without the closing `;`. Secrets are markers.
+    pub text: String,
+    /// What it says.
+    pub statement: Statement,
+    /// Why it could not be parsed, if so; `statement` is then [`Statement::Other`]. The server has the last word.
+    pub problem: Option<String>,
+}
+
+impl RecordedStatement {
+    /// Parses a statement's text.
+    pub fn parse(text: &str) -> Self {
+        match parse_statement(text) {
+            Ok(statement) => Self {
+                text: text.to_owned(),
+                statement,
+                problem: None,
+            },
+            Err(error) => Self {
+                text: text.to_owned(),
+                statement: Statement::Other {
+                    verb: first_words(text),
+                    text: text.to_owned(),
+                },
+                problem: Some(error.to_string()),
+            },
+        }
+    }
+}
+
+fn first_words(text: &str) -> String {
+    let words: Vec<String> = text
+        .split_whitespace()
+        .take(2)
+        .map(str::to_uppercase)
+        .collect();
+    words.join(" ")
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Recorder {
+    effects: Effects,
+    statements: Vec<RecordedStatement>,
+}
+
+impl Recorder {
+    /// An empty database.
+    pub fn new(database: &str, schema: &str) -> Self {
+        Self {
+            effects: Effects::new(database, schema),
+            statements: Vec::new(),
+        }
+    }
+
+    /// The statements so far, in order. Queries are not among them, nor what changes nothing.
+    pub fn into_statements(self) -> Vec<RecordedStatement> {
+        self.statements
+    }
+
+    /// Takes the statements so far.
+    pub fn take_statements(&mut self) -> Vec<RecordedStatement> {
+        std::mem::take(&mut self.statements)
+    }
+}
+
+impl Session for Recorder {
+    fn execute(&mut self, sql: &str) -> Result<Response, DatabaseError> {
+        let pieces = split_script(sql).map_err(|error| DatabaseError {
+            sqlstate: None,
+            message: error.to_string(),
+            statement: sql.to_owned(),
+            line: u32::try_from(error.line()).ok(),
+        })?;
+        let mut response = Response::default();
+        for piece in pieces
+            .iter()
+            .filter(|piece| piece.kind == PieceKind::Statement)
+        {
+            let recorded = RecordedStatement::parse(piece.text);
+            let asks = matches!(
+                recorded.statement,
+                Statement::Query(_)
+                    | Statement::Show(_)
+                    | Statement::Describe(_)
+                    | Statement::Explain { .. }
+            );
+            if asks {
+                response = Response {
+                    message: "SELECT 0".to_owned(),
+                    rows_affected: Some(0),
+                    table: Some(super::session::Table::default()),
+                };
+                continue;
+            }
+            let (verb, _) = recorded.statement.verb_and_object();
+            response = Response {
+                message: verb.replace(' ', "_"),
+                rows_affected: None,
+                table: None,
+            };
+            if self.effects.apply(&recorded.statement) {
+                self.statements.push(recorded);
+            }
+        }
+        Ok(response)
+    }
+
+    fn relation(
+        &mut self,
+        schema: &str,
+        identifier: &str,
+    ) -> Result<Option<ExistingRelation>, DatabaseError> {
+        Ok(self.effects.relation(schema, identifier))
+    }
+
+    fn is_live(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(sql: &[&str]) -> Vec<String> {
+        let mut recorder = Recorder::new("dev", "public");
+        for sql in sql {
+            recorder.execute(sql).expect("records");
+        }
+        recorder
+            .into_statements()
+            .into_iter()
+            .map(|s| s.text)
+            .collect()
+    }
+
+    #[test]
+    fn what_is_in_effect_is_not_recorded_again() {
+        let connection = "create connection if not exists lake with (type = 'iceberg')";
+        let kept = record(&[
+            connection,
+            "set iceberg_engine_connection = 'public.lake'",
+            connection,
+            "CREATE CONNECTION IF NOT EXISTS public.lake WITH (type = 'iceberg')",
+            "SET iceberg_engine_connection TO 'public.lake'",
+        ]);
+        assert_eq!(
+            kept,
+            [connection, "set iceberg_engine_connection = 'public.lake'"]
+        );
+    }
+
+    #[test]
+    fn queries_are_answered_and_not_recorded() {
+        let kept = record(&["select 1; create table t (a int); show tables"]);
+        assert_eq!(kept, ["create table t (a int)"]);
+    }
+
+    #[test]
+    fn a_created_relation_is_found_until_it_is_dropped() {
+        let mut recorder = Recorder::new("dev", "public");
+        recorder
+            .execute("create materialized view s.m as select 1")
+            .expect("records");
+        let found = recorder
+            .relation("s", "m")
+            .expect("answers")
+            .expect("is there");
+        assert_eq!(found.kind, "materialized_view");
+        recorder
+            .execute("drop materialized view s.m")
+            .expect("records");
+        assert_eq!(recorder.relation("s", "m").expect("answers"), None);
+    }
+
+    #[test]
+    fn a_statement_that_cannot_be_parsed_is_kept_with_the_reason() {
+        let statement = RecordedStatement::parse("create materialised view x as select 1");
+        assert!(statement.problem.is_some());
+        assert_eq!(
+            statement.statement.verb_and_object().0,
+            "CREATE MATERIALISED"
+        );
+    }
+}

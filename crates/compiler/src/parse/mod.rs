@@ -1,0 +1,358 @@
+//! The parse phase: every model is rendered once with `execute` false, which shows its configuration and what it reads.
+//! The result is the [`Manifest`]. All errors are collected.
+
+mod naming;
+mod resolve;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use indexmap::IndexMap;
+use minijinja::Value;
+use rwt_project::Project;
+use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
+use rwt_project::project::{ModelFile, ResolvedConfig};
+use rwt_project::yaml::{SourceFile, nearest};
+use serde_json::Value as Json;
+
+pub use naming::Naming;
+pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name};
+
+use crate::error::{CompileError, CompileErrors, Problem};
+use crate::jinja::{
+    Captured, Jinja, NodeScope, Phase, Relation, Scope, Shared, TemplateError, from_json,
+};
+use crate::materialize::with_stack;
+
+/// What parsing needs.
+pub struct Parser<'a> {
+    /// The project.
+    pub project: &'a Project,
+    /// Its macros and models, compiled.
+    pub jinja: &'a Jinja,
+    /// Target, variables, flags.
+    pub shared: Arc<Shared>,
+    names: Arc<Names>,
+}
+
+/// A model after its first rendering.
+struct Parsed {
+    node: Node,
+    captured: Captured,
+}
+
+impl<'a> Parser<'a> {
+    /// A parser for a project whose templates are in `jinja`.
+    pub fn new(project: &'a Project, jinja: &'a Jinja, shared: &Arc<Shared>) -> Self {
+        let names = Names {
+            project: project.name().to_owned(),
+            database: shared.default_database.clone(),
+            schema: shared.default_schema.clone(),
+            models: project
+                .models
+                .iter()
+                .map(|model| model.name.clone())
+                .collect(),
+            sources: project.properties.sources.keys().cloned().collect(),
+        };
+        Self {
+            project,
+            jinja,
+            shared: Arc::clone(shared),
+            names: Arc::new(names),
+        }
+    }
+
+    /// Parses every model that `skip` does not name, as one whose template could not be read.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any model.
+    pub fn manifest(&self, skip: &dyn Fn(&ModelFile) -> bool) -> Result<Manifest, CompileErrors> {
+        let models: Vec<&ModelFile> = self
+            .project
+            .models
+            .iter()
+            .filter(|model| !skip(model))
+            .collect();
+        let mut errors = Vec::new();
+        let mut parsed = Vec::with_capacity(models.len());
+        for result in self.parse_all(&models) {
+            match result {
+                Ok(model) => parsed.push(model),
+                Err(error) => errors.push(error),
+            }
+        }
+        let manifest = self.assemble(parsed, &mut errors);
+        if errors.is_empty() {
+            Ok(manifest)
+        } else {
+            Err(CompileErrors(errors))
+        }
+    }
+
+    /// Models in parallel; results in the order of the models.
+    fn parse_all(&self, models: &[&ModelFile]) -> Vec<Result<Parsed, CompileError>> {
+        in_parallel(models.len(), |index| self.parse(models[index]))
+    }
+
+    fn parse(&self, model: &ModelFile) -> Result<Parsed, CompileError> {
+        let id = model.unique_id();
+        let before = self.project.resolve_config(model, &IndexMap::new());
+        let this = Relation::new(
+            &self.shared.default_database,
+            &self.shared.default_schema,
+            before.text("alias").unwrap_or(&model.name),
+        );
+        let mut scope = Scope::new(Arc::clone(&self.shared), Phase::Parse, self.names.clone());
+        scope.node = Some(NodeScope {
+            unique_id: id.0.clone(),
+            name: model.name.clone(),
+            package: self.project.name().to_owned(),
+            materialized: before.materialized().to_owned(),
+            this,
+            model: model_value(&id, model, &before),
+        });
+        scope.config = Arc::new(before.values);
+        let template = template_name(model);
+        let (_, scope) = self
+            .jinja
+            .render(&template, scope)
+            .map_err(|error| Problem::new(error, Some(&id)))?;
+        let captured = scope.captured();
+        let config = self.project.resolve_config(model, &captured.config);
+        let node = self
+            .node(id.clone(), model, config)
+            .map_err(|error| Problem::new(error, Some(&id)))?;
+        Ok(Parsed { node, captured })
+    }
+
+    fn node(
+        &self,
+        id: UniqueId,
+        model: &ModelFile,
+        config: ResolvedConfig,
+    ) -> Result<Node, TemplateError> {
+        let properties = self.project.properties.models.get(&model.name);
+        let custom = |key: &str| config.text(key).map(str::to_owned);
+        let naming = self.name(custom, &model.name, &model_value(&id, model, &config))?;
+        let materialized = config.materialized().to_owned();
+        if materialized != EPHEMERAL && self.jinja.macros().materialization(&materialized).is_none()
+        {
+            return Err(self.unknown_materialization(model, &materialized));
+        }
+        Ok(Node {
+            unique_id: id,
+            resource_type: ResourceType::Model,
+            name: model.name.clone(),
+            source_name: None,
+            package_name: self.project.name().to_owned(),
+            fqn: model.fqn.clone(),
+            original_file_path: model.original_file_path.clone(),
+            path: model.path.clone(),
+            database: naming.database,
+            schema: naming.schema,
+            identifier: naming.identifier,
+            enabled: config.enabled(),
+            tags: config.tags(),
+            materialized,
+            config: config.values,
+            description: properties
+                .map(|p| p.description.clone())
+                .unwrap_or_default(),
+            columns: properties.map(|p| p.columns.clone()).unwrap_or_default(),
+            raw_code: model.file.text().to_owned(),
+            depends_on: Vec::new(),
+        })
+    }
+
+    fn unknown_materialization(&self, model: &ModelFile, name: &str) -> TemplateError {
+        let mut known = self.jinja.macros().materializations();
+        known.push(EPHEMERAL.to_owned());
+        let help = nearest(name, known.iter().map(String::as_str)).map_or_else(
+            || format!("known are: {}", known.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        let message = format!(
+            "{} has the materialization `{name}`, which there is not",
+            model.name
+        );
+        located(
+            "rwt::compile::unknown_materialization",
+            message,
+            Some(help),
+            &model.file,
+            name,
+        )
+    }
+
+    /// Puts nodes together, with what they read; disabled ones are left out.
+    fn assemble(&self, parsed: Vec<Parsed>, errors: &mut Vec<CompileError>) -> Manifest {
+        let mut nodes: BTreeMap<UniqueId, Node> = BTreeMap::new();
+        let mut sources: BTreeMap<(String, String), (UniqueId, bool)> = BTreeMap::new();
+        for node in self.project.source_nodes() {
+            let key = (
+                node.source_name.clone().unwrap_or_default(),
+                node.name.clone(),
+            );
+            sources.insert(key, (node.unique_id.clone(), node.enabled));
+            if node.enabled {
+                nodes.insert(node.unique_id.clone(), node);
+            }
+        }
+        let models: BTreeMap<String, (UniqueId, bool)> = parsed
+            .iter()
+            .map(|model| {
+                let node = &model.node;
+                (node.name.clone(), (node.unique_id.clone(), node.enabled))
+            })
+            .collect();
+        for Parsed { mut node, captured } in parsed {
+            if !node.enabled {
+                continue;
+            }
+            for (_, name) in &captured.refs {
+                // A model that is not here has its own error.
+                let Some((id, enabled)) = models.get(name) else {
+                    continue;
+                };
+                if *enabled {
+                    node.depends_on.push(id.clone());
+                } else {
+                    errors.push(self.disabled(&node, name, "model"));
+                }
+            }
+            for (source, table) in &captured.sources {
+                let Some((id, enabled)) = sources.get(&(source.clone(), table.clone())) else {
+                    continue;
+                };
+                if *enabled {
+                    node.depends_on.push(id.clone());
+                } else {
+                    errors.push(self.disabled(&node, table, "source table"));
+                }
+            }
+            node.depends_on.sort();
+            node.depends_on.dedup();
+            nodes.insert(node.unique_id.clone(), node);
+        }
+        self.ambiguous(&nodes, errors);
+        Manifest {
+            project_name: self.project.name().to_owned(),
+            nodes: nodes.into_iter().collect(),
+        }
+    }
+
+    fn disabled(&self, node: &Node, name: &str, what: &str) -> CompileError {
+        let file = SourceFile::new(&node.original_file_path, node.raw_code.as_str());
+        let error = located(
+            "rwt::jinja::disabled_ref",
+            format!("{} reads the {what} `{name}`, which is disabled", node.name),
+            Some(format!("enable {name}, or disable {} too", node.name)),
+            &file,
+            name,
+        );
+        Problem::new(error, Some(&node.unique_id))
+    }
+
+    /// Two models with one relation would overwrite each other.
+    fn ambiguous(&self, nodes: &BTreeMap<UniqueId, Node>, errors: &mut Vec<CompileError>) {
+        let mut relations: BTreeMap<String, &Node> = BTreeMap::new();
+        for node in nodes.values().filter(|node| {
+            node.resource_type == ResourceType::Model && node.materialized != EPHEMERAL
+        }) {
+            if let Some(first) = relations.insert(node.relation_name(), node) {
+                let file = SourceFile::new(&node.original_file_path, node.raw_code.as_str());
+                let error = located(
+                    "rwt::compile::ambiguous_relation",
+                    format!(
+                        "{} and {} are both {}",
+                        first.name,
+                        node.name,
+                        node.relation_name()
+                    ),
+                    Some("give one of them another alias or schema".to_owned()),
+                    &file,
+                    &node.identifier,
+                );
+                errors.push(Problem::new(error, Some(&node.unique_id)));
+            }
+        }
+    }
+}
+
+/// An error at the first place in a file where a word stands, or at the file's start.
+fn located(
+    code: &'static str,
+    message: String,
+    help: Option<String>,
+    file: &Arc<SourceFile>,
+    word: &str,
+) -> TemplateError {
+    let range = file
+        .text()
+        .find(word)
+        .map_or(0..0, |at| at..at + word.len());
+    TemplateError::at(code, message, help, file, range)
+}
+
+/// The name under which a model's template is kept and shown.
+pub fn template_name(model: &ModelFile) -> String {
+    model.original_file_path.display().to_string()
+}
+
+/// What macros see as `model` and as `node`.
+fn model_value(id: &UniqueId, model: &ModelFile, config: &ResolvedConfig) -> Value {
+    let config_json: serde_json::Map<String, Json> = config
+        .values
+        .iter()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    from_json(&serde_json::json!({
+        "unique_id": id.0,
+        "resource_type": "model",
+        "name": model.name,
+        "alias": config.text("alias").unwrap_or(&model.name),
+        "package_name": model.fqn.first(),
+        "fqn": model.fqn,
+        "path": model.path,
+        "original_file_path": model.original_file_path,
+        "config": config_json,
+        "tags": config.tags(),
+    }))
+}
+
+/// Runs `work` for each index on a few threads and keeps the results in order.
+pub(crate) fn in_parallel<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads.min(count.div_ceil(16)).max(1);
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return done;
+            }
+            done.push((index, work(index)));
+        }
+    };
+    let mut results: Vec<(usize, R)> = if threads == 1 {
+        with_stack(run)
+    } else {
+        std::thread::scope(|scope| {
+            let running: Vec<_> = (0..threads)
+                .map(|_| scope.spawn(|| with_stack(run)))
+                .collect();
+            running
+                .into_iter()
+                .flat_map(|thread| match thread.join() {
+                    Ok(done) => done,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                })
+                .collect()
+        })
+    };
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}

@@ -1,0 +1,200 @@
+//! What `ref` and `source` mean while parsing, when only names are known, and afterwards.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
+
+use minijinja::{Error, Value};
+use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
+use rwt_project::yaml::nearest;
+
+use crate::jinja::{Relation, Resolve, from_json, raise};
+
+/// The materialization that is no object of its own.
+pub const EPHEMERAL: &str = "ephemeral";
+
+/// The name of an ephemeral model's common table expression, as in dbt.
+pub fn cte_name(name: &str) -> String {
+    format!("__dbt__cte__{name}")
+}
+
+fn unknown_model<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Error {
+    raise(
+        "rwt::jinja::unknown_ref",
+        format!("there is no model `{name}`"),
+        Some(nearest(name, names).map_or_else(
+            || "ref() takes the name of a model's file without .sql".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        )),
+    )
+}
+
+fn unknown_source<'a>(
+    source: &str,
+    table: &str,
+    known: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+) -> Error {
+    let tables = known.clone().filter(|(name, _)| *name == source);
+    let near_table = nearest(table, tables.clone().map(|(_, table)| table));
+    let help = match near_table {
+        Some(near) => format!("did you mean source('{source}', '{near}')?"),
+        None if tables.count() > 0 => {
+            format!("add the table `{table}` to the source `{source}` in a property file")
+        }
+        None => nearest(source, known.map(|(name, _)| name)).map_or_else(
+            || "sources are declared under `sources:` of a property file".to_owned(),
+            |near| format!("did you mean source('{near}', …)?"),
+        ),
+    };
+    raise(
+        "rwt::jinja::unknown_source",
+        format!("there is no source `{source}` with a table `{table}`"),
+        Some(help),
+    )
+}
+
+fn unknown_package(package: &str, project: &str) -> Error {
+    raise(
+        "rwt::jinja::unknown_package",
+        format!("there is no package `{package}`"),
+        Some(format!("this project's name is `{project}`")),
+    )
+}
+
+/// Names only: every relation is in the target's schema for now.
+pub struct Names {
+    /// The project's name.
+    pub project: String,
+    /// Where relations are shown to be.
+    pub database: String,
+    /// See `database`.
+    pub schema: String,
+    /// Models.
+    pub models: BTreeSet<String>,
+    /// Sources and their tables.
+    pub sources: BTreeSet<(String, String)>,
+}
+
+impl Resolve for Names {
+    fn reference(&self, package: Option<&str>, name: &str) -> Result<Value, Error> {
+        if let Some(package) = package.filter(|package| *package != self.project) {
+            return Err(unknown_package(package, &self.project));
+        }
+        if !self.models.contains(name) {
+            return Err(unknown_model(name, self.models.iter().map(String::as_str)));
+        }
+        Ok(Relation::new(&self.database, &self.schema, name).value())
+    }
+
+    fn source(&self, source: &str, table: &str) -> Result<Value, Error> {
+        if !self
+            .sources
+            .contains(&(source.to_owned(), table.to_owned()))
+        {
+            let known = self.sources.iter().map(|(s, t)| (s.as_str(), t.as_str()));
+            return Err(unknown_source(source, table, known));
+        }
+        Ok(Relation::new(&self.database, source, table).value())
+    }
+
+    fn graph(&self) -> Value {
+        Value::from(())
+    }
+}
+
+/// The relations of a parsed project.
+pub struct References {
+    manifest: Arc<Manifest>,
+    models: HashMap<String, UniqueId>,
+    sources: HashMap<(String, String), UniqueId>,
+    graph: OnceLock<Value>,
+}
+
+impl References {
+    /// The relations of a manifest.
+    pub fn new(manifest: &Arc<Manifest>) -> Self {
+        let mut models = HashMap::new();
+        let mut sources = HashMap::new();
+        for (id, node) in &manifest.nodes {
+            match (&node.source_name, node.resource_type) {
+                (Some(source), ResourceType::Source) => {
+                    sources.insert((source.clone(), node.name.clone()), id.clone());
+                }
+                _ => {
+                    models.insert(node.name.clone(), id.clone());
+                }
+            }
+        }
+        Self {
+            manifest: Arc::clone(manifest),
+            models,
+            sources,
+            graph: OnceLock::new(),
+        }
+    }
+
+    /// The model of this name.
+    pub fn model(&self, name: &str) -> Option<&Node> {
+        self.manifest.nodes.get(self.models.get(name)?)
+    }
+
+    /// The relation of a node.
+    pub fn relation(node: &Node) -> Relation {
+        if node.materialized == EPHEMERAL {
+            return Relation::cte(&cte_name(&node.name));
+        }
+        let relation = Relation::new(&node.database, &node.schema, &node.identifier);
+        match object_kind(&node.materialized) {
+            Some(kind) => relation.of_kind(kind),
+            None => relation,
+        }
+    }
+}
+
+/// The kind of object that a built-in materialization makes.
+pub fn object_kind(materialized: &str) -> Option<&'static str> {
+    Some(match materialized {
+        "source" => "source",
+        "table" | "table_with_connector" => "table",
+        "view" => "view",
+        "materialized_view" | "materializedview" => "materialized_view",
+        "sink" => "sink",
+        "connection" => "connection",
+        "secret" => "secret",
+        "subscription" => "subscription",
+        _ => return None,
+    })
+}
+
+impl Resolve for References {
+    fn reference(&self, _package: Option<&str>, name: &str) -> Result<Value, Error> {
+        self.model(name)
+            .map(|node| Self::relation(node).value())
+            .ok_or_else(|| unknown_model(name, self.models.keys().map(String::as_str)))
+    }
+
+    fn source(&self, source: &str, table: &str) -> Result<Value, Error> {
+        let id = self.sources.get(&(source.to_owned(), table.to_owned()));
+        id.and_then(|id| self.manifest.nodes.get(id))
+            .map(|node| Relation::new(&node.database, &node.schema, &node.identifier).value())
+            .ok_or_else(|| {
+                let known = self.sources.keys().map(|(s, t)| (s.as_str(), t.as_str()));
+                unknown_source(source, table, known)
+            })
+    }
+
+    fn graph(&self) -> Value {
+        let build = || {
+            let mut nodes = serde_json::Map::new();
+            let mut sources = serde_json::Map::new();
+            for (id, node) in &self.manifest.nodes {
+                let value = serde_json::to_value(node).unwrap_or_default();
+                match node.resource_type {
+                    ResourceType::Source => sources.insert(id.0.clone(), value),
+                    ResourceType::Model => nodes.insert(id.0.clone(), value),
+                };
+            }
+            from_json(&serde_json::json!({ "nodes": nodes, "sources": sources }))
+        };
+        self.graph.get_or_init(build).clone()
+    }
+}
