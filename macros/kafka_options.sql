@@ -3,7 +3,7 @@
     {%- set mode = var('startup_mode', 'earliest') -%}
     {%- if mode not in ['earliest', 'latest'] -%}
         {{ exceptions.raise_compiler_error("startup_mode is '" ~ mode ~ "'; RisingWave knows 'earliest' and 'latest'") }}
-    {%- endif %}
+    {%- endif -%}
     connector = 'kafka',
     topic = '{{ topic }}',
     properties.bootstrap.server = '{{ target.kafka.bootstrap }}',

@@ -6,5 +6,5 @@ create source {{ this }} (
     item_id varchar,
     event_time timestamp
 ) with (
-{{ kafka_options('cart_events') }}
+    {{ kafka_options('cart_events') }}
 ) format plain encode json

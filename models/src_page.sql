@@ -6,5 +6,5 @@ create source {{ this }} (
     page_id varchar,
     event_time timestamp
 ) with (
-{{ kafka_options('page_views') }}
+    {{ kafka_options('page_views') }}
 ) format plain encode json

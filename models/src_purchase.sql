@@ -6,5 +6,5 @@ create source {{ this }} (
     amount double precision,
     event_time timestamp
 ) with (
-{{ kafka_options('purchases') }}
+    {{ kafka_options('purchases') }}
 ) format plain encode json
