@@ -1,6 +1,7 @@
 //! The directed graph of nodes: an edge runs from what is read to what reads it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -28,22 +29,27 @@ pub(super) struct Graph {
 /// Nodes that read one another in a circle.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Diagnostic)]
 #[error("models read one another in a circle: {}", shown(path))]
-#[diagnostic(
-    code(rwt::graph::cycle),
-    help(
-        "remove one of these refs; a model that reads itself means an incremental one, which reads `this`:\n{}",
-        lines(files)
-    )
-)]
+#[diagnostic(code(rwt::graph::cycle), help("{}", help(steps)))]
 pub struct CycleError {
     /// The nodes of the circle, each reading the next one; the first stands at the end again.
     pub path: Vec<UniqueId>,
-    /// For each node of the circle, its name, file, and the name that it reads.
-    pub files: Vec<(String, String, String)>,
+    /// How each node of the circle reads the next one.
+    pub steps: Vec<CycleStep>,
+}
+
+/// One edge of a circle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CycleStep {
+    /// The file that reads.
+    pub file: PathBuf,
+    /// The line of its text that names what it reads, counted from 1, and that line; none if a macro names it.
+    pub line: Option<(usize, String)>,
+    /// The name of what it reads.
+    pub reads: String,
 }
 
 fn shown(path: &[UniqueId]) -> String {
-    let names: Vec<&str> = path.iter().map(|id| short(id)).collect();
+    let names: Vec<&str> = path.iter().map(short).collect();
     names.join(" reads ")
 }
 
@@ -51,12 +57,20 @@ fn short(id: &UniqueId) -> &str {
     id.0.splitn(3, '.').nth(2).unwrap_or(&id.0)
 }
 
-fn lines(files: &[(String, String, String)]) -> String {
-    let lines: Vec<String> = files
-        .iter()
-        .map(|(_, file, reads)| format!("  {file} reads {reads}"))
-        .collect();
-    lines.join("\n")
+fn help(steps: &[CycleStep]) -> String {
+    let mut help = match steps {
+        [_] => "a model reads what it has built so far as `this`, not by `ref`:",
+        _ => "remove one of these refs:",
+    }
+    .to_owned();
+    for step in steps {
+        let file = step.file.display();
+        help.push_str(&match &step.line {
+            Some((line, text)) => format!("\n  {file}:{line} reads {}: {text}", step.reads),
+            None => format!("\n  {file} reads {}", step.reads),
+        });
+    }
+    help
 }
 
 impl Dag {
@@ -222,16 +236,25 @@ impl Graph {
 }
 
 fn cycle_error(path: Vec<UniqueId>, manifest: &Manifest) -> CycleError {
-    let files = path
+    let steps = path
         .windows(2)
         .map(|pair| {
-            let node = &manifest.nodes[&pair[0]];
-            (
-                node.name.clone(),
-                node.original_file_path.display().to_string(),
-                short(&pair[1]).to_owned(),
-            )
+            let (node, read) = (&manifest.nodes[&pair[0]], &manifest.nodes[&pair[1]]);
+            CycleStep {
+                file: node.original_file_path.clone(),
+                line: line_of_ref(&node.raw_code, &read.name),
+                reads: short(&pair[1]).to_owned(),
+            }
         })
         .collect();
-    CycleError { path, files }
+    CycleError { path, steps }
+}
+
+/// The first line that has both `ref` and the quoted name.
+fn line_of_ref(code: &str, name: &str) -> Option<(usize, String)> {
+    let quoted = [format!("'{name}'"), format!("\"{name}\"")];
+    code.lines().enumerate().find_map(|(number, line)| {
+        let names = line.contains("ref") && quoted.iter().any(|name| line.contains(name.as_str()));
+        names.then(|| (number + 1, line.trim().to_owned()))
+    })
 }

@@ -1,8 +1,15 @@
 //! How nodes hang together ([`Dag`]), the order in which they run ([`Schedule`]), and how they are chosen
-//! ([`Selection`]).
+//! ([`Selection`], in dbt's selector grammar).
 
+mod criterion;
 mod dag;
+mod pattern;
 mod schedule;
+mod selection;
+mod selector;
 
-pub use dag::{CycleError, Dag};
+pub use criterion::{Criterion, Method};
+pub use dag::{CycleError, CycleStep, Dag};
 pub use schedule::Schedule;
+pub use selection::{Selected, Selection, SelectionWarning};
+pub use selector::{Selector, SelectorError};

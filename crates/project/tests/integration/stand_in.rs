@@ -107,6 +107,43 @@ pub fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
+/// A project written for one test: a profile called `shop` with an embedded target, and these files over it.
+pub fn written(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let base = [
+        ("project.yml", "name: shop\nprofile: shop\n"),
+        (
+            "profiles.yml",
+            "shop:\n  outputs:\n    dev: {type: embedded}\n",
+        ),
+    ];
+    for (path, text) in base.iter().chain(files) {
+        let path = directory.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    directory
+}
+
+/// The errors of a project written for one test, as a terminal shows them.
+pub fn errors_of(files: &[(&str, &str)]) -> String {
+    let directory = written(files);
+    let errors = load(&options(directory.path(), &[])).unwrap_err();
+    shown_errors(&errors, directory.path())
+}
+
+/// The warnings of a project written for one test.
+pub fn warnings_of(files: &[(&str, &str)]) -> String {
+    let directory = written(files);
+    let project = load(&options(directory.path(), &[])).unwrap();
+    let all: Vec<String> = project
+        .warnings
+        .iter()
+        .map(|warning| shown(warning))
+        .collect();
+    all.join("\n")
+}
+
 /// Options for a project below `directory`, in an environment with these variables and no home.
 pub fn options(directory: &Path, variables: &[(&str, &str)]) -> LoadOptions {
     LoadOptions {
