@@ -16,7 +16,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use crate::api::{NONE, text};
+use crate::api::{NONE, allowed, text};
 use crate::group::machine::{Answer, Join, Joined, Sync, Synced};
 use crate::server::dispatch::{Call, CallError, blocking};
 
@@ -172,6 +172,7 @@ pub async fn describe(
     call: &Call<'_>,
     request: DescribeGroupsRequest,
 ) -> Result<DescribeGroupsResponse, CallError> {
+    let operations = allowed::if_asked(request.include_authorized_operations, allowed::ON_GROUP);
     let groups = request.groups.into_iter().map(|id| {
         let Some(group) = call.node.groups.describe(&id) else {
             let unknown = DescribedGroup::default()
@@ -198,6 +199,7 @@ pub async fn describe(
             .with_group_state(text(group.state))
             .with_protocol_type(text(group.protocol_type))
             .with_protocol_data(text(group.protocol))
+            .with_authorized_operations(operations)
             .with_members(members.collect())
     });
     Ok(DescribeGroupsResponse::default().with_groups(groups.collect()))

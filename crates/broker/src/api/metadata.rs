@@ -16,7 +16,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use crate::api::{NONE, text};
+use crate::api::{NONE, allowed, text};
 use crate::config::Overrides;
 use crate::error::BrokerError;
 use crate::log::batch::LEADER_EPOCH;
@@ -36,7 +36,7 @@ pub async fn metadata(
     let asked = request
         .topics
         .filter(|topics| version > 0 || !topics.is_empty());
-    let topics = match asked {
+    let mut topics: Vec<MetadataResponseTopic> = match asked {
         None => node
             .topics
             .all()
@@ -64,6 +64,13 @@ pub async fn metadata(
             .await?
         }
     };
+    if request.include_topic_authorized_operations {
+        for topic in &mut topics {
+            topic.topic_authorized_operations = allowed::ON_TOPIC;
+        }
+    }
+    let cluster_operations =
+        allowed::if_asked(request.include_cluster_authorized_operations, allowed::ON_CLUSTER);
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(NODE_ID))
         .with_host(text(node.host.clone()))
@@ -72,6 +79,7 @@ pub async fn metadata(
         .with_brokers(vec![broker])
         .with_cluster_id(Some(text(node.cluster_id.clone())))
         .with_controller_id(BrokerId(NODE_ID))
+        .with_cluster_authorized_operations(cluster_operations)
         .with_topics(topics))
 }
 
@@ -136,6 +144,10 @@ pub async fn describe_cluster(
     Ok(DescribeClusterResponse::default()
         .with_cluster_id(text(call.node.cluster_id.clone()))
         .with_controller_id(BrokerId(NODE_ID))
+        .with_cluster_authorized_operations(allowed::if_asked(
+            request.include_cluster_authorized_operations,
+            allowed::ON_CLUSTER,
+        ))
         .with_brokers(vec![broker]))
 }
 

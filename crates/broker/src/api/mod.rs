@@ -20,6 +20,23 @@ use crate::error::BrokerError;
 /// Kafka's code for "no error".
 const NONE: i16 = 0;
 
+/// What a client may do, as a bit set of Kafka's operations: everything that exists for the kind of resource.
+mod allowed {
+    /// Answer to a client that did not ask.
+    pub const NOT_ASKED: i32 = i32::MIN;
+    /// Read, write, create, delete, alter, describe, describe and alter settings.
+    pub const ON_TOPIC: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
+    /// Create, alter, describe, describe and alter settings, write idempotently.
+    pub const ON_CLUSTER: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11 | 1 << 12;
+    /// Read, delete, describe.
+    pub const ON_GROUP: i32 = 1 << 3 | 1 << 6 | 1 << 8;
+
+    /// The set if the client asked for it.
+    pub fn if_asked(asked: bool, set: i32) -> i32 {
+        if asked { set } else { NOT_ASKED }
+    }
+}
+
 fn text(text: impl Into<String>) -> StrBytes {
     StrBytes::from_string(text.into())
 }
