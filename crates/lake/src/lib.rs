@@ -19,6 +19,7 @@ mod append;
 mod cleanup;
 mod columns;
 mod error;
+mod files;
 mod interval;
 mod scan;
 mod store;

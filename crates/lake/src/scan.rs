@@ -54,6 +54,8 @@ impl TableScan {
 /// Rows read so far.
 pub(crate) struct CachedRows {
     uuid: uuid::Uuid,
+    /// The metadata file that `scan` is up to date with.
+    location: String,
     scan: TableScan,
     /// The manifests whose rows are in `scan`.
     manifests: HashSet<String>,
@@ -70,19 +72,17 @@ impl Lake {
         let table = TableName::new(namespace, name)?;
         let state = self.state(&table);
         let mut rows = state.rows.lock().await;
-        let loaded = match self.load(&table).await {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                *rows = None;
-                return Err(error);
-            }
+        let Some(location) = self.recorded_location(&table).await? else {
+            *rows = None;
+            return Err(LakeError::NoTable { table });
         };
-        let cached = rows.take().filter(|cached| cached.fits(&loaded));
-        let mut cached = match cached {
-            Some(cached) if cached.scan.snapshot_id == loaded.metadata().current_snapshot_id() => {
-                cached
+        let mut cached = match rows.take() {
+            Some(cached) if cached.location == location => cached,
+            cached => {
+                let loaded = self.load(&table).await?;
+                let cached = cached.filter(|cached| cached.fits(&loaded));
+                self.read(&table, &loaded, cached).await?
             }
-            cached => self.read(&table, &loaded, cached).await?,
         };
         cached.read_at = Instant::now();
         let scan = cached.scan.clone();
@@ -102,14 +102,10 @@ impl Lake {
     ) -> Result<CachedRows, LakeError> {
         let metadata = loaded.metadata();
         let schema = columns::logical_schema(table, metadata)?;
-        let empty = || TableScan {
-            snapshot_id: None,
-            schema: Arc::clone(&schema),
-            batches: Arc::default(),
-        };
-        let fresh = || CachedRows::new(metadata.uuid(), empty());
+        let mut rows = CachedRows::new(metadata.uuid(), schema);
         let Some(snapshot) = metadata.current_snapshot() else {
-            return Ok(fresh());
+            rows.location = loaded.metadata_location().unwrap_or_default().to_string();
+            return Ok(rows);
         };
         let list = loaded
             .manifest_list_reader(snapshot)
@@ -117,7 +113,6 @@ impl Lake {
             .await
             .map_err(LakeError::unreadable(table))?;
         let entries = list.entries();
-        let mut rows = fresh();
         if entries
             .iter()
             .any(|manifest| manifest.content == ManifestContentType::Deletes)
@@ -152,6 +147,7 @@ impl Lake {
             );
         }
         rows.scan.snapshot_id = Some(snapshot.snapshot_id());
+        rows.location = loaded.metadata_location().unwrap_or_default().to_string();
         Ok(rows)
     }
 
@@ -186,9 +182,15 @@ impl Lake {
 }
 
 impl CachedRows {
-    fn new(uuid: uuid::Uuid, scan: TableScan) -> Self {
+    fn new(uuid: uuid::Uuid, schema: SchemaRef) -> Self {
+        let scan = TableScan {
+            snapshot_id: None,
+            schema,
+            batches: Arc::default(),
+        };
         Self {
             uuid,
+            location: String::new(),
             scan,
             manifests: HashSet::new(),
             bytes: 0,

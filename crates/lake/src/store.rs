@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use iceberg::io::LocalFsStorageFactory;
 use iceberg::table::Table;
 use iceberg::{Catalog, CatalogBuilder};
 use iceberg_catalog_sql::{SqlBindStyle, SqlCatalog, SqlCatalogBuilder};
@@ -14,6 +13,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
 use crate::error::LakeError;
+use crate::files::SyncedFilesFactory;
 use crate::scan::CachedRows;
 use crate::tables::TableName;
 
@@ -55,6 +55,8 @@ pub(crate) struct Inner {
     /// Our own connections: the checks that iceberg's catalog does not make.
     db: SqlitePool,
     tables: Mutex<HashMap<TableName, Arc<TableState>>>,
+    /// Held while a namespace is looked up and made.
+    pub(crate) namespaces: tokio::sync::Mutex<()>,
     pub(crate) retention: Retention,
     /// Held while the lake is open to write; None for readers.
     lock: Option<File>,
@@ -170,7 +172,7 @@ impl Lake {
             .uri(uri)
             .warehouse_location(format!("file://{text}/warehouse"))
             .sql_bind_style(SqlBindStyle::QMark)
-            .with_storage_factory(Arc::new(LocalFsStorageFactory))
+            .with_storage_factory(Arc::new(SyncedFilesFactory))
             .load(CATALOG, HashMap::new())
             .await
             .map_err(|error| unreadable(error.to_string()))?;
@@ -183,6 +185,7 @@ impl Lake {
                 catalog,
                 db,
                 tables: Mutex::default(),
+                namespaces: tokio::sync::Mutex::default(),
                 retention,
                 lock,
             }),

@@ -139,19 +139,7 @@ impl Lake {
         properties.insert("write.parquet.compression-codec".into(), "zstd".into());
 
         let namespace_ident = table.namespace_ident()?;
-        if !self
-            .inner
-            .catalog
-            .namespace_exists(&namespace_ident)
-            .await
-            .map_err(LakeError::write(&table))?
-        {
-            self.inner
-                .catalog
-                .create_namespace(&namespace_ident, HashMap::new())
-                .await
-                .map_err(LakeError::write(&table))?;
-        }
+        self.ensure_namespace(&table, &namespace_ident).await?;
         let creation = TableCreation::builder()
             .name(table.name.clone())
             .location(self.new_location(&table))
@@ -169,6 +157,26 @@ impl Lake {
             Some(_) => Ok(()),
             None => Err(LakeError::NoTable { table }),
         }
+    }
+
+    async fn ensure_namespace(
+        &self,
+        table: &TableName,
+        namespace: &NamespaceIdent,
+    ) -> Result<(), LakeError> {
+        let _one_at_a_time = self.inner.namespaces.lock().await;
+        let catalog = &self.inner.catalog;
+        if !catalog
+            .namespace_exists(namespace)
+            .await
+            .map_err(LakeError::write(table))?
+        {
+            catalog
+                .create_namespace(namespace, HashMap::new())
+                .await
+                .map_err(LakeError::write(table))?;
+        }
+        Ok(())
     }
 
     /// `<warehouse>/<namespace>/<name>`; another folder beside it when that one holds rows that no table owns, because those
