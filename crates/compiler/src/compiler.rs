@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use crate::compile::script::{Parts, schema_statements, script};
 use crate::compile::{Body, CompiledNode};
-use crate::error::{CompileError, CompileErrors, Problem};
+use crate::error::{CompileError, CompileErrors};
 use crate::jinja::{
     Jinja, NodeScope, Phase, Quiet, Relation, Reporter, Scope, Shared, SharedSession,
     TemplateError, from_json,
@@ -311,7 +311,7 @@ impl Compiler {
                     place.at = hook.at.within(&hook.text, place.at.range());
                 }
             }
-            Problem::new(error, None)
+            CompileError::template(error, None)
         };
         let text = self
             .jinja
@@ -337,8 +337,8 @@ impl Compiler {
                 hook.at.file(),
                 hook.at.range(),
             );
-            error.database = Some(refused);
-            Problem::new(error, None)
+            error.database = Some(Box::new(refused));
+            CompileError::template(error, None)
         })?;
         Ok(NodeResult {
             message: response.message,
@@ -394,7 +394,7 @@ impl Compiler {
         let (rendered, scope) = self
             .jinja
             .render(&template, scope)
-            .map_err(|error| Problem::new(error, Some(&node.unique_id)))?;
+            .map_err(|error| CompileError::template(error, Some(&node.unique_id)))?;
         let refs = scope
             .captured()
             .refs
@@ -455,7 +455,7 @@ impl Compiler {
         scope.extra.insert("post_hooks", hooks(node, "post-hook"));
         let called = self.jinja.call(definition, &[], scope);
         let (_, scope) = called
-            .map_err(|error| Problem::new(at_model(error, node, body), Some(&node.unique_id)))?;
+            .map_err(|error| CompileError::template(at_model(error, node, body), Some(&node.unique_id)))?;
         let main = scope.result("main");
         Ok(NodeResult {
             changed: main.as_ref().is_none_or(|main| main.code != "skip"),
@@ -544,19 +544,19 @@ fn templates(project: &Project, errors: &mut Vec<CompileError>) -> (Jinja, BTree
     for file in &project.macros {
         let name = file.original_file_path.display().to_string();
         if let Err(found) = jinja.add_macros(project.name(), &name, &file.file) {
-            errors.extend(found.into_iter().map(|error| Problem::new(error, None)));
+            errors.extend(found.into_iter().map(|error| CompileError::template(error, None)));
         }
     }
     for (name, text) in BUILT_IN_MACROS {
         if let Err(found) = jinja.add_macros(BUILT_IN, name, &SourceFile::new(name, text)) {
-            errors.extend(found.into_iter().map(|error| Problem::new(error, None)));
+            errors.extend(found.into_iter().map(|error| CompileError::template(error, None)));
         }
     }
     let mut unreadable = BTreeSet::new();
     for model in &project.models {
         let name = template_name(model);
         if let Err(error) = jinja.add_template(&name, &model.file) {
-            errors.push(Problem::new(error, Some(&model.unique_id())));
+            errors.push(CompileError::template(error, Some(&model.unique_id())));
             unreadable.insert(name);
         }
     }

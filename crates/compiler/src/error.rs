@@ -38,10 +38,32 @@ pub enum CompileError {
 }
 
 impl CompileError {
+    /// Prepares an error for people: places inside of rwt's own macros are left out.
+    pub fn template(mut error: TemplateError, node: Option<&UniqueId>) -> Self {
+        error
+            .places
+            .retain(|place| !place.at.file().path().starts_with("rwt"));
+        let mut callers = Vec::new();
+        if let Some((cause, outer)) = error.places.split_last() {
+            callers = outer
+                .iter()
+                .rev()
+                .filter(|place| place.at.file() != cause.at.file())
+                .cloned()
+                .map(CallSite)
+                .collect();
+        }
+        Self::Template(Box::new(Problem {
+            node: node.cloned(),
+            error,
+            callers,
+        }))
+    }
+
     /// What the database refused, if it was that.
     pub fn database(&self) -> Option<&DatabaseError> {
         match self {
-            Self::Template(problem) => problem.error.database.as_ref(),
+            Self::Template(problem) => problem.error.database.as_deref(),
             _ => None,
         }
     }
@@ -82,28 +104,6 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Prepares an error for people: places inside of rwt's own macros are left out.
-    pub fn new(mut error: TemplateError, node: Option<&UniqueId>) -> CompileError {
-        error
-            .places
-            .retain(|place| !place.at.file().path().starts_with("rwt"));
-        let mut callers = Vec::new();
-        if let Some((cause, outer)) = error.places.split_last() {
-            callers = outer
-                .iter()
-                .rev()
-                .filter(|place| place.at.file() != cause.at.file())
-                .cloned()
-                .map(CallSite)
-                .collect();
-        }
-        CompileError::Template(Box::new(Self {
-            node: node.cloned(),
-            error,
-            callers,
-        }))
-    }
-
     fn cause(&self) -> Option<&Place> {
         self.error.places.last()
     }

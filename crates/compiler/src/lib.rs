@@ -11,6 +11,7 @@ pub mod parse;
 
 use rwt_project::{LoadErrors, LoadOptions, Project};
 
+pub use compile::CompiledNode;
 pub use compiler::{Compiler, Flags, NodeResult, When};
 pub use error::{CompileError, CompileErrors, Problem};
 

@@ -15,7 +15,7 @@ use super::rewrite::{FileKind, OffsetMap, rewrite};
 use super::scope::{Scope, ScopeValue};
 
 /// What one rendering may do: about so many instructions, and 64 times as many bytes of output.
-const FUEL: u64 = 20_000_000;
+const FUEL: u64 = 5_000_000;
 
 /// Stands before every text that is rendered: lets macros be imported into the running template when they are called.
 const DRIVER: &str = "{%- macro rwt__loader(file) %}{% import file as module %}\

@@ -64,7 +64,7 @@ pub struct TemplateError {
     /// From the model to the macro that failed; empty where no file is to blame.
     pub places: Vec<Place>,
     /// What the database refused, if it was that.
-    pub database: Option<DatabaseError>,
+    pub database: Option<Box<DatabaseError>>,
 }
 
 impl TemplateError {
@@ -202,7 +202,7 @@ pub fn template_error(error: &Error, sources: &dyn Sources) -> TemplateError {
             } else if let Some(database) = source.downcast_ref::<DatabaseError>() {
                 out.code = "rwt::database::error";
                 out.message.clone_from(&database.message);
-                out.database = Some(database.clone());
+                out.database = Some(Box::new(database.clone()));
             }
             break;
         }

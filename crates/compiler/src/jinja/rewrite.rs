@@ -350,10 +350,10 @@ fn materialization_name(words: &str) -> Option<String> {
         let part = part.trim();
         if part == "default" {
             adapter = Some("default".to_owned());
-        } else if let Some((key, value)) = part.split_once('=') {
-            if key.trim() == "adapter" {
-                adapter = Some(value.trim().trim_matches(['\'', '"']).to_owned());
-            }
+        } else if let Some((key, value)) = part.split_once('=')
+            && key.trim() == "adapter"
+        {
+            adapter = Some(value.trim().trim_matches(['\'', '"']).to_owned());
         }
     }
     Some(format!(

@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 pub use naming::Naming;
 pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name};
 
-use crate::error::{CompileError, CompileErrors, Problem};
+use crate::error::{CompileError, CompileErrors};
 use crate::jinja::{
     Captured, Jinja, NodeScope, Phase, Relation, Scope, Shared, TemplateError, from_json,
 };
@@ -118,12 +118,12 @@ impl<'a> Parser<'a> {
         let (_, scope) = self
             .jinja
             .render(&template, scope)
-            .map_err(|error| Problem::new(error, Some(&id)))?;
+            .map_err(|error| CompileError::template(error, Some(&id)))?;
         let captured = scope.captured();
         let config = self.project.resolve_config(model, &captured.config);
         let node = self
             .node(id.clone(), model, config)
-            .map_err(|error| Problem::new(error, Some(&id)))?;
+            .map_err(|error| CompileError::template(error, Some(&id)))?;
         Ok(Parsed { node, captured })
     }
 
@@ -252,7 +252,7 @@ impl<'a> Parser<'a> {
             &file,
             name,
         );
-        Problem::new(error, Some(&node.unique_id))
+        CompileError::template(error, Some(&node.unique_id))
     }
 
     /// Two models with one relation would overwrite each other.
@@ -275,7 +275,7 @@ impl<'a> Parser<'a> {
                     &file,
                     &node.identifier,
                 );
-                errors.push(Problem::new(error, Some(&node.unique_id)));
+                errors.push(CompileError::template(error, Some(&node.unique_id)));
             }
         }
     }

@@ -1,0 +1,158 @@
+//! Jinja as dbt's users know it, through models of small projects.
+
+mod support;
+
+use support::{compiled, render};
+
+#[track_caller]
+fn gives(model: &str, macros: &str, expected: &str) {
+    match render(model, macros) {
+        Ok(text) => assert_eq!(text, expected),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn lists_and_dictionaries_change_in_place() {
+    gives(
+        "{% set a = [1] %}{% do a.append(2) %}{% do a.extend([3, 4]) %}{% do a.insert(0, 0) %}{{ a.pop() }}:{{ a | join(',') }}",
+        "",
+        "4:0,1,2,3",
+    );
+    gives(
+        "{% set d = {'a': {'x': [1]}} %}{% do d.update({'b': 2}) %}{% do d['a']['x'].append(5) %}{% do d.setdefault('c', 3) %}\
+         {{ d.keys() | join(',') }} {{ d['a'].x | length }} {{ d.get('z', 'none') }} {{ d.pop('b') }} {% for k, v in d.items() %}{{ k }}{% endfor %}",
+        "",
+        "a,b,c 2 none 2 ac",
+    );
+    gives("{% set ns = namespace(found=[]) %}{% for i in [1, 2] %}{% do ns.found.append(i) %}{% endfor %}{{ ns.found | join }}", "", "12");
+    gives("{% set a = [1] %}{{ 1 in a }} {{ a + [2] == [1, 2] }} {{ a[-1] }} {{ a | tojson }} {{ tojson({'a': [1, none]}) }}", "", "True True 1 [1] {\"a\": [1, null]}");
+}
+
+#[test]
+fn collections_print_as_in_python() {
+    gives(
+        "{% set a = ['x', 1, none, true, {'k': 'v'}, (1, 2)] %}{{ a }} {{ ['x', 1, none, true, {'k': 'v'}, (1, 2)] }}",
+        "",
+        "['x', 1, None, True, {'k': 'v'}, (1, 2)] ['x', 1, None, True, {'k': 'v'}, (1, 2)]",
+    );
+}
+
+#[test]
+fn a_collection_cannot_hold_itself() {
+    let error = render("{% set a = [] %}{% set b = [a] %}{% do a.append(b) %}{{ a }}", "").expect_err("refused");
+    assert!(error.contains("cannot hold itself"), "{error}");
+}
+
+#[test]
+fn macros_return_any_value_and_stop_there() {
+    gives(
+        "{% set x = pick(2) %}{{ x.name }}{{ x.items | join('+') }}",
+        "{% macro pick(n) %}{% if n > 1 %}{{ return({'name': 'many', 'items': [n, n]}) }}{% endif %}never{{ missing.deeply }}{% endmacro %}",
+        "many2+2",
+    );
+    // Through a second macro of the same file, and with an empty return.
+    gives(
+        "[{{ outer() }}]",
+        "{% macro inner() %}{% do return(7) %}{% endmacro %}{% macro outer() %}{% set x = inner() %}{{ return(x + 1) }}{% endmacro %}",
+        "[8]",
+    );
+}
+
+#[test]
+fn varargs_kwargs_and_callers_work_across_files() {
+    let files = [
+        ("models/m.sql", "{% call wrap('b', 3, x=4) %}{{ join_all(1, 2, sep='-') }}{% endcall %}|{% call(v) each([5, 6]) %}<{{ v }}>{% endcall %}"),
+        ("macros/one.sql", "{% macro wrap(tag) %}<{{ tag }}>{{ caller() }}</{{ tag }}>{{ varargs | length }}{{ kwargs.x }}{% endmacro %}"),
+        ("macros/two.sql", "{% macro join_all() %}{{ varargs | join(kwargs.get('sep', ',')) }}{% endmacro %}{% macro each(items) %}{% for i in items %}{{ caller(i) }}{% endfor %}{% endmacro %}"),
+    ];
+    let node = compiled(&files, "m").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(node.compiled_code, "<b>1-2</b>14|<5><6>");
+}
+
+#[test]
+fn dispatch_prefers_the_adapter_and_then_the_default() {
+    let macros = "{% macro greet() %}{{ return(adapter.dispatch('greet')()) }}{% endmacro %}\
+                  {% macro default__greet() %}default{% endmacro %}{% macro risingwave__greet() %}risingwave{% endmacro %}\
+                  {% macro plain() %}{{ adapter.dispatch('plain', 'shop')() }}{% endmacro %}{% macro default__plain() %}p{% endmacro %}";
+    gives("{{ greet() }} {{ plain() }} {{ shop.greet() }}", macros, "risingwave p risingwave");
+}
+
+#[test]
+fn a_projects_macro_takes_the_place_of_ref_and_builtins_has_the_original() {
+    let files = [
+        ("models/a.sql", "select 1"),
+        ("models/m.sql", "select * from {{ ref('a') }}"),
+        ("macros/ref.sql", "{% macro ref(name) %}{{ return(builtins.ref(name).include(database=false)) }}{% endmacro %}"),
+    ];
+    let node = compiled(&files, "m").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(node.compiled_code, "select * from \"public\".\"a\"");
+}
+
+#[test]
+fn relations_render_in_parts() {
+    gives(
+        "{{ this }} {{ this.schema }}.{{ this.identifier }} {{ this.include(database=false) }} {{ this.quote(identifier=false) }} \
+         {{ this.incorporate(type='table', path={'identifier': 'x'}) }} {{ this.is_view }} \
+         {{ api.Relation.create(schema='s', identifier='i', type='view').is_view }} {{ adapter.quote('a\"b') }}",
+        "",
+        "\"dev\".\"public\".\"m\" public.m \"public\".\"m\" \"dev\".\"public\".m \"dev\".\"public\".\"x\" True True \"a\"\"b\"",
+    );
+}
+
+#[test]
+fn values_convert() {
+    gives(
+        "{{ fromjson('{\"a\": [1, 2]}').a | last }} {{ fromyaml('a: {b: 3}').a.b }} {{ local_md5('x') }} {{ zip([1, 2], ['a', 'b']) | length }} \
+         {{ set([1, 1, 2]) | length }} {{ '4' | as_number + 1 }} {{ 'yes' | as_bool }}",
+        "",
+        "2 3 9dd4e461268c8034f5c8564e155c67a6 2 2 5 True",
+    );
+    gives("{{ 'a,b'.split(',') | join('|') }} {{ 'Ab'.lower() }} {{ 'x-%s' | format(1) }} {{ 'ab'[:1] }}", "", "a|b ab x-1 a");
+}
+
+#[test]
+fn execute_is_false_only_while_parsing() {
+    // Would fail while parsing, when run_query gives none.
+    gives("{% set t = run_query('select 1') %}{% if execute %}{{ t.rows | length }}{{ t.columns[0].values() | length }}{% endif %}", "", "00");
+}
+
+#[test]
+fn config_called_in_a_macro_configures_the_model() {
+    let files = [
+        ("models/m.sql", "{{ as_view() }}select 1"),
+        ("macros/c.sql", "{% macro as_view() %}{{ config(materialized='view', tags=['x'], alias='renamed') }}{% endmacro %}"),
+    ];
+    let node = compiled(&files, "m").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(node.statements[0].text, "create view if not exists \"dev\".\"public\".\"renamed\" as\nselect 1");
+}
+
+#[test]
+fn a_ref_in_a_comment_of_sql_counts_and_one_in_a_comment_of_jinja_does_not() {
+    let files = [
+        ("models/a.sql", "select 1"),
+        ("models/b.sql", "select 1"),
+        ("models/m.sql", "-- needs {{ ref('a') }}\n{# {{ ref('b') }} #}select 2"),
+    ];
+    let compiler = support::compiler(&files).unwrap_or_else(|error| panic!("{error}"));
+    let node = &compiler.manifest().nodes[&rwt_project::manifest::UniqueId("model.shop.m".into())];
+    let reads: Vec<&str> = node.depends_on.iter().map(|id| id.0.as_str()).collect();
+    assert_eq!(reads, ["model.shop.a"]);
+}
+
+#[test]
+fn endless_macros_and_endless_output_are_stopped() {
+    let error = render("{{ again() }}", "{% macro again() %}{{ again() }}{% endmacro %}").expect_err("stopped");
+    assert!(error.contains("rwt::jinja::limit"), "{error}");
+    let error = render("{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}", "").expect_err("stopped");
+    assert!(error.contains("rwt::jinja::limit"), "{error}");
+}
+
+#[test]
+fn block_tags_of_other_kinds_are_left_out_of_the_way() {
+    gives(
+        "{{ ok() }}",
+        "{% docs about %}{{ this is not jinja {% enddocs %}{% test positive(model, column_name) %}select {{ column_name }}{% endtest %}{% macro ok() %}ok{% endmacro %}",
+        "ok",
+    );
+}
