@@ -172,13 +172,13 @@ mod tests {
     #[test]
     fn hides_secrets_of_the_line_and_keeps_the_caret_in_place() {
         let error = at(
-            "CREATE SECRET s WITH (backend = 'meta') AS 'very long secret' oops;",
+            "CREATE SINK s FROM t WITH (auth.token = 'very long secret') oops;",
             "oops",
         );
         assert_eq!(
             error.to_string(),
-            "sql parser error: found: oops\nLINE 1: CREATE SECRET s WITH (backend = 'meta') AS '***' oops;\n\
-             \u{20}                                                        ^"
+            "sql parser error: found: oops\nLINE 1: CREATE SINK s FROM t WITH (auth.token = '***') oops;\n\
+             \u{20}                                                      ^"
         );
     }
 

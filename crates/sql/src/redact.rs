@@ -81,13 +81,42 @@ pub(crate) struct Hidden {
 
 /// The parts of a text that must not be seen, in order.
 pub(crate) fn hidden_parts(sql: &str) -> Vec<Hidden> {
+    let tokens = tokenize(sql);
     let mut parts = Vec::new();
-    let mut seen: Vec<Token> = Vec::new();
-    let mut statement = 0;
-    // Behind the AS of CREATE SECRET or ALTER SECRET.
-    let mut in_secret = false;
-    for token in tokenize(sql) {
-        if is_value(token.kind) && (in_secret || is_secret_value(sql, &seen[statement..])) {
+    let mut before = Before {
+        sql,
+        tokens: Vec::new(),
+        brackets: 0,
+        options: None,
+    };
+    let mut at = 0;
+    while let Some(token) = tokens.get(at).copied() {
+        let mut last = at;
+        if before.is_secret_here(token) {
+            let ends: &[&str] = if before.options.is_some() {
+                &[",", ")", ";"]
+            } else {
+                &[";"]
+            };
+            let is_end = |t: &Token| ends.iter().any(|end| t.is_symbol(sql, end));
+            let run = tokens[at..]
+                .iter()
+                .position(is_end)
+                .unwrap_or(tokens.len() - at);
+            last = at
+                + tokens[at..at + run]
+                    .iter()
+                    .rposition(|t| !t.kind.is_trivia())
+                    .unwrap_or(0);
+            let span = Span {
+                start: token.span.start,
+                end: tokens[last].span.end,
+            };
+            parts.push(Hidden {
+                span,
+                replacement: "'***'",
+            });
+        } else if is_value(token.kind) && before.names_secret() {
             parts.push(Hidden {
                 span: token.span,
                 replacement: "'***'",
@@ -95,17 +124,89 @@ pub(crate) fn hidden_parts(sql: &str) -> Vec<Hidden> {
         } else {
             parts.extend(url_passwords(sql, token));
         }
-        if !token.kind.is_trivia() {
-            seen.push(token);
-        }
-        if token.is_symbol(sql, ";") {
-            statement = seen.len();
-            in_secret = false;
-        } else if token.is_word(sql, "as") {
-            in_secret |= is_secret_statement(sql, &seen[statement..]);
-        }
+        before.add(tokens[last]);
+        at = last + 1;
     }
     parts
+}
+
+/// The tokens of a statement so far, blanks and comments left out.
+struct Before<'a> {
+    sql: &'a str,
+    tokens: Vec<Token>,
+    brackets: usize,
+    /// How many brackets were open outside of the options that `WITH (` began.
+    options: Option<usize>,
+}
+
+impl Before<'_> {
+    fn add(&mut self, token: Token) {
+        if token.kind.is_trivia() {
+            return;
+        }
+        if token.is_symbol(self.sql, "(") {
+            if self.options.is_none()
+                && self
+                    .tokens
+                    .last()
+                    .is_some_and(|t| t.is_word(self.sql, "with"))
+            {
+                self.options = Some(self.brackets);
+            }
+            self.brackets += 1;
+        } else if token.is_symbol(self.sql, ")") {
+            self.brackets = self.brackets.saturating_sub(1);
+            self.options = self.options.filter(|outside| self.brackets > *outside);
+        }
+        if token.is_symbol(self.sql, ";") {
+            *self = Self {
+                sql: self.sql,
+                tokens: Vec::new(),
+                brackets: 0,
+                options: None,
+            };
+        } else {
+            self.tokens.push(token);
+        }
+    }
+
+    /// Whether all that comes next is secret, in whatever form it is written: the value of a secret, or of an option.
+    fn is_secret_here(&self, token: Token) -> bool {
+        if token.kind.is_trivia() || token.kind == TokenKind::Variable {
+            return false;
+        }
+        let Some(last) = self.tokens.last() else {
+            return false;
+        };
+        if self.options.is_some() {
+            let is_reference = token.is_word(self.sql, "secret");
+            let is_assigned = last.kind == TokenKind::Operator;
+            return is_assigned
+                && token.kind != TokenKind::Operator
+                && !is_reference
+                && self.names_secret();
+        }
+        let is_secret_statement = matches!(self.tokens.as_slice(), [verb, object, ..]
+            if (verb.is_word(self.sql, "create") || verb.is_word(self.sql, "alter"))
+                && object.is_word(self.sql, "secret"));
+        last.is_word(self.sql, "as") && is_secret_statement
+    }
+
+    /// Whether the tokens end in a secret's key, with or without an assignment behind it.
+    fn names_secret(&self) -> bool {
+        let is_assignment =
+            |token: &Token| token.kind == TokenKind::Operator || token.is_word(self.sql, "to");
+        let assignments = self
+            .tokens
+            .iter()
+            .rev()
+            .take_while(|token| is_assignment(token))
+            .count();
+        is_secret_key(&key_at_end(
+            self.sql,
+            &self.tokens[..self.tokens.len() - assignments],
+        ))
+    }
 }
 
 fn is_value(kind: TokenKind) -> bool {
@@ -114,26 +215,6 @@ fn is_value(kind: TokenKind) -> bool {
             kind,
             TokenKind::PrefixedString | TokenKind::Number | TokenKind::Unterminated
         )
-}
-
-/// Whether a value behind these tokens of its statement is a secret.
-fn is_secret_value(sql: &str, before: &[Token]) -> bool {
-    let Some((last, rest)) = before.split_last() else {
-        return false;
-    };
-    if last.is_word(sql, "password") {
-        return true;
-    }
-    if last.is_symbol(sql, "=") || last.is_word(sql, "to") {
-        return is_secret_key(&key_at_end(sql, rest));
-    }
-    false
-}
-
-/// Whether these are the tokens of a CREATE SECRET or ALTER SECRET.
-fn is_secret_statement(sql: &str, tokens: &[Token]) -> bool {
-    matches!(tokens, [verb, object, ..]
-        if (verb.is_word(sql, "create") || verb.is_word(sql, "alter")) && object.is_word(sql, "secret"))
 }
 
 /// The dotted name that ends a list of tokens.
@@ -288,6 +369,33 @@ mod tests {
             redact("CREATE SECRET s AS :'KEY'"),
             "CREATE SECRET s AS :'KEY'"
         );
+    }
+
+    #[test]
+    fn secrets_in_texts_that_are_no_sql() {
+        for sql in [
+            "CREATE SECRET s AS hunter2 'hunter2' hunter2-x",
+            "WITH (s3.secret.key = hunter2-x/y, a = 1)",
+            "WITH (s3.secret.key 'hunter2', a = 1)",
+            "WITH (s3.secret.key == = 'hunter2' || 'hunter2', a = 1)",
+            "WITH (s3.secret.key = 'hunter2",
+            "s3.secret.key = 'hunter2' 'x",
+            "WITH (\"s3.secret.key\" = $$hunter2$$",
+            "s3.secret.key := 'hunter2'",
+        ] {
+            let shown = redact(sql);
+            assert!(
+                !shown.contains("hunter2") && shown.contains("'***'"),
+                "{shown}"
+            );
+        }
+        for sql in [
+            "WITH (my_key = secret a.b, n = 1) x",
+            "WITH (my_key = :'KEY', n = 1) x",
+            "SELECT * FROM a JOIN b ON a.token = b.token",
+        ] {
+            assert_eq!(redact(sql), sql);
+        }
     }
 
     #[test]

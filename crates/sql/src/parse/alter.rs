@@ -139,9 +139,9 @@ fn action(c: &mut Cursor<'_>, kind: ObjectKind) -> Parsed<AlterAction> {
         c.advance();
         let name = c.ident()?.value().to_owned();
         c.take_assignment();
-        let value_from = c.position();
-        c.expression(|_| false)?;
-        let value = c.text_since(value_from).trim_matches('\'').to_owned();
+        let value = super::session::setting_value(c)?;
+        // A job that runs takes its new parallelism when it can.
+        c.take_words("deferrably");
         return Ok(AlterAction::SetParameter { name, value });
     }
     let known = [

@@ -71,6 +71,9 @@ pub(super) fn other(c: &mut Cursor<'_>, words: usize) -> Parsed<Statement> {
 fn explain(c: &mut Cursor<'_>) -> Parsed<Statement> {
     c.advance();
     let analyze = c.take_words("analyze");
+    if analyze && c.is_any_word(&["materialized", "table", "sink", "index", "source", "id"]) {
+        return running_job(c);
+    }
     let mut options = Vec::new();
     if c.is_symbol("(") && !is_query_in_brackets(c) {
         options = explain_options(c)?;
@@ -84,6 +87,15 @@ fn explain(c: &mut Cursor<'_>) -> Parsed<Statement> {
         analyze,
         options,
         text: c.text_since(from).to_owned(),
+    })
+}
+
+/// `EXPLAIN ANALYZE MATERIALIZED VIEW <name>` and the like: statistics of a job that runs.
+fn running_job(c: &mut Cursor<'_>) -> Parsed<Statement> {
+    let from = c.position() - 2;
+    Ok(Statement::Other {
+        verb: "EXPLAIN ANALYZE".to_owned(),
+        text: c.rest_since(from)?,
     })
 }
 
