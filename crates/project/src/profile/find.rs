@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::cover::cover;
 use super::error::ProfileError;
 use super::read::{Findings, Output, read};
 use super::target::Target;
@@ -100,7 +101,8 @@ pub fn load(
     let shown = path
         .strip_prefix(options.project_dir)
         .map_or_else(|_| path.clone(), Path::to_path_buf);
-    let file = SourceFile::new(shown, text);
+    let covered = cover(&text);
+    let file = SourceFile::covered(shown, text, covered);
     let yaml = parse(&file)
         .map_err(|errors| errors.into_iter().map(LoadError::from).collect::<Vec<_>>())?;
     let scope = Scope { vars, target: None };

@@ -1,6 +1,7 @@
 //! Where a project runs: `profiles.yml` ([`find`]), the chosen [`Target`] with its Kafka and its lake, and [`Secret`]s,
 //! which reach no text but the one that a live session sends.
 
+mod cover;
 mod error;
 mod find;
 mod read;

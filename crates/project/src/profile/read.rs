@@ -9,6 +9,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::cover::is_secret_key;
 use super::error::ProfileError;
 use super::secret::{Secret, replace_markers};
 use super::session::SESSION_KEYS;
@@ -296,11 +297,7 @@ impl<'a> Reader<'a> {
                 kafka.wrong(&format!("security.{key}"), "text", &entry.value);
                 continue;
             };
-            let lower = key.to_lowercase();
-            let is_secret = ["password", "secret", "pem", "token"]
-                .iter()
-                .any(|word| lower.contains(word));
-            let setting = if is_secret {
+            let setting = if is_secret_key(key) {
                 let raw = self.raw(&["kafka", "security", key]);
                 Setting::Secret(self.named_secret(&path, raw, &text, &entry.value.at))
             } else {

@@ -112,7 +112,7 @@ fn read_fields(
 ) -> Option<ProjectFile> {
     let fields = Fields::of(yaml, "", problems)?;
     let name = name(&fields, source, errors);
-    if let Some(2) | None = fields.int(&["config-version"], 2, 2) {}
+    fields.int(&["config-version"], 2, 2);
     fields.known(&[
         "profile",
         "require-dbt-version",

@@ -113,6 +113,11 @@ impl Project {
                 target: Some(&target),
             },
             models: &found.models,
+            model_names: found
+                .models
+                .iter()
+                .map(|model| model.name.as_str())
+                .collect(),
             model_paths: &file.model_paths,
             errors: &mut errors,
             warnings: &mut warnings,

@@ -1,6 +1,7 @@
 //! Property files: what `.yml` files below the model paths say about models, sources and macros.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -114,6 +115,7 @@ pub(super) struct Reader<'a> {
     pub render: &'a Render<'a>,
     pub scope: Scope<'a>,
     pub models: &'a [ModelFile],
+    pub model_names: HashSet<&'a str>,
     pub model_paths: &'a [PathBuf],
     pub errors: &'a mut Vec<LoadError>,
     pub warnings: &'a mut Vec<Warning>,
@@ -134,8 +136,12 @@ impl Reader<'_> {
             &is_rendered_late,
             &mut failures,
         );
-        self.errors
-            .extend(failures.into_iter().map(LoadError::from));
+        if !failures.is_empty() {
+            // What lacks a value now would only be reported a second time.
+            let failures = failures.into_iter().map(LoadError::from);
+            self.errors.extend(failures);
+            return;
+        }
         let problems: RefCell<Vec<YamlError>> = RefCell::default();
         if let Some(fields) = Fields::of(&yaml, "", &problems) {
             for model in fields.maps("models") {
@@ -182,7 +188,7 @@ impl Reader<'_> {
             "agg_time_dimension",
         ]);
         fields.finish(self.warnings);
-        if !self.models.iter().any(|file| file.name == model.name) {
+        if !self.model_names.contains(model.name.as_str()) {
             self.warnings.push(Warning::UnknownModel {
                 path: at.file().path().display().to_string(),
                 help: nearest_model(&model.name, self.models),

@@ -15,7 +15,7 @@ pub enum YamlError {
     #[diagnostic(
         code(rwt::yaml::syntax),
         help(
-            "indent with spaces, and quote text that holds `: `, ` #` or begins with `{{`, `[`, `*` or `&`"
+            "indent with spaces, and quote text that holds `: `, ` #` or begins with `{{{{`, `[`, `*` or `&`"
         )
     )]
     Syntax {

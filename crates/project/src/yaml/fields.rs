@@ -108,10 +108,10 @@ impl<'a> Fields<'a> {
             Some(number) if (min..=max).contains(&number) => Some(number),
             other => {
                 let found = other.map_or_else(|| found(value), |number| number.to_string());
-                let expected = if max == i64::MAX {
-                    format!("a whole number of at least {min}")
-                } else {
-                    format!("a whole number from {min} to {max}")
+                let expected = match (min, max) {
+                    (only, same) if only == same => format!("the number {only}"),
+                    (min, i64::MAX) => format!("a whole number of at least {min}"),
+                    (min, max) => format!("a whole number from {min} to {max}"),
                 };
                 self.errors.borrow_mut().push(YamlError::wrong_type(
                     self.path(name),

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
 /// A file that was read, under the name that users see.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct SourceFile {
     path: PathBuf,
     text: String,
+    shown: Option<String>,
 }
 
 impl SourceFile {
@@ -20,6 +21,23 @@ impl SourceFile {
         Arc::new(Self {
             path: path.into(),
             text: text.into(),
+            shown: None,
+        })
+    }
+
+    /// A file that holds secrets: diagnostics show `shown` in its place, in which each secret is covered up. Both must
+    /// be of one length, so that a place in one is the same place in the other.
+    pub fn covered(
+        path: impl Into<PathBuf>,
+        text: impl Into<String>,
+        shown: impl Into<String>,
+    ) -> Arc<Self> {
+        let (text, shown) = (text.into(), shown.into());
+        debug_assert_eq!(text.len(), shown.len(), "covering up moves no byte");
+        Arc::new(Self {
+            path: path.into(),
+            text,
+            shown: Some(shown),
         })
     }
 
@@ -34,6 +52,13 @@ impl SourceFile {
     }
 }
 
+impl fmt::Debug for SourceFile {
+    /// The name only: the text may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SourceFile").field(&self.path).finish()
+    }
+}
+
 impl SourceCode for SourceFile {
     fn read_span<'a>(
         &'a self,
@@ -41,9 +66,8 @@ impl SourceCode for SourceFile {
         context_lines_before: usize,
         context_lines_after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let inner = self
-            .text
-            .read_span(span, context_lines_before, context_lines_after)?;
+        let shown = self.shown.as_ref().unwrap_or(&self.text);
+        let inner = shown.read_span(span, context_lines_before, context_lines_after)?;
         Ok(Box::new(MietteSpanContents::new_named(
             self.path.display().to_string(),
             inner.data(),

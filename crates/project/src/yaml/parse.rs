@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::DuplicateKeyPolicy;
 use serde_saphyr::{MessageFormatter, Spanned, UserMessageFormatter};
 
@@ -93,25 +93,7 @@ enum Raw {
     Float(f64),
     Text(String),
     List(Vec<Spanned<Raw>>),
-    Map(Vec<(Spanned<Key>, Spanned<Raw>)>),
-}
-
-/// A key: text, or the text of a number or boolean.
-struct Key(String);
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Raw::deserialize(deserializer).and_then(|raw| match raw {
-            Raw::Text(text) => Ok(Self(text)),
-            Raw::Int(value) => Ok(Self(value.to_string())),
-            Raw::Float(value) => Ok(Self(value.to_string())),
-            Raw::Bool(value) => Ok(Self(value.to_string())),
-            Raw::Null => Ok(Self("null".to_owned())),
-            Raw::List(_) | Raw::Map(_) => Err(D::Error::custom(
-                "a key must be text, not a list or a mapping (is a value with `{{ }}` not quoted?)",
-            )),
-        })
-    }
+    Map(Vec<(Spanned<Raw>, Spanned<Raw>)>),
 }
 
 impl<'de> Deserialize<'de> for Raw {
@@ -204,6 +186,10 @@ impl Builder<'_> {
         let at = self.at(&raw.referenced);
         let (kind, at) = match raw.value {
             Raw::Null => (Kind::Null, at),
+            // serde-saphyr's YAML 1.1 booleans are more than PyYAML's, which dbt uses.
+            Raw::Bool(_) if matches!(at.text(), "y" | "Y" | "n" | "N") => {
+                (Kind::Text(at.text().to_owned()), at)
+            }
             Raw::Bool(value) => (Kind::Bool(value), at),
             Raw::Int(value) => (Kind::Int(value), at),
             Raw::Float(value) => (Kind::Float(value), at),
@@ -219,19 +205,38 @@ impl Builder<'_> {
                 let mut map: IndexMap<String, Entry> = IndexMap::with_capacity(entries.len());
                 let mut end = at.range().end;
                 for (key, value) in entries {
-                    let entry = Entry {
-                        key: self.at(&key.referenced),
-                        value: self.build(value),
+                    let key_at = self.at(&key.referenced);
+                    let value = self.build(value);
+                    end = end.max(key_at.range().end).max(value.at.range().end);
+                    let Some(name) = self.key(key.value, &key_at) else {
+                        continue;
                     };
-                    end = end
-                        .max(entry.key.range().end)
-                        .max(entry.value.at.range().end);
-                    self.insert(&mut map, key.value.0, entry);
+                    let entry = Entry { key: key_at, value };
+                    self.insert(&mut map, name, entry);
                 }
                 (Kind::Map(map), self.until(&at, end))
             }
         };
         Yaml { kind, at }
+    }
+
+    /// A key is text; one that looks like a number or a boolean is what it looks like.
+    fn key(&mut self, raw: Raw, at: &Location) -> Option<String> {
+        match raw {
+            Raw::Text(text) => Some(text),
+            Raw::Null | Raw::Bool(_) | Raw::Int(_) | Raw::Float(_) => Some(at.text().to_owned()),
+            Raw::List(_) | Raw::Map(_) => {
+                self.errors.push(YamlError::Syntax {
+                    path: self.file.path().display().to_string(),
+                    message:
+                        "a key must be text; a value that begins with `{{` needs quotes around it"
+                            .to_owned(),
+                    file: Arc::clone(self.file),
+                    at: at.span(),
+                });
+                None
+            }
+        }
     }
 
     fn insert(&mut self, map: &mut IndexMap<String, Entry>, key: String, entry: Entry) {
@@ -288,6 +293,15 @@ mod tests {
         );
         assert!(yaml.get("empty").unwrap().is_null());
         assert_eq!(yaml.get("1").unwrap().as_text(), Some("one"));
+    }
+
+    #[test]
+    fn words_are_booleans_where_they_are_for_dbt() {
+        let yaml = tree("a: [yes, No, on, off, TRUE, y, n, 'yes']\non: 1\ny: 2\n1.50: 3\n");
+        let expected = serde_json::json!([true, false, true, false, true, "y", "n", "yes"]);
+        assert_eq!(yaml.get("a").unwrap().to_value(), expected);
+        let keys: Vec<&String> = yaml.as_map().unwrap().keys().collect();
+        assert_eq!(keys, ["a", "on", "y", "1.50"]);
     }
 
     #[test]

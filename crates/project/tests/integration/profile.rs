@@ -342,3 +342,18 @@ fn a_secret_whose_variable_is_not_set_is_an_error() {
     let profile = "shop:\n  outputs:\n    dev:\n      type: embedded\n      password: __rwt_secret__RWT_SECRET_PW__\n      host: db.__rwt_secret__RWT_SECRET_HOST__\n";
     insta::assert_snapshot!("missing_secret", errors_of(&[("profiles.yml", profile)]));
 }
+
+#[test]
+fn a_password_near_a_mistake_is_not_shown() {
+    let wrong = "shop:\n  outputs:\n    dev:\n      type: embedded\n      password: hunter2\n      port: x\n      lake: {secret_key: hunter3, s3: y}\n";
+    let broken = "shop:\n  outputs:\n    dev:\n      password: hunter2\n     port: 1\n";
+    let shown = [wrong, broken].map(|text| errors_of(&[("profiles.yml", text)]));
+    assert!(
+        shown.iter().all(|text| !text.contains("hunter")),
+        "{shown:?}"
+    );
+    insta::assert_snapshot!("covered_passwords", shown.join("\n"));
+    let directory = written(&[("profiles.yml", wrong)]);
+    let errors = load(&options(directory.path(), &[])).unwrap_err();
+    assert!(!format!("{errors:?}").contains("hunter"));
+}
