@@ -1,0 +1,58 @@
+//! What people see when something is wrong: one fixture project for each kind of mistake.
+
+mod support;
+
+use rwt_compiler::{Flags, When};
+use support::{all_shown, compiler_in, fixture, shown};
+
+/// Loads a fixture, compiles all of it and its hooks, and returns what went wrong.
+fn diagnosis(name: &str) -> String {
+    let compiler = match compiler_in(&fixture(name), &[], Flags::default()) {
+        Ok(compiler) => compiler,
+        Err(shown) => return shown,
+    };
+    let mut out = String::new();
+    if let Err(errors) = compiler.compile_all(&compiler.order()) {
+        out.push_str(&all_shown(&errors));
+    }
+    for when in [When::Start, When::End] {
+        if let Err(error) = compiler.record_hooks(when) {
+            out.push_str(&shown(&error));
+        }
+    }
+    assert!(!out.is_empty(), "{name} has nothing wrong with it");
+    out
+}
+
+macro_rules! fixtures {
+    ($($name:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                insta::assert_snapshot!(diagnosis(stringify!($name)));
+            }
+        )*
+    };
+}
+
+fixtures! {
+    ambiguous_relation
+    config_required
+    cycle
+    disabled_ref
+    duplicate_macro
+    error_in_hook
+    error_in_macro
+    macro_syntax_error
+    missing_env_var
+    missing_env_var_in_profile
+    raised
+    syntax_error
+    undefined_variable
+    unknown_macro
+    unknown_materialization
+    unknown_ref
+    unknown_source
+    wrong_arguments
+    wrong_config_call
+}
