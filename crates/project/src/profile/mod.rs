@@ -4,9 +4,11 @@
 mod cover;
 mod error;
 mod find;
+mod naming;
 mod read;
 mod secret;
 mod session;
+mod surroundings;
 mod target;
 
 pub use error::ProfileError;

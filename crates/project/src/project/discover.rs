@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use miette::SourceSpan;
 use walkdir::WalkDir;
 
+use super::config::resolve;
 use super::error::ProjectError;
 use super::file::ProjectFile;
 use crate::error::LoadError;
@@ -92,7 +94,7 @@ pub(super) fn discover(
     ] {
         missing_directories(root, project, key, paths, warnings);
     }
-    duplicate_models(&found.models, errors);
+    duplicate_models(project, &found.models, errors);
     found
 }
 
@@ -188,14 +190,24 @@ fn model(project: &ProjectFile, file: Arc<SourceFile>, path: PathBuf, inner: Pat
     }
 }
 
-fn duplicate_models(models: &[ModelFile], errors: &mut Vec<LoadError>) {
-    let mut seen: BTreeMap<&str, &ModelFile> = BTreeMap::new();
+/// Two models of one name are an error, unless their folders leave only one of them enabled, as in dbt.
+fn duplicate_models(project: &ProjectFile, models: &[ModelFile], errors: &mut Vec<LoadError>) {
+    let mut by_name: BTreeMap<&str, Vec<&ModelFile>> = BTreeMap::new();
     for model in models {
-        if let Some(first) = seen.insert(&model.name, model) {
+        by_name.entry(&model.name).or_default().push(model);
+    }
+    for (name, mut same) in by_name {
+        if same.len() < 2 {
+            continue;
+        }
+        same.retain(|model| {
+            resolve(project.models.as_ref(), &model.fqn, None, &IndexMap::new()).enabled()
+        });
+        for pair in same.windows(2) {
             errors.push(LoadError::from(ProjectError::DuplicateModel {
-                name: model.name.clone(),
-                first: first.original_file_path.display().to_string(),
-                second: model.original_file_path.display().to_string(),
+                name: name.to_owned(),
+                first: pair[0].original_file_path.display().to_string(),
+                second: pair[1].original_file_path.display().to_string(),
             }));
         }
     }

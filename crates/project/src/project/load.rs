@@ -69,7 +69,7 @@ impl Project {
     /// As much of what is wrong as can be told at once.
     pub fn load(options: &LoadOptions, render: &Render<'_>) -> Result<Self, LoadErrors> {
         let (root, path) = find(options)?;
-        let source = read_source(&root, &path)?;
+        let source = read_source(&root, path)?;
         let yaml = parse(&source).map_err(many)?;
         let mut errors = Vec::new();
         let mut warnings = Vec::new();

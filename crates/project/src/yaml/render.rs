@@ -42,7 +42,7 @@ pub struct RenderFailure {
 /// A YAML value whose Jinja cannot be rendered, with its file.
 #[derive(Debug, Clone)]
 pub struct RenderError {
-    failure: RenderFailure,
+    failure: Box<RenderFailure>,
     at: Location,
     file: Arc<SourceFile>,
 }
@@ -55,7 +55,7 @@ impl RenderError {
             None => at.clone(),
         };
         Self {
-            failure,
+            failure: Box::new(failure),
             file: Arc::clone(at.file()),
             at,
         }

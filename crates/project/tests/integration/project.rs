@@ -259,6 +259,22 @@ fn two_models_of_one_name_are_refused_with_both_files() {
 }
 
 #[test]
+fn a_folder_that_is_disabled_may_repeat_a_name() {
+    let directory = written(&[
+        (
+            "project.yml",
+            "name: shop\nprofile: shop\nmodels:\n  shop:\n    old:\n      +enabled: false\n",
+        ),
+        ("models/old/users.sql", "select 1"),
+        ("models/users.sql", "select 2"),
+    ]);
+    let project = load(&options(directory.path(), &[])).unwrap();
+    let enabled = |model| project.resolve_config(model, &IndexMap::new()).enabled();
+    let found: Vec<bool> = project.models.iter().map(enabled).collect();
+    assert_eq!(found, [false, true]);
+}
+
+#[test]
 fn a_model_described_twice_is_refused_with_both_places() {
     insta::assert_snapshot!(
         "duplicate_properties",
