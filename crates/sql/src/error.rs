@@ -2,16 +2,14 @@
 
 use std::fmt;
 
+use miette::Diagnostic;
+
 use crate::lexer::{Location, Span};
 use crate::redact::hidden_parts;
 
 /// Why a text is no statement. `Display` is RisingWave's: `sql parser error: …`, `LINE n:` with the line, and a caret.
 /// Secret values in the shown line are replaced as [`crate::redact`] does.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
-#[diagnostic(
-    code(rwt::sql::syntax),
-    help("the caret marks the first word that RisingWave's grammar does not allow here")
-)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ParseError {
     kind: ParseErrorKind,
     message: String,
@@ -72,6 +70,24 @@ impl ParseError {
     /// The line in which it stands, secrets replaced; of a very long line the part around the error.
     pub fn excerpt(&self) -> &str {
         &self.excerpt
+    }
+}
+
+impl Diagnostic for ParseError {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(match self.kind {
+            ParseErrorKind::Syntax => "rwt::sql::syntax",
+            ParseErrorKind::NotImplemented => "rwt::sql::not_implemented",
+        }))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(match self.kind {
+            ParseErrorKind::Syntax => "the caret marks where the text leaves RisingWave's grammar",
+            ParseErrorKind::NotImplemented => {
+                "RisingWave reads this and refuses it; say it in another way"
+            }
+        }))
     }
 }
 

@@ -194,8 +194,11 @@ impl Before<'_> {
 
     /// Whether the tokens end in a secret's key, with or without an assignment behind it.
     fn names_secret(&self) -> bool {
-        let is_assignment =
-            |token: &Token| token.kind == TokenKind::Operator || token.is_word(self.sql, "to");
+        let is_assignment = |token: &Token| {
+            token.kind == TokenKind::Operator
+                || token.is_symbol(self.sql, ":")
+                || token.is_word(self.sql, "to")
+        };
         let assignments = self
             .tokens
             .iter()
@@ -382,6 +385,7 @@ mod tests {
             "s3.secret.key = 'hunter2' 'x",
             "WITH (\"s3.secret.key\" = $$hunter2$$",
             "s3.secret.key := 'hunter2'",
+            "{\"s3.secret.key\": 'hunter2'}",
         ] {
             let shown = redact(sql);
             assert!(
