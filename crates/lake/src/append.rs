@@ -147,37 +147,30 @@ impl Lake {
         let metadata = loaded.metadata();
         let logical = columns::logical_schema(table, metadata)?;
         let file_schema = columns::file_schema(table, metadata)?;
-        // All of them first: rows that do not fit leave no file.
+        // All of them before the first file: rows that do not fit leave nothing.
         let batches: Result<Vec<RecordBatch>, LakeError> = batches
             .iter()
             .filter(|batch| batch.num_rows() > 0)
             .map(|batch| columns::to_file(table, batch, &logical, &file_schema))
             .collect();
 
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .build();
-        let names = DefaultFileNameGenerator::new(
-            uuid::Uuid::now_v7().to_string(),
-            None,
-            DataFileFormat::Parquet,
-        );
-        let places = DefaultLocationGenerator::new(metadata).map_err(LakeError::write(table))?;
-        let parquet = ParquetWriterBuilder::new(properties, metadata.current_schema().clone());
-        let rolling = RollingFileWriterBuilder::new_with_default_file_size(
-            parquet,
-            loaded.file_io().clone(),
-            places,
-            names,
-        );
-        let mut writer = DataFileWriterBuilder::new(rolling)
-            .build(None)
-            .await
-            .map_err(LakeError::write(table))?;
-        for batch in batches? {
-            writer.write(batch).await.map_err(LakeError::write(table))?;
+        let prefix = uuid::Uuid::now_v7().to_string();
+        let written = write_parquet(loaded, batches?, &prefix).await;
+        if written.is_err() {
+            // A full disk is tried again and again; the halves of files must not fill it further.
+            let data = self
+                .local_path(metadata.location())
+                .map(|folder| folder.join("data"));
+            let files = data
+                .and_then(|data| std::fs::read_dir(data).ok())
+                .into_iter()
+                .flatten()
+                .filter_map(Result::ok);
+            files
+                .filter(|file| file.file_name().to_string_lossy().starts_with(&prefix))
+                .for_each(|file| remove_quietly(&file.path()));
         }
-        writer.close().await.map_err(LakeError::write(table))
+        written.map_err(LakeError::write(table))
     }
 
     async fn commit(
@@ -236,6 +229,31 @@ impl Lake {
             .filter_map(|location| self.local_path(location))
             .for_each(|path| remove_quietly(&path));
     }
+}
+
+/// Writes Parquet files whose names start with `prefix`.
+async fn write_parquet(
+    table: &Table,
+    batches: Vec<RecordBatch>,
+    prefix: &str,
+) -> iceberg::Result<Vec<DataFile>> {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .build();
+    let parquet = ParquetWriterBuilder::new(properties, table.metadata().current_schema().clone());
+    let names = DefaultFileNameGenerator::new(prefix.to_string(), None, DataFileFormat::Parquet);
+    let places = DefaultLocationGenerator::new(table.metadata())?;
+    let rolling = RollingFileWriterBuilder::new_with_default_file_size(
+        parquet,
+        table.file_io().clone(),
+        places,
+        names,
+    );
+    let mut writer = DataFileWriterBuilder::new(rolling).build(None).await?;
+    for batch in batches {
+        writer.write(batch).await?;
+    }
+    writer.close().await
 }
 
 /// Manifest lists and metadata files that a table's current metadata names.

@@ -108,12 +108,12 @@ pub enum LakeError {
         source: Box<iceberg::Error>,
     },
 
-    /// A commit to a table failed; nothing of it is visible.
+    /// A change of a table failed. Whether an append arrived all the same, appending again with its commit id tells.
     #[error("cannot write to the lake table {table}: {source}")]
     #[diagnostic(
         code(rwt::lake::write),
         help(
-            "nothing of it was committed, and the same rows can be appended again with the same commit id; check the disk's free space"
+            "check the disk's free space and try again: an append with the same commit id is never made twice"
         )
     )]
     Write {

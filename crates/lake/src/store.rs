@@ -1,6 +1,7 @@
 //! Opening a lake: its folder, its lock, its SQLite catalog.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use crate::error::LakeError;
 use crate::files::SyncedFilesFactory;
 use crate::scan::CachedRows;
-use crate::tables::TableName;
+use crate::tables::{TableName, holds_rows};
 
 /// The name of the catalog. It is part of the catalog's key, so PyIceberg has to use the same one.
 const CATALOG: &str = "rwt";
@@ -45,6 +46,16 @@ impl Default for Retention {
 #[derive(Clone)]
 pub struct Lake {
     pub(crate) inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Lake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let read_only = self.inner.lock.is_none();
+        f.debug_struct("Lake")
+            .field("dir", &self.inner.dir)
+            .field("read_only", &read_only)
+            .finish_non_exhaustive()
+    }
 }
 
 pub(crate) struct Inner {
@@ -142,6 +153,11 @@ impl Lake {
             reason,
         };
 
+        if !path.exists() && holds_rows(&dir.join("warehouse")) {
+            return Err(unreadable(
+                "it is missing, but warehouse/ holds rows".into(),
+            ));
+        }
         // The write-ahead log lets PyIceberg and DuckDB read while we commit. The mode is kept in the file, so it also
         // holds for iceberg's own connections, which can only be given a URI.
         let mut options = SqliteConnectOptions::new()

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use iceberg::spec::{FormatVersion, ManifestContentType};
+use iceberg::table::Table;
 use iceberg::{Catalog, NamespaceIdent, TableCreation, TableIdent};
 use sha2::{Digest, Sha256};
 
@@ -247,7 +248,9 @@ impl Lake {
     /// # Errors
     /// When there is no such table or it cannot be read.
     pub async fn row_count(&self, namespace: &str, name: &str) -> Result<u64, LakeError> {
-        Ok(self.stats(namespace, name).await?.rows)
+        let table = TableName::new(namespace, name)?;
+        let loaded = self.load(&table).await?;
+        Ok(self.count(&table, &loaded).await?.0)
     }
 
     /// The size of a table.
@@ -257,57 +260,62 @@ impl Lake {
     pub async fn stats(&self, namespace: &str, name: &str) -> Result<TableStats, LakeError> {
         let table = TableName::new(namespace, name)?;
         let loaded = self.load(&table).await?;
+        let (rows, data_files) = self.count(&table, &loaded).await?;
         let metadata = loaded.metadata();
+        let folder = self.local_path(metadata.location());
+        Ok(TableStats {
+            table,
+            rows,
+            data_files,
+            bytes: folder.map_or(0, |folder| folder_bytes(&folder)),
+            snapshots: metadata.snapshots().len() as u64,
+            snapshot_id: metadata.current_snapshot_id(),
+        })
+    }
+
+    /// Rows and data files of the current snapshot.
+    async fn count(&self, table: &TableName, loaded: &Table) -> Result<(u64, u64), LakeError> {
+        let Some(snapshot) = loaded.metadata().current_snapshot() else {
+            return Ok((0, 0));
+        };
+        let list = loaded
+            .manifest_list_reader(snapshot)
+            .load()
+            .await
+            .map_err(LakeError::unreadable(table))?;
         let (mut rows, mut data_files, mut has_deletes) = (0, 0, false);
-        if let Some(snapshot) = metadata.current_snapshot() {
-            let list = loaded
-                .manifest_list_reader(snapshot)
-                .load()
-                .await
-                .map_err(LakeError::unreadable(&table))?;
-            for file in list.entries() {
-                if file.content == ManifestContentType::Deletes {
-                    has_deletes = true;
-                    continue;
+        for file in list.entries() {
+            if file.content == ManifestContentType::Deletes {
+                has_deletes = true;
+                continue;
+            }
+            match (
+                file.added_rows_count,
+                file.existing_rows_count,
+                file.added_files_count,
+                file.existing_files_count,
+            ) {
+                (Some(added), Some(existing), Some(added_files), Some(existing_files)) => {
+                    rows += added + existing;
+                    data_files += u64::from(added_files) + u64::from(existing_files);
                 }
-                match (
-                    file.added_rows_count,
-                    file.existing_rows_count,
-                    file.added_files_count,
-                    file.existing_files_count,
-                ) {
-                    (Some(added), Some(existing), Some(added_files), Some(existing_files)) => {
-                        rows += added + existing;
-                        data_files += u64::from(added_files) + u64::from(existing_files);
-                    }
-                    _ => {
-                        let manifest = file
-                            .load_manifest(loaded.file_io())
-                            .await
-                            .map_err(LakeError::unreadable(&table))?;
-                        for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
-                            rows += entry.record_count();
-                            data_files += 1;
-                        }
+                _ => {
+                    let manifest = file
+                        .load_manifest(loaded.file_io())
+                        .await
+                        .map_err(LakeError::unreadable(table))?;
+                    for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
+                        rows += entry.record_count();
+                        data_files += 1;
                     }
                 }
             }
         }
         if has_deletes {
             // Another program deleted rows: only reading tells how many are left.
-            rows = self.scan(namespace, name).await?.rows();
+            rows = self.scan(&table.namespace, &table.name).await?.rows();
         }
-        let folder = self.local_path(metadata.location());
-        let bytes = folder.map_or(0, |folder| folder_bytes(&folder));
-        let snapshots = metadata.snapshots().len() as u64;
-        Ok(TableStats {
-            table,
-            rows,
-            data_files,
-            bytes,
-            snapshots,
-            snapshot_id: metadata.current_snapshot_id(),
-        })
+        Ok((rows, data_files))
     }
 
     /// Removes a table from the catalog and its folder from the warehouse. The namespace stays.
@@ -379,7 +387,7 @@ fn folder_name(name: &str) -> String {
         })
 }
 
-fn holds_rows(folder: &Path) -> bool {
+pub(crate) fn holds_rows(folder: &Path) -> bool {
     walkdir::WalkDir::new(folder)
         .into_iter()
         .filter_map(Result::ok)

@@ -842,7 +842,7 @@ async fn a_lake_that_cannot_be_read_is_a_clear_error_and_stays_as_it_is() {
 
     let moved = parent.path().join("moved");
     std::fs::rename(&dir, &moved).unwrap();
-    let error = Lake::open(&moved).await.err().unwrap();
+    let error = Lake::open(&moved).await.unwrap_err();
     assert!(
         matches!(&error, LakeError::Moved { table, .. } if table == "public.events"),
         "{error}"
@@ -867,7 +867,7 @@ async fn a_lake_that_cannot_be_read_is_a_clear_error_and_stays_as_it_is() {
         std::fs::write(&rows, "rows").unwrap();
         std::fs::write(dir.join("catalog.db"), damage).unwrap();
         for opened in [Lake::open(&dir).await, Lake::open_read_only(&dir).await] {
-            let error = opened.err().unwrap();
+            let error = opened.unwrap_err();
             assert!(
                 matches!(&error, LakeError::CatalogUnreadable { .. }),
                 "{error}"
@@ -880,6 +880,15 @@ async fn a_lake_that_cannot_be_read_is_a_clear_error_and_stays_as_it_is() {
             "the damaged file is left for its owner"
         );
         assert!(rows.exists());
+
+        std::fs::remove_file(dir.join("catalog.db")).unwrap();
+        let error = Lake::open(&dir).await.unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("catalog.db: it is missing, but warehouse/ holds rows"),
+            "{error}"
+        );
     }
 }
 
