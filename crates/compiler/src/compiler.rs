@@ -21,7 +21,9 @@ use crate::jinja::{
 use crate::materialize::{
     BUILT_IN, BUILT_IN_MACROS, RecordedStatement, Recorder, Session, drop_statement, lend,
 };
-use crate::parse::{EPHEMERAL, Parser, References, cte_name, in_parallel, template_name};
+use crate::parse::{
+    EPHEMERAL, Parser, References, cte_name, in_parallel, model_name, template_name,
+};
 
 /// What the command line says about how a project is compiled.
 #[derive(Clone)]
@@ -315,7 +317,7 @@ impl Compiler {
         };
         let text = self
             .jinja
-            .render_text(NAME, &hook.text, scope)
+            .render_text(NAME, &hook.text, &Arc::new(scope))
             .map_err(here)?;
         let text = text.trim();
         if text.is_empty() {
@@ -394,7 +396,7 @@ impl Compiler {
         let (rendered, scope) = self
             .jinja
             .render(&template, scope)
-            .map_err(|error| CompileError::template(error, Some(&node.unique_id)))?;
+            .map_err(|error| CompileError::template(error, Some(node.into())))?;
         let refs = scope
             .captured()
             .refs
@@ -454,8 +456,9 @@ impl Compiler {
         scope.extra.insert("pre_hooks", hooks(node, "pre-hook"));
         scope.extra.insert("post_hooks", hooks(node, "post-hook"));
         let called = self.jinja.call(definition, &[], scope);
-        let (_, scope) = called
-            .map_err(|error| CompileError::template(at_model(error, node, body), Some(&node.unique_id)))?;
+        let (_, scope) = called.map_err(|error| {
+            CompileError::template(at_model(error, node, body), Some(node.into()))
+        })?;
         let main = scope.result("main");
         Ok(NodeResult {
             changed: main.as_ref().is_none_or(|main| main.code != "skip"),
@@ -544,19 +547,30 @@ fn templates(project: &Project, errors: &mut Vec<CompileError>) -> (Jinja, BTree
     for file in &project.macros {
         let name = file.original_file_path.display().to_string();
         if let Err(found) = jinja.add_macros(project.name(), &name, &file.file) {
-            errors.extend(found.into_iter().map(|error| CompileError::template(error, None)));
+            errors.extend(
+                found
+                    .into_iter()
+                    .map(|error| CompileError::template(error, None)),
+            );
         }
     }
     for (name, text) in BUILT_IN_MACROS {
         if let Err(found) = jinja.add_macros(BUILT_IN, name, &SourceFile::new(name, text)) {
-            errors.extend(found.into_iter().map(|error| CompileError::template(error, None)));
+            errors.extend(
+                found
+                    .into_iter()
+                    .map(|error| CompileError::template(error, None)),
+            );
         }
     }
     let mut unreadable = BTreeSet::new();
     for model in &project.models {
         let name = template_name(model);
         if let Err(error) = jinja.add_template(&name, &model.file) {
-            errors.push(CompileError::template(error, Some(&model.unique_id())));
+            errors.push(CompileError::template(
+                error,
+                Some(model_name(&model.unique_id(), model)),
+            ));
             unreadable.insert(name);
         }
     }

@@ -1,12 +1,12 @@
 //! What can be wrong with a project's models and macros, and with building them.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
 use rwt_project::graph::CycleError;
-use rwt_project::manifest::UniqueId;
+use rwt_project::manifest::{Node, UniqueId};
 use thiserror::Error;
 
 use crate::jinja::{Place, TemplateError};
@@ -39,22 +39,32 @@ pub enum CompileError {
 
 impl CompileError {
     /// Prepares an error for people: places inside of rwt's own macros are left out.
-    pub fn template(mut error: TemplateError, node: Option<&UniqueId>) -> Self {
+    pub(crate) fn template(mut error: TemplateError, node: Option<NodeName<'_>>) -> Self {
         error
             .places
             .retain(|place| !place.at.file().path().starts_with("rwt"));
-        let mut callers = Vec::new();
+        let mut callers: Vec<CallSite> = Vec::new();
         if let Some((cause, outer)) = error.places.split_last() {
-            callers = outer
+            let other_files = outer
                 .iter()
                 .rev()
-                .filter(|place| place.at.file() != cause.at.file())
-                .cloned()
-                .map(CallSite)
-                .collect();
+                .filter(|place| place.at.file() != cause.at.file());
+            callers.extend(other_files.cloned().map(CallSite::Macro));
+        }
+        if let Some(node) = node
+            && !error
+                .places
+                .iter()
+                .any(|place| place.at.file().path() == node.original_file_path)
+        {
+            callers.push(CallSite::Node(format!(
+                "while building {} ({})",
+                node.name,
+                node.original_file_path.display()
+            )));
         }
         Self::Template(Box::new(Problem {
-            node: node.cloned(),
+            node: node.map(|node| node.unique_id.clone()),
             error,
             callers,
         }))
@@ -156,19 +166,49 @@ fn label(place: &Place) -> LabeledSpan {
     LabeledSpan::new_with_span(Some(place.note.clone()), place.at.span())
 }
 
-/// A call on the way to the error, in another file.
+/// The node that an error belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeName<'a> {
+    /// Its id.
+    pub unique_id: &'a UniqueId,
+    /// Its name.
+    pub name: &'a str,
+    /// Its file, relative to the project.
+    pub original_file_path: &'a Path,
+}
+
+impl<'a> From<&'a Node> for NodeName<'a> {
+    fn from(node: &'a Node) -> Self {
+        Self {
+            unique_id: &node.unique_id,
+            name: &node.name,
+            original_file_path: &node.original_file_path,
+        }
+    }
+}
+
+/// How the error's place was reached.
 #[derive(Debug)]
-struct CallSite(Place);
+enum CallSite {
+    /// A call in another file.
+    Macro(Place),
+    /// The node, where none of its own lines is on the way.
+    Node(String),
+}
 
 impl fmt::Display for CallSite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = &self.0.at;
-        write!(
-            f,
-            "called from {}:{}",
-            at.file().path().display(),
-            at.line()
-        )
+        match self {
+            Self::Macro(Place { at, .. }) => {
+                write!(
+                    f,
+                    "called from {}:{}",
+                    at.file().path().display(),
+                    at.line()
+                )
+            }
+            Self::Node(text) => f.write_str(text),
+        }
     }
 }
 
@@ -180,10 +220,16 @@ impl Diagnostic for CallSite {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(self.0.at.file() as &Arc<_>)
+        match self {
+            Self::Macro(place) => Some(place.at.file() as &Arc<_>),
+            Self::Node(_) => None,
+        }
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        Some(Box::new(std::iter::once(label(&self.0))))
+        match self {
+            Self::Macro(place) => Some(Box::new(std::iter::once(label(place)))),
+            Self::Node(_) => None,
+        }
     }
 }

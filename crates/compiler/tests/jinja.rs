@@ -25,8 +25,16 @@ fn lists_and_dictionaries_change_in_place() {
         "",
         "a,b,c 2 none 2 ac",
     );
-    gives("{% set ns = namespace(found=[]) %}{% for i in [1, 2] %}{% do ns.found.append(i) %}{% endfor %}{{ ns.found | join }}", "", "12");
-    gives("{% set a = [1] %}{{ 1 in a }} {{ a + [2] == [1, 2] }} {{ a[-1] }} {{ a | tojson }} {{ tojson({'a': [1, none]}) }}", "", "True True 1 [1] {\"a\": [1, null]}");
+    gives(
+        "{% set ns = namespace(found=[]) %}{% for i in [1, 2] %}{% do ns.found.append(i) %}{% endfor %}{{ ns.found | join }}",
+        "",
+        "12",
+    );
+    gives(
+        "{% set a = [1] %}{{ 1 in a }} {{ a + [2] == [1, 2] }} {{ a[-1] }} {{ a | tojson }} {{ tojson({'a': [1, none]}) }}",
+        "",
+        "True True 1 [1] {\"a\": [1, null]}",
+    );
 }
 
 #[test]
@@ -40,7 +48,11 @@ fn collections_print_as_in_python() {
 
 #[test]
 fn a_collection_cannot_hold_itself() {
-    let error = render("{% set a = [] %}{% set b = [a] %}{% do a.append(b) %}{{ a }}", "").expect_err("refused");
+    let error = render(
+        "{% set a = [] %}{% set b = [a] %}{% do a.append(b) %}{{ a }}",
+        "",
+    )
+    .expect_err("refused");
     assert!(error.contains("cannot hold itself"), "{error}");
 }
 
@@ -62,9 +74,18 @@ fn macros_return_any_value_and_stop_there() {
 #[test]
 fn varargs_kwargs_and_callers_work_across_files() {
     let files = [
-        ("models/m.sql", "{% call wrap('b', 3, x=4) %}{{ join_all(1, 2, sep='-') }}{% endcall %}|{% call(v) each([5, 6]) %}<{{ v }}>{% endcall %}"),
-        ("macros/one.sql", "{% macro wrap(tag) %}<{{ tag }}>{{ caller() }}</{{ tag }}>{{ varargs | length }}{{ kwargs.x }}{% endmacro %}"),
-        ("macros/two.sql", "{% macro join_all() %}{{ varargs | join(kwargs.get('sep', ',')) }}{% endmacro %}{% macro each(items) %}{% for i in items %}{{ caller(i) }}{% endfor %}{% endmacro %}"),
+        (
+            "models/m.sql",
+            "{% call wrap('b', 3, x=4) %}{{ join_all(1, 2, sep='-') }}{% endcall %}|{% call(v) each([5, 6]) %}<{{ v }}>{% endcall %}",
+        ),
+        (
+            "macros/one.sql",
+            "{% macro wrap(tag) %}<{{ tag }}>{{ caller() }}</{{ tag }}>{{ varargs | length }}{{ kwargs.x }}{% endmacro %}",
+        ),
+        (
+            "macros/two.sql",
+            "{% macro join_all() %}{{ varargs | join(kwargs.get('sep', ',')) }}{% endmacro %}{% macro each(items) %}{% for i in items %}{{ caller(i) }}{% endfor %}{% endmacro %}",
+        ),
     ];
     let node = compiled(&files, "m").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(node.compiled_code, "<b>1-2</b>14|<5><6>");
@@ -75,7 +96,11 @@ fn dispatch_prefers_the_adapter_and_then_the_default() {
     let macros = "{% macro greet() %}{{ return(adapter.dispatch('greet')()) }}{% endmacro %}\
                   {% macro default__greet() %}default{% endmacro %}{% macro risingwave__greet() %}risingwave{% endmacro %}\
                   {% macro plain() %}{{ adapter.dispatch('plain', 'shop')() }}{% endmacro %}{% macro default__plain() %}p{% endmacro %}";
-    gives("{{ greet() }} {{ plain() }} {{ shop.greet() }}", macros, "risingwave p risingwave");
+    gives(
+        "{{ greet() }} {{ plain() }} {{ shop.greet() }}",
+        macros,
+        "risingwave p risingwave",
+    );
 }
 
 #[test]
@@ -83,7 +108,10 @@ fn a_projects_macro_takes_the_place_of_ref_and_builtins_has_the_original() {
     let files = [
         ("models/a.sql", "select 1"),
         ("models/m.sql", "select * from {{ ref('a') }}"),
-        ("macros/ref.sql", "{% macro ref(name) %}{{ return(builtins.ref(name).include(database=false)) }}{% endmacro %}"),
+        (
+            "macros/ref.sql",
+            "{% macro ref(name) %}{{ return(builtins.ref(name).include(database=false)) }}{% endmacro %}",
+        ),
     ];
     let node = compiled(&files, "m").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(node.compiled_code, "select * from \"public\".\"a\"");
@@ -108,23 +136,37 @@ fn values_convert() {
         "",
         "2 3 9dd4e461268c8034f5c8564e155c67a6 2 2 5 True",
     );
-    gives("{{ 'a,b'.split(',') | join('|') }} {{ 'Ab'.lower() }} {{ 'x-%s' | format(1) }} {{ 'ab'[:1] }}", "", "a|b ab x-1 a");
+    gives(
+        "{{ 'a,b'.split(',') | join('|') }} {{ 'Ab'.lower() }} {{ 'x-%s' | format(1) }} {{ 'ab'[:1] }}",
+        "",
+        "a|b ab x-1 a",
+    );
 }
 
 #[test]
 fn execute_is_false_only_while_parsing() {
     // Would fail while parsing, when run_query gives none.
-    gives("{% set t = run_query('select 1') %}{% if execute %}{{ t.rows | length }}{{ t.columns[0].values() | length }}{% endif %}", "", "00");
+    gives(
+        "{% set t = run_query('select 1') %}{% if execute %}{{ t.rows | length }}{{ t.columns[0].values() | length }}{% endif %}",
+        "",
+        "00",
+    );
 }
 
 #[test]
 fn config_called_in_a_macro_configures_the_model() {
     let files = [
         ("models/m.sql", "{{ as_view() }}select 1"),
-        ("macros/c.sql", "{% macro as_view() %}{{ config(materialized='view', tags=['x'], alias='renamed') }}{% endmacro %}"),
+        (
+            "macros/c.sql",
+            "{% macro as_view() %}{{ config(materialized='view', tags=['x'], alias='renamed') }}{% endmacro %}",
+        ),
     ];
     let node = compiled(&files, "m").unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(node.statements[0].text, "create view if not exists \"dev\".\"public\".\"renamed\" as\nselect 1");
+    assert_eq!(
+        node.statements[0].text,
+        "create view if not exists \"dev\".\"public\".\"renamed\" as\nselect 1"
+    );
 }
 
 #[test]
@@ -132,7 +174,10 @@ fn a_ref_in_a_comment_of_sql_counts_and_one_in_a_comment_of_jinja_does_not() {
     let files = [
         ("models/a.sql", "select 1"),
         ("models/b.sql", "select 1"),
-        ("models/m.sql", "-- needs {{ ref('a') }}\n{# {{ ref('b') }} #}select 2"),
+        (
+            "models/m.sql",
+            "-- needs {{ ref('a') }}\n{# {{ ref('b') }} #}select 2",
+        ),
     ];
     let compiler = support::compiler(&files).unwrap_or_else(|error| panic!("{error}"));
     let node = &compiler.manifest().nodes[&rwt_project::manifest::UniqueId("model.shop.m".into())];
@@ -142,9 +187,17 @@ fn a_ref_in_a_comment_of_sql_counts_and_one_in_a_comment_of_jinja_does_not() {
 
 #[test]
 fn endless_macros_and_endless_output_are_stopped() {
-    let error = render("{{ again() }}", "{% macro again() %}{{ again() }}{% endmacro %}").expect_err("stopped");
+    let error = render(
+        "{{ again() }}",
+        "{% macro again() %}{{ again() }}{% endmacro %}",
+    )
+    .expect_err("stopped");
     assert!(error.contains("rwt::jinja::limit"), "{error}");
-    let error = render("{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}", "").expect_err("stopped");
+    let error = render(
+        "{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}",
+        "",
+    )
+    .expect_err("stopped");
     assert!(error.contains("rwt::jinja::limit"), "{error}");
 }
 

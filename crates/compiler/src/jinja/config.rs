@@ -116,7 +116,7 @@ impl Object for ConfigValue {
                     let materialized = node.map_or("", |node| node.materialized.as_str());
                     raise(
                         "rwt::jinja::config_required",
-                        format!("{name} has no `{key}`, which the materialization `{materialized}` needs"),
+                        format!("{name} has no config `{key}`, which the materialization `{materialized}` needs"),
                         Some(format!("add it to the model: config({key}=...)")),
                     )
                 })

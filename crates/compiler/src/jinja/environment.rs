@@ -23,6 +23,9 @@ const DRIVER: &str = "{%- macro rwt__loader(file) %}{% import file as module %}\
 
 const DRIVER_TEMPLATE: &str = "rwt:driver";
 
+/// Only the driver, for calling a macro from outside.
+const CALL_TEMPLATE: &str = "rwt:call";
+
 /// A rendered text and where its lines came from.
 #[derive(Debug, Clone, Default)]
 pub struct Rendered {
@@ -90,7 +93,9 @@ impl Default for Jinja {
         crate::materialize::add_functions(&mut env);
         super::filters::add_to(&mut env);
         let driver = format!("{DRIVER}{{% include rwt__template %}}");
-        let added = env.add_template_owned(DRIVER_TEMPLATE, driver);
+        let added = env
+            .add_template_owned(DRIVER_TEMPLATE, driver)
+            .and_then(|()| env.add_template(CALL_TEMPLATE, DRIVER));
         debug_assert!(added.is_ok(), "the driver compiles");
         Self {
             env,
@@ -217,9 +222,9 @@ impl Jinja {
         &self,
         name: &str,
         text: &str,
-        scope: Scope,
+        scope: &Arc<Scope>,
     ) -> Result<String, TemplateError> {
-        let context = Value::from_object(ScopeValue(Arc::new(scope)));
+        let context = Value::from_object(ScopeValue(Arc::clone(scope)));
         render_in(&self.env, name, text, context).map_err(|error| template_error(&error, self))
     }
 
@@ -245,7 +250,7 @@ impl Jinja {
             }),
         );
         let text = format!("{{%- do rwt__keep({expression}) -%}}");
-        self.render_text(name, &text, scope)?;
+        self.render_text(name, &text, &Arc::new(scope))?;
         let value = kept.lock().map(|value| value.clone()).unwrap_or_default();
         Ok(value)
     }
@@ -264,7 +269,7 @@ impl Jinja {
         let context = Value::from_object(ScopeValue(Arc::clone(&scope)));
         let driver = self
             .env
-            .template_from_named_str(DRIVER_TEMPLATE, DRIVER)
+            .get_template(CALL_TEMPLATE)
             .and_then(|template| template.render_captured(context));
         let value = driver.and_then(|mut driver| {
             driver.with_state_mut(|state| MacroValue::value(definition).call(state, args))

@@ -360,6 +360,10 @@ fn run_hooks(
     inside: Option<bool>,
 ) -> Result<Value, Error> {
     let scope = scope_of(state)?;
+    let name = scope.node.as_ref().map_or_else(
+        || "hook".to_owned(),
+        |node| format!("hook of {}", node.name),
+    );
     for hook in hooks.try_iter()? {
         let transaction = hook
             .get_attr("transaction")
@@ -371,7 +375,7 @@ fn run_hooks(
             Some(text) => text.to_owned(),
             None => hook.get_attr("sql")?.to_string(),
         };
-        let sql = super::environment::render_text(state, "hook", &text)?;
+        let sql = super::environment::render_text(state, &name, &text)?;
         if scope.phase != Phase::Parse {
             statement::execute(&scope, &sql)?;
         }

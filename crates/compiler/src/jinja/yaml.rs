@@ -55,7 +55,10 @@ impl YamlRenderer {
                         database: None,
                     })
                 }),
-            None => self.jinja.render_text(NAME, text, scope).map(Json::from),
+            None => self
+                .jinja
+                .render_text(NAME, text, &Arc::new(scope))
+                .map(Json::from),
         };
         rendered.map_err(|error| RenderFailure {
             message: error.message,

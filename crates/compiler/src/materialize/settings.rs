@@ -1,5 +1,6 @@
 //! Functions that only the built-in materializations use: session settings, option lists, the kind of a model's text.
 
+use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, State, Value};
 use rwt_project::profile::{SESSION_KEYS, session_statement};
 use rwt_sql::{Ident, Literal};
@@ -78,10 +79,11 @@ fn options(values: Value) -> Result<String, Error> {
                 Some("option names are letters, digits, `_`, `-` and `.`".to_owned()),
             ));
         }
-        let text = if value.is_none() {
-            String::new()
-        } else {
-            value.to_string()
+        // RisingWave's options know `true` and `false`; Jinja writes booleans as Python does.
+        let text = match value.kind() {
+            ValueKind::None => String::new(),
+            ValueKind::Bool => value.is_true().to_string(),
+            _ => value.to_string(),
         };
         let secret = text
             .strip_prefix("secret ")

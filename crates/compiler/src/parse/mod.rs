@@ -5,6 +5,7 @@ mod naming;
 mod resolve;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,7 +20,7 @@ use serde_json::Value as Json;
 pub use naming::Naming;
 pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name};
 
-use crate::error::{CompileError, CompileErrors};
+use crate::error::{CompileError, CompileErrors, NodeName};
 use crate::jinja::{
     Captured, Jinja, NodeScope, Phase, Relation, Scope, Shared, TemplateError, from_json,
 };
@@ -118,12 +119,18 @@ impl<'a> Parser<'a> {
         let (_, scope) = self
             .jinja
             .render(&template, scope)
-            .map_err(|error| CompileError::template(error, Some(&id)))?;
+            .map_err(|error| CompileError::template(error, Some(model_name(&id, model))))?;
+        let config = self.project.resolve_config(model, &scope.captured().config);
+        // Hooks read models too.
+        for hook in hooks(&config.values, "pre-hook").chain(hooks(&config.values, "post-hook")) {
+            self.jinja
+                .render_text(&format!("hook of {}", model.name), hook, &scope)
+                .map_err(|error| CompileError::template(error, Some(model_name(&id, model))))?;
+        }
         let captured = scope.captured();
-        let config = self.project.resolve_config(model, &captured.config);
         let node = self
             .node(id.clone(), model, config)
-            .map_err(|error| CompileError::template(error, Some(&id)))?;
+            .map_err(|error| CompileError::template(error, Some(model_name(&id, model))))?;
         Ok(Parsed { node, captured })
     }
 
@@ -173,17 +180,18 @@ impl<'a> Parser<'a> {
             || format!("known are: {}", known.join(", ")),
             |near| format!("did you mean `{near}`?"),
         );
-        let message = format!(
-            "{} has the materialization `{name}`, which there is not",
-            model.name
-        );
-        located(
-            "rwt::compile::unknown_materialization",
-            message,
-            Some(help),
-            &model.file,
-            name,
-        )
+        let message = format!("model {}: there is no materialization `{name}`", model.name);
+        let properties = self.project.properties.models.get(&model.name);
+        let property = properties.and_then(|properties| properties.config.get("materialized"));
+        let (file, range) = match property {
+            Some((value, at)) if value == name => (at.file(), at.range()),
+            _ => [&model.file, &self.project.file.source]
+                .into_iter()
+                .find_map(|file| Some((file, find_word(file.text(), name)?)))
+                .unwrap_or((&model.file, 0..0)),
+        };
+        let code = "rwt::compile::unknown_materialization";
+        TemplateError::at(code, message, Some(help), file, range)
     }
 
     /// Puts nodes together, with what they read; disabled ones are left out.
@@ -252,7 +260,7 @@ impl<'a> Parser<'a> {
             &file,
             name,
         );
-        CompileError::template(error, Some(&node.unique_id))
+        CompileError::template(error, Some(node.into()))
     }
 
     /// Two models with one relation would overwrite each other.
@@ -275,7 +283,7 @@ impl<'a> Parser<'a> {
                     &file,
                     &node.identifier,
                 );
-                errors.push(CompileError::template(error, Some(&node.unique_id)));
+                errors.push(CompileError::template(error, Some(node.into())));
             }
         }
     }
@@ -289,16 +297,45 @@ fn located(
     file: &Arc<SourceFile>,
     word: &str,
 ) -> TemplateError {
-    let range = file
-        .text()
-        .find(word)
-        .map_or(0..0, |at| at..at + word.len());
+    let range = find_word(file.text(), word).unwrap_or(0..0);
     TemplateError::at(code, message, help, file, range)
+}
+
+/// Where a word stands in a text: in quotes if it does so anywhere, else by itself.
+fn find_word(text: &str, word: &str) -> Option<Range<usize>> {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    let places: Vec<usize> = text
+        .match_indices(word)
+        .map(|(at, _)| at)
+        .filter(|at| !text[..*at].ends_with(part) && !text[at + word.len()..].starts_with(part))
+        .collect();
+    let quoted = |at: &&usize| text[..**at].ends_with(['\'', '"']);
+    let at = *places.iter().find(quoted).or_else(|| places.first())?;
+    Some(at..at + word.len())
 }
 
 /// The name under which a model's template is kept and shown.
 pub fn template_name(model: &ModelFile) -> String {
     model.original_file_path.display().to_string()
+}
+
+/// The texts of a configuration's hooks.
+fn hooks<'a>(config: &'a IndexMap<String, Json>, key: &str) -> impl Iterator<Item = &'a str> {
+    let hooks = config
+        .get(key)
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten();
+    hooks.filter_map(|hook| hook.as_str().or_else(|| hook.get("sql")?.as_str()))
+}
+
+/// What errors call a model.
+pub(crate) fn model_name<'a>(id: &'a UniqueId, model: &'a ModelFile) -> NodeName<'a> {
+    NodeName {
+        unique_id: id,
+        name: &model.name,
+        original_file_path: &model.original_file_path,
+    }
 }
 
 /// What macros see as `model` and as `node`.

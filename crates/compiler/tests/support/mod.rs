@@ -27,7 +27,11 @@ pub fn project(files: &[(&str, &str)]) -> TempDir {
 }
 
 /// Loads a directory with these environment variables.
-pub fn compiler_in(dir: &Path, variables: &[(&str, &str)], flags: Flags) -> Result<Compiler, String> {
+pub fn compiler_in(
+    dir: &Path,
+    variables: &[(&str, &str)],
+    flags: Flags,
+) -> Result<Compiler, String> {
     let options = LoadOptions {
         project_dir: Some(dir.to_path_buf()),
         environment: Environment::fixed(variables.iter().copied()),
@@ -77,5 +81,7 @@ pub fn all_shown(errors: &CompileErrors) -> String {
 
 /// A folder under `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
 }

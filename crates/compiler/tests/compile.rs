@@ -1,0 +1,146 @@
+//! Compiled files: every built-in materialization, ephemeral models, secrets, and what is on disk.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use rwt_compiler::compile::output::{Difference, Output};
+use rwt_compiler::{Compiler, Flags};
+use support::{compiled, compiler, compiler_in, fixture, project};
+
+fn script(compiler: &Compiler) -> String {
+    let nodes = compiler
+        .compile_all(&compiler.order())
+        .unwrap_or_else(|errors| panic!("{}", support::all_shown(&errors)));
+    compiler.script(&nodes).expect("writes")
+}
+
+#[test]
+fn every_built_in_materialization() {
+    let variables = [
+        ("RWT_SECRET_KAFKA_PASSWORD", "hunter2"),
+        ("DBT_ENV_SECRET_KEY", "s3cr3t"),
+    ];
+    let compiler = compiler_in(&fixture("materializations"), &variables, Flags::default())
+        .unwrap_or_else(|error| panic!("{error}"));
+    let text = script(&compiler);
+    assert!(
+        !text.contains("hunter2") && !text.contains("s3cr3t"),
+        "{text}"
+    );
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_script_is_the_same_every_time() {
+    let load = || {
+        compiler_in(
+            &fixture("materializations"),
+            &[
+                ("RWT_SECRET_KAFKA_PASSWORD", "a"),
+                ("DBT_ENV_SECRET_KEY", "b"),
+            ],
+            Flags::default(),
+        )
+        .unwrap_or_else(|error| panic!("{error}"))
+    };
+    assert_eq!(script(&load()), script(&load()));
+}
+
+#[test]
+fn ephemeral_models_are_inlined_once_and_in_order() {
+    let files = [
+        (
+            "models/base.sql",
+            "{{ config(materialized='ephemeral') }}select 1 as a",
+        ),
+        (
+            "models/doubled.sql",
+            "{{ config(materialized='ephemeral') }}select a * 2 as a from {{ ref('base') }}",
+        ),
+        (
+            "models/m.sql",
+            "{{ config(materialized='view') }}\nselect * from {{ ref('doubled') }} union all select * from {{ ref('base') }}",
+        ),
+    ];
+    let node = compiled(&files, "m").unwrap_or_else(|error| panic!("{error}"));
+    insta::assert_snapshot!(node.statements[0].text);
+    assert_eq!(node.statements.len(), 1);
+    let base = compiled(&files, "base").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(base.statements, []);
+}
+
+#[test]
+fn schemas_follow_dbts_rule_and_a_projects_macro_replaces_it() {
+    let model = (
+        "models/m.sql",
+        "{{ config(schema='marts', materialized='view') }}select 1",
+    );
+    let node = compiled(&[model], "m").unwrap_or_else(|error| panic!("{error}"));
+    assert!(
+        node.statements[0]
+            .text
+            .contains("\"dev\".\"public_marts\".\"m\"")
+    );
+    let own = (
+        "macros/names.sql",
+        "{% macro generate_schema_name(custom_schema_name, node) %}{{ custom_schema_name | trim }}{% endmacro %}\
+         {% macro generate_alias_name(custom_alias_name, node) %}{{ node.name }}_{{ node.config.materialized }}{% endmacro %}",
+    );
+    let compiler = compiler(&[model, own]).unwrap_or_else(|error| panic!("{error}"));
+    let text = script(&compiler);
+    assert!(
+        text.contains("create schema if not exists \"marts\";"),
+        "{text}"
+    );
+    assert!(
+        text.contains("create view if not exists \"dev\".\"marts\".\"m_view\" as"),
+        "{text}"
+    );
+}
+
+#[test]
+fn files_are_written_compared_and_removed_with_their_models() {
+    let dir = project(&[
+        ("models/a.sql", "select 1"),
+        ("models/deep/b.sql", "select 2"),
+    ]);
+    let output = |dir: &std::path::Path| {
+        let compiler =
+            compiler_in(dir, &[], Flags::default()).unwrap_or_else(|error| panic!("{error}"));
+        let nodes = compiler.compile_all(&compiler.order()).expect("compiles");
+        Output::complete(&nodes, compiler.script(&nodes).expect("writes"))
+    };
+    let found = |pairs: &[(&str, Difference)]| -> BTreeMap<PathBuf, Difference> {
+        pairs
+            .iter()
+            .map(|(path, difference)| (PathBuf::from(path), *difference))
+            .collect()
+    };
+    let first = output(dir.path());
+    first.write(dir.path()).expect("writes");
+    assert_eq!(
+        std::fs::read_to_string(dir.path().join("compiled/models/deep/b.sql")).expect("is there"),
+        "select 2\n"
+    );
+    assert_eq!(first.differences(dir.path()).expect("compares"), found(&[]));
+    std::fs::remove_file(dir.path().join("models/deep/b.sql")).expect("removes");
+    std::fs::write(dir.path().join("models/a.sql"), "select 3").expect("writes");
+    let second = output(dir.path());
+    let differences = found(&[
+        ("compiled/all_models.sql", Difference::Changed),
+        ("compiled/models/a.sql", Difference::Changed),
+        ("compiled/models/deep/b.sql", Difference::Stale),
+    ]);
+    assert_eq!(
+        second.differences(dir.path()).expect("compares"),
+        differences
+    );
+    assert_eq!(second.write(dir.path()).expect("writes"), differences);
+    assert!(!dir.path().join("compiled/models/deep").exists());
+    assert_eq!(
+        second.differences(dir.path()).expect("compares"),
+        found(&[])
+    );
+}
