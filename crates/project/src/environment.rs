@@ -57,6 +57,20 @@ pub const HOME: Variable = Variable {
     default: "no profiles are looked for there",
 };
 
+/// Colours.
+pub const NO_COLOR: Variable = Variable {
+    name: "NO_COLOR",
+    meaning: "no colours in what is printed, whatever its value",
+    default: "colours on a terminal",
+};
+
+/// Logs.
+pub const LOG: Variable = Variable {
+    name: "RWT_LOG",
+    meaning: "what the background process logs: a level, or `target=level` with commas between",
+    default: "info",
+};
+
 /// dbt's secrets.
 pub const DBT_SECRETS: Variable = Variable {
     name: "DBT_ENV_SECRET*",
@@ -79,6 +93,8 @@ pub const VARIABLES: &[Variable] = &[
     TARGET,
     TARGET_PATH,
     HOME,
+    NO_COLOR,
+    LOG,
     DBT_SECRETS,
     SECRETS,
 ];

@@ -66,11 +66,12 @@ fn next_secret(line: &str) -> Option<(usize, usize)> {
     while let Some(colon) = line[from..].find(':').map(|at| at + from) {
         let after = &line[colon + 1..];
         let key = line[..colon].trim_end_matches(['"', '\'']);
-        let start = key
-            .rfind(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '.' | '-'))
-            .map_or(0, |at| at + 1);
+        let key = key
+            .rsplit(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '.' | '-'))
+            .next()
+            .unwrap_or_default();
         let ends_key = after.is_empty() || after.starts_with([' ', '\t']);
-        if ends_key && is_secret_key(&key[start..]) {
+        if ends_key && is_secret_key(key) {
             let value = after.trim_start_matches([' ', '\t']);
             let in_flow = line[..colon].contains('{');
             return Some((line.len() - value.len(), value_length(value, in_flow)));
@@ -108,6 +109,18 @@ fn cover_into(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::cover;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn covering_moves_no_byte(text in "([a-z:{},|>\"' \n-]|pass|token: |ü|\r){0,40}") {
+            let covered = cover(&text);
+            prop_assert_eq!(covered.len(), text.len());
+            for (at, c) in covered.char_indices().filter(|(_, c)| *c != '*') {
+                prop_assert!(text[at..].starts_with(c));
+            }
+        }
+    }
 
     #[test]
     fn secret_values_are_covered_and_keep_their_length() {
@@ -140,6 +153,7 @@ mod tests {
                 "uri: http://host:80/pass:word",
                 "uri: http://host:80/pass:word",
             ),
+            ("ütoken: x", "ütoken: *"),
             ("- secret_key: x\n  a: b", "- secret_key: *\n  a: b"),
         ];
         for (text, expected) in cases {

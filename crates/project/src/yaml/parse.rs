@@ -264,6 +264,18 @@ impl Builder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_text_gives_places_inside_of_it(text in "([a-c]|: |\n|  |- |[\\[\\]{},&*#|>'\"\t?!%]|ü|<<: |\\{\\{ x \\}\\}){0,24}") {
+            let file = SourceFile::new("t.yml", text.clone());
+            match parse(&file) {
+                Ok(tree) => prop_assert!(tree.at.range().end <= text.len()),
+                Err(errors) => prop_assert!(!errors.is_empty()),
+            }
+        }
+    }
 
     fn tree(text: &str) -> Yaml {
         parse(&SourceFile::new("t.yml", text)).unwrap_or_else(|errors| panic!("{errors:?}"))
