@@ -5,7 +5,8 @@
 //!
 //! Cancellation: the future of [`Connection::run`], [`Connection::prepare`] or [`Connection::execute`] (or the row
 //! stream that came of it) is **dropped** when a cancel request, [`Canceller::cancel`] or the server's shutdown reaches
-//! the statement, and its token is cancelled just before. Work that runs elsewhere (a spawned task, a blocking thread)
+//! the statement, and its token is cancelled just before. A future can only be dropped where it awaits, so long
+//! computations belong on another thread or yield now and then. Work that runs elsewhere (a spawned task, a blocking thread)
 //! watches the token; work that must not be torn in the middle belongs in a spawned task that ignores it.
 
 use std::any::Any;

@@ -14,6 +14,8 @@ mod guard;
 mod message;
 mod param;
 mod reply;
+#[cfg(test)]
+mod roundtrip;
 mod rows;
 mod server;
 mod session;

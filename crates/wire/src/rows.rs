@@ -100,7 +100,12 @@ impl Rows {
             self.put_row(&mut socket.output)?;
             self.next += 1;
             sent += 1;
-            socket.relieve().await?;
+            if socket.relieve().await? && self.token.is_cancelled() {
+                return Err(Problem::Refused(Refusal::new(
+                    self.stage,
+                    SqlError::cancelled(),
+                )));
+            }
         }
         Ok(Progress::Suspended)
     }

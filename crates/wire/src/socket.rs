@@ -87,12 +87,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.stream.flush().await
     }
 
-    /// Sends what was written if it is much: the back-pressure of rows.
-    pub(crate) async fn relieve(&mut self) -> io::Result<()> {
+    /// Sends what was written if it is much, and says if it was: the back-pressure of rows.
+    pub(crate) async fn relieve(&mut self) -> io::Result<bool> {
         if self.output.len() < HIGH_WATER {
-            return Ok(());
+            return Ok(false);
         }
-        self.flush().await
+        self.flush().await?;
+        Ok(true)
     }
 
     /// Sends one byte outside of any message, as encryption requests are answered.

@@ -218,7 +218,7 @@ fn item(value: String, quoted: bool) -> Option<Option<String>> {
     if quoted {
         return Some(Some(value));
     }
-    let value = value.trim_end();
+    let value = value.trim_end_matches(|c: char| c.is_ascii_whitespace());
     if value.is_empty() {
         return None;
     }

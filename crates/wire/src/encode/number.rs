@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(numeric_text(0, 10), "0");
         assert_eq!(numeric_text(60, 2), "0.60");
         assert_eq!(numeric_text(-1, 2), "-0.01");
-        assert_eq!(numeric_text(3_250_000_000_0, 10), "3.25");
+        assert_eq!(numeric_text(32_500_000_000, 10), "3.25");
         assert_eq!(numeric_text(1714979289500000, 6), "1714979289.500000");
     }
 

@@ -40,7 +40,10 @@ impl TextFormat {
         data_type: &DataType,
     ) -> Result<(), SqlError> {
         self.put(out, array, row, data_type)
-            .map_err(|Unprintable| wrong_array(array, data_type))
+            .map_err(|reason| match reason {
+                WrongArray => wrong_array(array, data_type),
+                OutOfRange => SqlError::internal(format!("{data_type} out of range")),
+            })
     }
 
     fn put(
@@ -52,54 +55,54 @@ impl TextFormat {
     ) -> Result<(), Unprintable> {
         match data_type {
             DataType::Boolean => {
-                let value = array.as_boolean_opt().ok_or(Unprintable)?.value(row);
+                let value = array.as_boolean_opt().ok_or(WrongArray)?.value(row);
                 out.write_char(if value { 't' } else { 'f' })?;
             }
             DataType::SmallInt => {
-                let values = array.as_primitive_opt::<Int16Type>().ok_or(Unprintable)?;
+                let values = array.as_primitive_opt::<Int16Type>().ok_or(WrongArray)?;
                 write!(out, "{}", values.value(row))?;
             }
             DataType::Integer => {
-                let values = array.as_primitive_opt::<Int32Type>().ok_or(Unprintable)?;
+                let values = array.as_primitive_opt::<Int32Type>().ok_or(WrongArray)?;
                 write!(out, "{}", values.value(row))?;
             }
             DataType::BigInt | DataType::Serial => {
-                let values = array.as_primitive_opt::<Int64Type>().ok_or(Unprintable)?;
+                let values = array.as_primitive_opt::<Int64Type>().ok_or(WrongArray)?;
                 write!(out, "{}", values.value(row))?;
             }
             DataType::Real => {
-                let values = array.as_primitive_opt::<Float32Type>().ok_or(Unprintable)?;
+                let values = array.as_primitive_opt::<Float32Type>().ok_or(WrongArray)?;
                 write_real(out, values.value(row))?;
             }
             DataType::Double => {
-                let values = array.as_primitive_opt::<Float64Type>().ok_or(Unprintable)?;
+                let values = array.as_primitive_opt::<Float64Type>().ok_or(WrongArray)?;
                 write_double(out, values.value(row))?;
             }
-            DataType::Numeric => out.write_str(&numeric(array, row).ok_or(Unprintable)?)?,
+            DataType::Numeric => out.write_str(&numeric(array, row).ok_or(WrongArray)?)?,
             DataType::Varchar | DataType::Int256 => {
-                out.write_str(array.as_string_opt::<i32>().ok_or(Unprintable)?.value(row))?;
+                out.write_str(array.as_string_opt::<i32>().ok_or(WrongArray)?.value(row))?;
             }
             DataType::Jsonb => {
-                let text = array.as_string_opt::<i32>().ok_or(Unprintable)?.value(row);
+                let text = array.as_string_opt::<i32>().ok_or(WrongArray)?.value(row);
                 out.write_str(&json(text, true))?;
             }
             DataType::Bytea => {
                 out.write_str("\\x")?;
-                for byte in array.as_binary_opt::<i32>().ok_or(Unprintable)?.value(row) {
+                for byte in array.as_binary_opt::<i32>().ok_or(WrongArray)?.value(row) {
                     write!(out, "{byte:02x}")?;
                 }
             }
             DataType::Date => {
-                let values = array.as_primitive_opt::<Date32Type>().ok_or(Unprintable)?;
+                let values = array.as_primitive_opt::<Date32Type>().ok_or(WrongArray)?;
                 let epoch = NaiveDate::default();
-                let days = TimeDelta::try_days(values.value(row).into()).ok_or(Unprintable)?;
-                let date = epoch.checked_add_signed(days).ok_or(Unprintable)?;
+                let days = TimeDelta::try_days(values.value(row).into()).ok_or(OutOfRange)?;
+                let date = epoch.checked_add_signed(days).ok_or(OutOfRange)?;
                 let era = write_date(out, date)?;
                 out.write_str(era)?;
             }
             DataType::Time => {
                 let values = array.as_primitive_opt::<Time64MicrosecondType>();
-                write_time(out, values.ok_or(Unprintable)?.value(row))?;
+                write_time(out, values.ok_or(WrongArray)?.value(row))?;
             }
             DataType::Timestamp => {
                 let era = write_timestamp(out, instant(array, row)?)?;
@@ -114,18 +117,19 @@ impl TextFormat {
                         .local_minus_utc()
                 });
                 let local = utc.checked_add_signed(TimeDelta::seconds(seconds.into()));
-                let era = write_timestamp(out, local.ok_or(Unprintable)?)?;
+                let era = write_timestamp(out, local.ok_or(OutOfRange)?)?;
                 let sign = if seconds < 0 { '-' } else { '+' };
-                let minutes = seconds.abs() / 60;
+                // local mean times of the 19th century have seconds, which no text shows
+                let minutes = (seconds.abs() + 30) / 60;
                 write!(out, "{sign}{:02}:{:02}{era}", minutes / 60, minutes % 60)?;
             }
             DataType::Interval => {
                 let values = array.as_primitive_opt::<IntervalMonthDayNanoType>();
-                let value = values.ok_or(Unprintable)?.value(row);
+                let value = values.ok_or(WrongArray)?.value(row);
                 write_interval(out, value.months, value.days, value.nanoseconds / 1000)?;
             }
             DataType::List(item) => {
-                let items = array.as_list_opt::<i32>().ok_or(Unprintable)?.value(row);
+                let items = array.as_list_opt::<i32>().ok_or(WrongArray)?.value(row);
                 out.write_char('{')?;
                 for i in 0..items.len() {
                     if i > 0 {
@@ -144,7 +148,7 @@ impl TextFormat {
                 out.write_char('}')?;
             }
             DataType::Struct(fields) => {
-                let structs = array.as_struct_opt().ok_or(Unprintable)?;
+                let structs = array.as_struct_opt().ok_or(WrongArray)?;
                 out.write_char('(')?;
                 for (i, ((_, field), child)) in fields.iter().zip(structs.columns()).enumerate() {
                     if i > 0 {
@@ -159,7 +163,7 @@ impl TextFormat {
                 out.write_char(')')?;
             }
             DataType::Map(key, value) => {
-                let entries = array.as_map_opt().ok_or(Unprintable)?.value(row);
+                let entries = array.as_map_opt().ok_or(WrongArray)?.value(row);
                 out.write_char('{')?;
                 for i in 0..entries.len() {
                     if i > 0 {
@@ -180,12 +184,20 @@ impl TextFormat {
     }
 }
 
-/// The array has another form than announced, or the value lies outside of the calendar.
-struct Unprintable;
+/// Why a value has no text.
+enum Unprintable {
+    /// The array has another form than announced.
+    WrongArray,
+    /// The value lies outside of the calendar.
+    OutOfRange,
+}
+
+use Unprintable::{OutOfRange, WrongArray};
 
 impl From<fmt::Error> for Unprintable {
+    /// Writing to memory does not fail; what does is a number without digits.
     fn from(_: fmt::Error) -> Self {
-        Self
+        OutOfRange
     }
 }
 
@@ -244,9 +256,9 @@ fn put_json(value: &serde_json::Value, blanks: bool, out: &mut String) {
 
 fn instant(array: &ArrayRef, row: usize) -> Result<NaiveDateTime, Unprintable> {
     let values = array.as_primitive_opt::<TimestampMicrosecondType>();
-    let micros = values.ok_or(Unprintable)?.value(row);
+    let micros = values.ok_or(WrongArray)?.value(row);
     Ok(DateTime::from_timestamp_micros(micros)
-        .ok_or(Unprintable)?
+        .ok_or(OutOfRange)?
         .naive_utc())
 }
 
@@ -357,6 +369,10 @@ fn write_field(out: &mut impl Write, text: &str) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Date32Array, TimestampMicrosecondArray};
+
     use super::*;
 
     #[test]
@@ -393,5 +409,42 @@ mod tests {
             r#"{"a":{"x":true,"y":"é\""},"b":[1,2.5,null]}"#
         );
         assert_eq!(json("{broken", true), "{broken");
+    }
+
+    fn text(array: ArrayRef, data_type: DataType) -> Result<String, SqlError> {
+        let mut out = String::new();
+        TextFormat::new("Asia/Tokyo").write(&mut out, &array, 0, &data_type)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn the_ends_of_the_calendar_print_or_are_refused() {
+        let date = |days| text(Arc::new(Date32Array::from(vec![days])), DataType::Date);
+        assert_eq!(date(-719_162), Ok("0001-01-01".into()));
+        assert_eq!(date(-719_163), Ok("0001-12-31 BC".into()));
+        assert_eq!(date(2_932_897), Ok("10000-01-01".into()));
+        assert_eq!(date(i32::MAX), Err(SqlError::internal("date out of range")));
+        let instant = |micros| {
+            let array = TimestampMicrosecondArray::from(vec![micros]);
+            text(Arc::new(array), DataType::Timestamptz)
+        };
+        assert_eq!(instant(-1), Ok("1970-01-01 08:59:59.999999+09:00".into()));
+        assert_eq!(
+            instant(-62_135_715_600_000_001),
+            Ok("0001-12-31 00:18:58.999999+09:19 BC".into())
+        );
+        for micros in [i64::MIN, i64::MAX] {
+            assert_eq!(
+                instant(micros),
+                Err(SqlError::internal("timestamp with time zone out of range"))
+            );
+        }
+    }
+
+    #[test]
+    fn an_array_of_another_form_is_an_error() {
+        let refused = text(Arc::new(Date32Array::from(vec![1])), DataType::Boolean);
+        let message = "internal error: a value of type boolean came as Date32";
+        assert_eq!(refused, Err(SqlError::internal(message)));
     }
 }
