@@ -9,8 +9,8 @@ pub(super) fn is_secret_key(key: &str) -> bool {
         .any(|word| key.contains(word))
 }
 
-/// The text with every secret value as stars; each byte keeps its place. A value that is only Jinja without a default
-/// stays.
+/// The text with every secret value as stars; each byte keeps its place. Jinja stays, but for what follows a comma: the
+/// default of `env_var`.
 pub(super) fn cover(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     // The indentation of the key whose value goes on in the lines below.
@@ -40,13 +40,16 @@ fn cover_line(out: &mut String, line: &str) -> bool {
     while let Some((before_value, value)) = next_secret(rest) {
         out.push_str(&rest[..before_value]);
         let value = &rest[before_value..before_value + value];
-        let is_jinja = value.contains("{{") && !value.contains(',');
         let is_block = value.is_empty() || value.starts_with(['|', '>']);
-        if is_jinja || is_block {
-            out.push_str(value);
-        } else {
-            cover_into(out, value);
-        }
+        // Of Jinja only a default is secret.
+        let open = match value.find(',') {
+            _ if is_block => value.len(),
+            Some(comma) if value.contains("{{") => comma,
+            None if value.contains("{{") => value.len(),
+            _ => 0,
+        };
+        out.push_str(&value[..open]);
+        cover_into(out, &value[open..]);
         rest = &rest[before_value + value.len()..];
         let at_end = rest.trim().is_empty();
         // A text that is quoted, or one without an end, may go on as well.
@@ -138,7 +141,7 @@ mod tests {
             ),
             (
                 "pass: \"{{ env_var('X', 'dflt') }}\"",
-                "pass: *** ************ ******* ***",
+                "pass: \"{{ env_var('X'* ******* ***",
             ),
             (
                 "  ssl.key.pem: |\n    AB\n    CD\n  a: b",

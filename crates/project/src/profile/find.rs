@@ -35,22 +35,15 @@ pub struct ProfileOptions<'a> {
     pub environment: &'a Environment,
 }
 
-/// A `profiles.yml` that was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// The file.
-    pub path: PathBuf,
-}
-
 /// Looks in `--profiles-dir`, else in `DBT_PROFILES_DIR`, else in the project's directory and then in `~/.dbt`, as dbt
 /// does.
 ///
 /// # Errors
 /// [`ProfileError::NotInDirectory`] if a named directory has none, [`ProfileError::NoFile`] if there is none at all.
-pub fn find(options: &ProfileOptions<'_>) -> Result<Found, ProfileError> {
+pub fn find(options: &ProfileOptions<'_>) -> Result<PathBuf, ProfileError> {
     let file_in = |directory: &Path| {
         let path = directory.join("profiles.yml");
-        path.is_file().then_some(Found { path })
+        path.is_file().then_some(path)
     };
     let variable = options.environment.read(environment::PROFILES_DIR);
     let named = match (options.profiles_dir, &variable) {
@@ -91,7 +84,7 @@ pub fn load(
     vars: &IndexMap<String, serde_json::Value>,
     warnings: &mut Vec<Warning>,
 ) -> Result<Target, Vec<LoadError>> {
-    let path = find(options).map_err(one)?.path;
+    let path = find(options).map_err(one)?;
     let text = std::fs::read_to_string(&path).map_err(|error| {
         one(YamlError::Unreadable {
             path: path.display().to_string(),

@@ -12,7 +12,7 @@ mod surroundings;
 mod target;
 
 pub use error::ProfileError;
-pub use find::{Found, ProfileOptions, find, load};
+pub use find::{ProfileOptions, find, load};
 pub use secret::{Secret, is_secret_name, marker, replace_markers};
 pub use session::{SESSION_KEYS, session_statement};
 pub use target::{Kafka, Lake, LakeCatalog, S3, Setting, SslMode, Stack, Target, TargetKind};

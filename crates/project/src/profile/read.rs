@@ -232,9 +232,8 @@ impl<'a> Reader<'a> {
         if !found.is_empty() {
             self.marked.borrow_mut().insert(path.to_owned(), text);
             self.other_secrets.borrow_mut().extend(found);
-        } else {
-            self.missing_secret(path, &text, at);
         }
+        self.check_resolved(path, &resolved, at);
         resolved
     }
 
@@ -268,27 +267,29 @@ impl<'a> Reader<'a> {
             }
             Some(value)
         });
-        if value == text {
-            self.missing_secret(path, text, at);
-        }
+        self.check_resolved(path, &value, at);
         let name = from_marker
             .or_else(|| variable_of(raw?.as_text()?))
             .unwrap_or_else(|| name_of(path));
         Secret::new(name, value)
     }
 
-    fn missing_secret(&self, path: &str, text: &str, at: &Location) {
-        let Some((_, rest)) = text.split_once("__rwt_secret__") else {
-            return;
-        };
-        let name = rest.rsplit_once("__").map_or(rest, |(name, _)| name);
+    /// A marker that is still there is a secret whose variable is not set.
+    fn check_resolved(&self, path: &str, text: &str, at: &Location) {
+        let mut unknown = None;
+        replace_markers(text, |name| {
+            // Called with the longest name first; the shortest is the one that the marker's end closes.
+            unknown = Some(name.to_owned());
+            None
+        });
+        let Some(name) = unknown else { return };
         self.findings
             .profile
             .borrow_mut()
             .push(ProfileError::MissingSecret {
                 key: path.to_owned(),
                 path: at.file().path().display().to_string(),
-                name: name.to_owned(),
+                name,
                 file: Arc::clone(at.file()),
                 at: at.span(),
             });

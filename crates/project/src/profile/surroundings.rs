@@ -15,21 +15,20 @@ impl Reader<'_> {
         fields: &Fields<'_>,
         warnings: &mut Vec<Warning>,
     ) -> (Stack, PathBuf) {
-        let own = self.text(fields, &["data_dir"], "data_dir");
+        const DATA_DIR: &str = ".rwt";
         let Some(stack) = fields.map("stack") else {
-            return (
-                Stack::default(),
-                own.unwrap_or_else(|| ".rwt".to_owned()).into(),
-            );
+            return (Stack::default(), DATA_DIR.into());
         };
         let compose_file = self.text(&stack, &["compose_file"], "stack.compose_file");
         let data_dir = self.text(&stack, &["data_dir"], "stack.data_dir");
         stack.finish(warnings);
-        let data_dir = data_dir.or(own).unwrap_or_else(|| ".rwt".to_owned());
         let stack = Stack {
             compose_file: compose_file.map(PathBuf::from),
         };
-        (stack, data_dir.into())
+        (
+            stack,
+            data_dir.map_or_else(|| DATA_DIR.into(), PathBuf::from),
+        )
     }
 
     pub(super) fn kafka(
@@ -48,9 +47,10 @@ impl Reader<'_> {
         };
         let local = self.brokers(&kafka, "local", "kafka.local");
         let bootstrap = self.brokers(&kafka, "bootstrap", "kafka.bootstrap");
-        let bootstrap = bootstrap
-            .or_else(|| local.clone())
-            .or_else(|| embedded.then(|| EMBEDDED.to_owned()));
+        let bootstrap = match bootstrap {
+            None if embedded => Some(local.clone().unwrap_or_else(|| EMBEDDED.to_owned())),
+            other => other,
+        };
         if bootstrap.is_none() && kafka.value("bootstrap").is_none() {
             kafka.missing(
                 "bootstrap",

@@ -12,7 +12,7 @@ use crate::profile::SESSION_KEYS;
 use crate::yaml::{Entry, Kind, Location, Warning, Yaml, nearest};
 
 /// Config keys of dbt and of dbt-risingwave 1.12.1, besides the session settings.
-const KNOWN: [&str; 63] = [
+const KNOWN: [&str; 61] = [
     "access",
     "additive_schema_evolution",
     "alias",
@@ -49,7 +49,6 @@ const KNOWN: [&str; 63] = [
     "materialized",
     "meta",
     "on_configuration_change",
-    "on_error",
     "on_schema_change",
     "packages",
     "persist_docs",
@@ -72,7 +71,6 @@ const KNOWN: [&str; 63] = [
     "subscription_options",
     "table_with_connector_add_columns",
     "tags",
-    "transient",
     "unique_key",
     "unlogged",
     "zero_downtime",
