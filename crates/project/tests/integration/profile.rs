@@ -91,6 +91,30 @@ fn an_embedded_target_needs_only_its_type() {
 }
 
 #[test]
+fn brokers_of_an_embedded_target_are_the_same_from_both_sides() {
+    let target = |text: &str| {
+        let profile = format!("shop:\n  outputs:\n    dev: {{{text}}}\n");
+        let directory = written(&[("profiles.yml", &profile)]);
+        load(&options(directory.path(), &[])).map(|project| project.target)
+    };
+    let kafka = target("type: embedded, kafka: {local: 'localhost:9'}")
+        .unwrap()
+        .kafka
+        .unwrap();
+    assert_eq!(
+        (kafka.bootstrap.as_str(), kafka.local.as_str()),
+        ("localhost:9", "localhost:9")
+    );
+    let cluster = "type: risingwave, host: h, user: u, dbname: d, schema: s";
+    let errors = target(&format!("{cluster}, kafka: {{local: 'localhost:9'}}")).unwrap_err();
+    assert_eq!(
+        errors.to_string(),
+        "profiles.yml lacks `dev.kafka.bootstrap`"
+    );
+    assert_eq!(target(cluster).unwrap().kafka, None);
+}
+
+#[test]
 fn a_cluster_is_read_with_all_of_its_keys() {
     let target = cluster();
     assert_eq!(target.kind, TargetKind::RisingWave);
