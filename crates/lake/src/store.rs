@@ -311,14 +311,6 @@ impl Lake {
             .collect()
     }
 
-    pub(crate) fn forget_state(&self, table: &TableName) {
-        self.inner
-            .tables
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(table);
-    }
-
     pub(crate) fn warehouse_uri(&self) -> String {
         format!("file://{}", self.inner.warehouse.display())
     }

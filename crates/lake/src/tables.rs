@@ -153,11 +153,19 @@ impl Lake {
             .create_table(&namespace_ident, creation)
             .await
             .map_err(LakeError::write(&table))?;
-        // iceberg's catalog does not report a failed COMMIT of its transaction.
-        match self.recorded_location(&table).await? {
-            Some(_) => Ok(()),
-            None => Err(LakeError::NoTable { table }),
+        self.require_recorded(&table, true).await
+    }
+
+    /// iceberg's catalog does not report a failed COMMIT of its SQLite transaction: ask whether it has the table now.
+    async fn require_recorded(&self, table: &TableName, expected: bool) -> Result<(), LakeError> {
+        if self.recorded_location(table).await?.is_some() == expected {
+            return Ok(());
         }
+        let reason = "SQLite did not keep the change of the catalog; another program may have locked it for too long";
+        Err(LakeError::write(table)(iceberg::Error::new(
+            iceberg::ErrorKind::Unexpected,
+            reason,
+        )))
     }
 
     async fn ensure_namespace(
@@ -345,8 +353,8 @@ impl Lake {
             .drop_table(&table.ident()?)
             .await
             .map_err(LakeError::write(&table))?;
+        self.require_recorded(&table, false).await?;
         *rows = None;
-        self.forget_state(&table);
         match folder {
             Some(folder) if folder.is_dir() => {
                 std::fs::remove_dir_all(&folder).map_err(LakeError::folder(&folder))
