@@ -1,1 +1,29 @@
-//! query
+//! Queries of RisingWave's dialect over relations in memory: parsed with sqlparser, bound with RisingWave's names,
+//! types and functions, planned and run by DataFusion.
+//!
+//! [`Queries::plan`] gives a [`Plan`]; [`Relations`] says what the names of a query mean. Results carry RisingWave's
+//! column names and types; where Arrow has no such type (`jsonb`) the type is in the field's metadata.
+
+mod bind;
+mod catalog;
+mod error;
+mod execute;
+mod json;
+mod kernel;
+mod names;
+mod parse;
+mod plan;
+mod queries;
+mod read_text;
+mod relation;
+mod scan;
+mod text;
+mod types;
+mod value;
+
+pub use datafusion::common::ScalarValue;
+pub use error::QueryError;
+pub use plan::Plan;
+pub use queries::{Limits, Queries};
+pub use relation::{Column, ROW_ID, Relation, RelationData, Relations, Settings, SqlFunction};
+pub use types::{STORED_SCALE, TYPE_METADATA, arrow_type, field, schema};

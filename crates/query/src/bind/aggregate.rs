@@ -1,0 +1,510 @@
+//! Aggregate calls: argument and result types as RisingWave declares them.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType as ArrowType;
+use datafusion::common::ScalarValue;
+use datafusion::error::Result as DfResult;
+use datafusion::functions_aggregate as df;
+use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Case, Expr, Signature, SortExpr, Volatility,
+};
+use rwt_sql::DataType;
+
+use super::{Binder, Bound, CastContext};
+use crate::error::QueryError;
+use crate::kernel::arithmetic::Operator;
+use crate::kernel::{jsonb, numbers};
+use crate::types::{item_field, numeric, scale};
+
+/// The parts of an aggregate's call besides its name and arguments.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Modifiers {
+    pub(crate) distinct: bool,
+    pub(crate) filter: Option<Expr>,
+    pub(crate) order: Vec<SortExpr>,
+}
+
+/// Names of aggregate functions.
+pub(crate) fn is_aggregate(name: &str) -> bool {
+    matches!(
+        name,
+        "count"
+            | "sum"
+            | "sum0"
+            | "avg"
+            | "min"
+            | "max"
+            | "bool_and"
+            | "bool_or"
+            | "bit_and"
+            | "bit_or"
+            | "bit_xor"
+            | "string_agg"
+            | "array_agg"
+            | "jsonb_agg"
+            | "first_value"
+            | "last_value"
+            | "arg_min"
+            | "arg_max"
+            | "stddev_pop"
+            | "stddev_samp"
+            | "var_pop"
+            | "var_samp"
+            | "approx_count_distinct"
+            | "percentile_cont"
+            | "percentile_disc"
+            | "mode"
+            | "grouping"
+    )
+}
+
+fn call(udf: Arc<AggregateUDF>, args: Vec<Expr>, m: &Modifiers) -> Expr {
+    Expr::AggregateFunction(AggregateFunction::new_udf(
+        udf,
+        args,
+        m.distinct,
+        m.filter.clone().map(Box::new),
+        m.order.clone(),
+        None::<NullTreatment>,
+    ))
+}
+
+impl Binder<'_> {
+    /// Binds an aggregate of bound arguments.
+    pub(crate) fn aggregate(
+        &self,
+        name: &str,
+        args: Vec<Bound>,
+        star: bool,
+        m: Modifiers,
+    ) -> Result<Bound, QueryError> {
+        use DataType as T;
+        let missing = || self.no_function(name, &args);
+        let unordered = Modifiers {
+            order: Vec::new(),
+            ..m.clone()
+        };
+        if m.distinct && args.len() > 1 && args[1..].iter().any(|a| a.literal().is_none()) {
+            return Err(QueryError::NotImplemented(
+                "non-constant arguments other than the first one for DISTINCT aggregation is not supported now".into(),
+            ));
+        }
+        if name == "count" {
+            let expr = match args.as_slice() {
+                [] if star => call(
+                    df::count::count_udaf(),
+                    vec![Expr::Literal(ScalarValue::Int64(Some(1)), None)],
+                    &unordered,
+                ),
+                [arg] => {
+                    let arg = self.default_type(arg.clone())?;
+                    call(df::count::count_udaf(), vec![arg.expr], &unordered)
+                }
+                _ => return Err(missing()),
+            };
+            return Ok(Bound::of(expr, T::BigInt));
+        }
+        let first = match args.first() {
+            Some(first) => first.clone(),
+            None => return Err(missing()),
+        };
+        let number = crate::types::is_number(&first.data_type) && !first.untyped;
+        match (name, args.len()) {
+            ("sum", 1) if number => Ok(self.sum(first, &unordered)),
+            ("sum0", 1) if matches!(first.data_type, T::BigInt) => {
+                let sum = call(df::sum::sum_udaf(), vec![first.expr], &unordered);
+                let zero = Bound::of(Expr::Literal(ScalarValue::Int64(Some(0)), None), T::BigInt);
+                self.coalesce(vec![Bound::of(sum, T::BigInt), zero])
+            }
+            ("avg", 1) if number => self.average(first, &unordered),
+            ("min" | "max", 1) => {
+                let first = self.default_type(first)?;
+                if matches!(
+                    first.data_type,
+                    T::Boolean | T::Struct(_) | T::List(_) | T::Jsonb | T::Map(..)
+                ) {
+                    return Err(missing());
+                }
+                let udf = if name == "min" {
+                    df::min_max::min_udaf()
+                } else {
+                    df::min_max::max_udaf()
+                };
+                Ok(Bound::new(
+                    call(udf, vec![first.expr], &unordered),
+                    first.data_type,
+                    first.arrow,
+                ))
+            }
+            ("bool_and" | "bool_or", 1) if first.data_type == T::Boolean || first.untyped => {
+                let arg = self.cast(first, &T::Boolean, CastContext::Implicit)?;
+                let udf = match name {
+                    "bool_and" => df::bool_and_or::bool_and_udaf(),
+                    _ => df::bool_and_or::bool_or_udaf(),
+                };
+                Ok(Bound::boolean(call(udf, vec![arg.expr], &unordered)))
+            }
+            ("bit_and" | "bit_or" | "bit_xor", 1)
+                if matches!(first.data_type, T::SmallInt | T::Integer | T::BigInt) =>
+            {
+                let udf = match name {
+                    "bit_and" => df::bit_and_or_xor::bit_and_udaf(),
+                    "bit_or" => df::bit_and_or_xor::bit_or_udaf(),
+                    _ => df::bit_and_or_xor::bit_xor_udaf(),
+                };
+                Ok(Bound::new(
+                    call(udf, vec![first.expr], &unordered),
+                    first.data_type,
+                    first.arrow,
+                ))
+            }
+            ("string_agg", 2) => {
+                let mut texts = Vec::new();
+                for arg in args.clone() {
+                    texts.push(
+                        self.cast(arg, &T::Varchar, CastContext::Implicit)
+                            .map_err(|_| missing())?
+                            .expr,
+                    );
+                }
+                Ok(Bound::of(
+                    call(df::string_agg::string_agg_udaf(), texts, &m),
+                    T::Varchar,
+                ))
+            }
+            ("array_agg", 1) => {
+                let first = self.default_type(first)?;
+                let arrow = ArrowType::List(item_field(first.arrow));
+                let expr = call(df::array_agg::array_agg_udaf(), vec![first.expr], &m);
+                Ok(Bound::new(expr, T::List(Box::new(first.data_type)), arrow))
+            }
+            ("jsonb_agg", 1) => {
+                let first = self.default_type(first)?;
+                let arrow = ArrowType::List(item_field(first.arrow));
+                let list = call(df::array_agg::array_agg_udaf(), vec![first.expr], &m);
+                let list = Bound::new(list, T::List(Box::new(first.data_type)), arrow);
+                Ok(jsonb::to_jsonb(list, self.style))
+            }
+            ("first_value" | "last_value", 1) => {
+                let first = self.default_type(first)?;
+                let udf = match name {
+                    "first_value" => df::first_last::first_value_udaf(),
+                    _ => df::first_last::last_value_udaf(),
+                };
+                Ok(Bound::new(
+                    call(udf, vec![first.expr], &m),
+                    first.data_type,
+                    first.arrow,
+                ))
+            }
+            ("arg_min" | "arg_max", 2) => {
+                let first = self.default_type(first)?;
+                let by = args[1].expr.clone();
+                let order = vec![SortExpr {
+                    expr: by.clone(),
+                    asc: name == "arg_min",
+                    nulls_first: false,
+                }];
+                // A row whose key is NULL is no candidate.
+                let known = Expr::IsNotNull(Box::new(by));
+                let filter = match m.filter {
+                    Some(filter) => filter.and(known),
+                    None => known,
+                };
+                let m = Modifiers {
+                    distinct: false,
+                    filter: Some(filter),
+                    order,
+                };
+                let expr = call(df::first_last::first_value_udaf(), vec![first.expr], &m);
+                Ok(Bound::new(expr, first.data_type, first.arrow))
+            }
+            ("stddev_pop" | "stddev_samp" | "var_pop" | "var_samp", 1) if number => {
+                self.deviation(name, first, &unordered)
+            }
+            ("approx_count_distinct", 1) => {
+                let first = self.default_type(first)?;
+                let m = Modifiers {
+                    distinct: true,
+                    ..unordered
+                };
+                Ok(Bound::of(
+                    call(df::count::count_udaf(), vec![first.expr], &m),
+                    T::BigInt,
+                ))
+            }
+            ("grouping", _) => {
+                let udf = df::grouping::grouping_udaf();
+                let exprs = args.into_iter().map(|a| a.expr).collect();
+                Ok(Bound::of(
+                    call(udf, exprs, &Modifiers::default()),
+                    T::Integer,
+                ))
+            }
+            _ => Err(missing()),
+        }
+    }
+
+    fn sum(&self, value: Bound, m: &Modifiers) -> Bound {
+        let (value, data_type) = match value.data_type {
+            DataType::SmallInt | DataType::Integer => (
+                self.force(value, &DataType::BigInt, ArrowType::Int64),
+                DataType::BigInt,
+            ),
+            DataType::BigInt => (
+                self.force(value, &DataType::Numeric, numeric(0)),
+                DataType::Numeric,
+            ),
+            ref other => {
+                let data_type = other.clone();
+                (value, data_type)
+            }
+        };
+        let arrow = value.arrow.clone();
+        if data_type == DataType::Real {
+            let wide = self.force(value, &DataType::Double, ArrowType::Float64);
+            let sum = Bound::of(
+                call(df::sum::sum_udaf(), vec![wide.expr], m),
+                DataType::Double,
+            );
+            return self.force(sum, &DataType::Real, ArrowType::Float32);
+        }
+        Bound::new(
+            call(df::sum::sum_udaf(), vec![value.expr], m),
+            data_type,
+            arrow,
+        )
+    }
+
+    fn count(&self, value: &Bound, m: &Modifiers) -> Bound {
+        Bound::of(
+            call(df::count::count_udaf(), vec![value.expr.clone()], m),
+            DataType::BigInt,
+        )
+    }
+
+    fn average(&self, value: Bound, m: &Modifiers) -> Result<Bound, QueryError> {
+        if matches!(value.data_type, DataType::Real | DataType::Double) {
+            let value = self.force(value, &DataType::Double, ArrowType::Float64);
+            return Ok(Bound::of(
+                call(df::average::avg_udaf(), vec![value.expr], m),
+                DataType::Double,
+            ));
+        }
+        let count = self.count(&value, m);
+        let sum = self.sum(value, m);
+        let sum = self.cast(sum, &DataType::Numeric, CastContext::Implicit)?;
+        self.divide_by_count(sum, count)
+    }
+
+    /// NULL where nothing was counted.
+    fn divide_by_count(&self, sum: Bound, count: Bound) -> Result<Bound, QueryError> {
+        let zero = Bound::of(
+            Expr::Literal(ScalarValue::Int64(Some(0)), None),
+            DataType::BigInt,
+        );
+        let some = count.expr.clone().gt(zero.expr);
+        let quotient = self.numeric_operator(Operator::Divide, sum, count)?;
+        let expr = Expr::Case(Case::new(
+            None,
+            vec![(Box::new(some), Box::new(quotient.expr.clone()))],
+            None,
+        ));
+        Ok(Bound { expr, ..quotient })
+    }
+
+    /// Variances from sums of squares, as RisingWave computes them.
+    fn deviation(&self, name: &str, value: Bound, m: &Modifiers) -> Result<Bound, QueryError> {
+        if matches!(value.data_type, DataType::Real | DataType::Double) {
+            let value = self.force(value, &DataType::Double, ArrowType::Float64);
+            let udf = match name {
+                "stddev_pop" => df::stddev::stddev_pop_udaf(),
+                "stddev_samp" => df::stddev::stddev_udaf(),
+                "var_pop" => df::variance::var_pop_udaf(),
+                _ => df::variance::var_samp_udaf(),
+            };
+            return Ok(Bound::of(call(udf, vec![value.expr], m), DataType::Double));
+        }
+        let value = self.cast(value, &DataType::Numeric, CastContext::Implicit)?;
+        let squared = self.numeric_operator(Operator::Multiply, value.clone(), value.clone())?;
+        let count = self.count(&value, m);
+        let squares = self.sum(squared, m);
+        let digits = scale(&value.arrow);
+        let sum = self.sum(value, m);
+        let arrow = numeric(28);
+        let expr = numbers::deviation(
+            name,
+            digits,
+            sum.expr,
+            squares.expr,
+            count.expr,
+            arrow.clone(),
+        );
+        Ok(Bound::new(expr, DataType::Numeric, arrow))
+    }
+
+    /// `percentile_cont(0.5) WITHIN GROUP (ORDER BY x)` and its kind: over the sorted list of the values.
+    pub(crate) fn within_group(
+        &self,
+        name: &str,
+        args: Vec<Bound>,
+        by: Bound,
+        m: Modifiers,
+    ) -> Result<Bound, QueryError> {
+        let by = self.default_type(by)?;
+        let known = Expr::IsNotNull(Box::new(by.expr.clone()));
+        let m = Modifiers {
+            filter: Some(match m.filter.clone() {
+                Some(filter) => filter.and(known),
+                None => known,
+            }),
+            ..m
+        };
+        let (by, data_type) = match name {
+            "percentile_cont" if crate::types::is_number(&by.data_type) => (
+                self.force(by, &DataType::Double, ArrowType::Float64),
+                DataType::Double,
+            ),
+            "percentile_disc" | "mode" => {
+                let data_type = by.data_type.clone();
+                (by, data_type)
+            }
+            _ => return Err(self.no_function(name, &[by])),
+        };
+        let fraction = match args.into_iter().next() {
+            Some(arg) => {
+                self.cast(arg, &DataType::Double, CastContext::Implicit)?
+                    .expr
+            }
+            None if name == "mode" => Expr::Literal(ScalarValue::Float64(Some(0.0)), None),
+            None => {
+                return Err(QueryError::Bind(format!(
+                    "function {name}() does not exist"
+                )));
+            }
+        };
+        let list = call(df::array_agg::array_agg_udaf(), vec![by.expr.clone()], &m);
+        let expr = numbers::ordered_set(name, list, fraction, by.arrow.clone());
+        Ok(Bound::new(expr, data_type, by.arrow))
+    }
+}
+
+/// The only row of a scalar sub-query; several are an error.
+pub(crate) fn single_value(value: Expr, arrow: &ArrowType) -> Expr {
+    let udf = AggregateUDF::new_from_impl(Single {
+        arrow: arrow.clone(),
+        signature: Signature::any(1, Volatility::Immutable),
+    });
+    call(Arc::new(udf), vec![value], &Modifiers::default())
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Single {
+    arrow: ArrowType,
+    signature: Signature,
+}
+
+impl AggregateUDFImpl for Single {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn name(&self) -> &str {
+        "single_value"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _args: &[ArrowType]) -> DfResult<ArrowType> {
+        Ok(self.arrow.clone())
+    }
+
+    fn accumulator(&self, _args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
+        Ok(Box::new(SingleAccumulator {
+            value: ScalarValue::try_from(&self.arrow)?,
+            rows: 0,
+        }))
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs<'_>) -> DfResult<Vec<arrow::datatypes::FieldRef>> {
+        use arrow::datatypes::Field;
+        Ok(vec![
+            Arc::new(Field::new(
+                format!("{}[value]", args.name),
+                self.arrow.clone(),
+                true,
+            )),
+            Arc::new(Field::new(
+                format!("{}[rows]", args.name),
+                ArrowType::Int64,
+                false,
+            )),
+        ])
+    }
+}
+
+#[derive(Debug)]
+struct SingleAccumulator {
+    value: ScalarValue,
+    rows: i64,
+}
+
+impl SingleAccumulator {
+    fn check(&self) -> DfResult<()> {
+        if self.rows > 1 {
+            return Err(QueryError::Evaluation(
+                "Scalar subquery produced more than one row".into(),
+            )
+            .into());
+        }
+        Ok(())
+    }
+}
+
+impl Accumulator for SingleAccumulator {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
+        if let Some(values) = values.first()
+            && !values.is_empty()
+        {
+            self.rows += i64::try_from(values.len()).unwrap_or(i64::MAX);
+            self.check()?;
+            self.value = ScalarValue::try_from_array(values, 0)?;
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> DfResult<ScalarValue> {
+        Ok(self.value.clone())
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.value.size()
+    }
+
+    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
+        Ok(vec![
+            self.value.clone(),
+            ScalarValue::Int64(Some(self.rows)),
+        ])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
+        for row in 0..states[0].len() {
+            if let ScalarValue::Int64(Some(rows)) = ScalarValue::try_from_array(&states[1], row)?
+                && rows > 0
+            {
+                self.rows += rows;
+                self.check()?;
+                self.value = ScalarValue::try_from_array(&states[0], row)?;
+            }
+        }
+        Ok(())
+    }
+}

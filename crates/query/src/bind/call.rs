@@ -1,0 +1,446 @@
+//! Function calls: the user's functions, functions with their own typing, aggregates, windows, and the table of
+//! ordinary functions.
+
+use datafusion::logical_expr::expr::Unnest;
+use datafusion::logical_expr::{Case, Expr, Volatility};
+use datafusion::sql::sqlparser::ast::{
+    DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments, OrderByExpr, SelectItem, SetExpr,
+};
+use rwt_sql::DataType;
+
+use super::aggregate::{Modifiers, is_aggregate};
+use super::operator::Comparison;
+use super::window::is_window_function;
+use super::{Arguments, Binder, Bound, CastContext, Env, Scope, functions};
+use crate::error::QueryError;
+use crate::kernel::{self, Kernel};
+use crate::names;
+use crate::parse;
+use crate::relation::SqlFunction;
+use crate::types::is_number;
+
+/// The written parts of a call's argument list.
+struct List<'a> {
+    args: Vec<&'a FunctionArgExpr>,
+    distinct: bool,
+    order: &'a [OrderByExpr],
+}
+
+fn list(function: &Function) -> Result<List<'_>, QueryError> {
+    let mut out = List {
+        args: Vec::new(),
+        distinct: false,
+        order: &[],
+    };
+    let args = match &function.args {
+        FunctionArguments::None => return Ok(out),
+        FunctionArguments::List(args) => args,
+        FunctionArguments::Subquery(query) => {
+            return Err(QueryError::NotImplemented(format!(
+                "{}({query})",
+                function.name
+            )));
+        }
+    };
+    out.distinct = args.duplicate_treatment == Some(DuplicateTreatment::Distinct);
+    for arg in &args.args {
+        match arg {
+            FunctionArg::Unnamed(arg) => out.args.push(arg),
+            other => {
+                return Err(QueryError::NotImplemented(format!(
+                    "named argument {other}"
+                )));
+            }
+        }
+    }
+    for clause in &args.clauses {
+        match clause {
+            FunctionArgumentClause::OrderBy(items) => out.order = items,
+            other => return Err(QueryError::NotImplemented(other.to_string())),
+        }
+    }
+    Ok(out)
+}
+
+impl Binder<'_> {
+    pub(crate) fn call(&self, function: &Function, env: &Env<'_>) -> Result<Bound, QueryError> {
+        let key = names::key(&function.name);
+        let written = list(function)?;
+        let star = matches!(written.args.as_slice(), [FunctionArgExpr::Wildcard]);
+        let mut args = Vec::with_capacity(written.args.len());
+        if !star {
+            for arg in &written.args {
+                match arg {
+                    FunctionArgExpr::Expr(ast) => args.push(self.expr(ast, env)?),
+                    other => return Err(QueryError::NotImplemented(format!("argument {other}"))),
+                }
+            }
+        }
+        let user = self.catalog.functions(&key);
+        if !user.is_empty() {
+            return self.user_function(&key.1, user, args);
+        }
+        let name = key.1.as_str();
+        let over = function
+            .over
+            .as_ref()
+            .map(|w| self.over(w, env))
+            .transpose()?;
+        if is_aggregate(name) {
+            let filter = match &function.filter {
+                Some(filter) => Some(self.condition(filter, env, "FILTER")?.expr),
+                None => None,
+            };
+            let modifiers = Modifiers {
+                distinct: written.distinct,
+                filter,
+                order: self.sorts(written.order, env)?,
+            };
+            if let Some(by) = function.within_group.first() {
+                let value = self.expr(&by.expr, env)?;
+                let sorted = Modifiers {
+                    order: self.sorts(&function.within_group, env)?,
+                    ..modifiers
+                };
+                return self.within_group(name, args, value, sorted);
+            }
+            let bound = self.aggregate(name, args, star, modifiers)?;
+            return match over {
+                Some(over) => self.aggregate_over(bound, &over),
+                None => Ok(bound),
+            };
+        }
+        if let Some(over) = over {
+            return self.window_call(name, args, over);
+        }
+        if is_window_function(name) {
+            return Err(QueryError::invalid_input(format!(
+                "Window function `{name}` must be called with OVER"
+            )));
+        }
+        if written.distinct || !written.order.is_empty() || function.filter.is_some() {
+            return Err(QueryError::invalid_input(format!(
+                "DISTINCT, ORDER BY and FILTER are only allowed in aggregates, not in {name}"
+            )));
+        }
+        self.scalar(name, args)
+    }
+
+    /// A scalar function, or one that gives a set of rows (as [`Expr::Unnest`]).
+    pub(crate) fn scalar(&self, name: &str, args: Vec<Bound>) -> Result<Bound, QueryError> {
+        match name {
+            "coalesce" => return self.coalesce(args),
+            "nullif" if args.len() == 2 => return self.nullif(args),
+            "greatest" | "least" if !args.is_empty() => {
+                let (args, data_type, arrow) = self.align(args)?;
+                let exprs = args.into_iter().map(|a| a.expr).collect();
+                let expr = kernel::list::extreme(name == "greatest", exprs, &arrow);
+                return Ok(Bound::new(expr, data_type, arrow));
+            }
+            "row" => {
+                let mut fields = Vec::with_capacity(args.len());
+                for arg in args {
+                    fields.push((String::new(), self.default_type(arg)?));
+                }
+                return Ok(kernel::list::row(fields));
+            }
+            "pg_typeof" if args.len() == 1 => {
+                let name = args[0].type_name();
+                return self.literal_of(&name, &DataType::Varchar);
+            }
+            "concat" if args.is_empty() => {
+                return Err(QueryError::bind(
+                    "Function `concat` takes at least 1 arguments (0 given)",
+                ));
+            }
+            "concat" | "concat_ws" | "format" if !args.is_empty() => {
+                let mut texts = Vec::with_capacity(args.len());
+                for arg in args {
+                    texts.push(
+                        self.cast(arg, &DataType::Varchar, CastContext::Explicit)?
+                            .expr,
+                    );
+                }
+                return Ok(Bound::of(
+                    kernel::strings::join(name, texts),
+                    DataType::Varchar,
+                ));
+            }
+            _ => {}
+        }
+        if let Some(found) = self.special_function(name, &args)? {
+            return Ok(found);
+        }
+        self.table_function(name, args)
+    }
+
+    /// Picks an overload from the table of ordinary functions.
+    fn table_function(&self, name: &str, args: Vec<Bound>) -> Result<Bound, QueryError> {
+        let overloads = functions::overloads(name);
+        if overloads.is_empty() {
+            let types: Vec<String> = args
+                .iter()
+                .map(|a| super::type_name(&a.data_type))
+                .collect();
+            return Err(QueryError::Bind(format!(
+                "function {name}({}) does not exist",
+                types.join(", ")
+            )));
+        }
+        // Exact arguments count most, then literals that may become anything, then implicit casts.
+        let mut best: Option<(usize, &functions::Overload)> = None;
+        for overload in &overloads {
+            if let Some(score) = fit(overload, &args)
+                && best.is_none_or(|(so_far, _)| score > so_far)
+            {
+                best = Some((score, overload));
+            }
+        }
+        let Some((_, overload)) = best else {
+            return Err(self.no_function(name, &args));
+        };
+        let mut exprs = Vec::with_capacity(args.len());
+        for (i, arg) in args.into_iter().enumerate() {
+            let to = overload.param(i).cloned().unwrap_or(DataType::Varchar);
+            exprs.push(self.cast(arg, &to, CastContext::Implicit)?.expr);
+        }
+        let bound = Bound::of(Expr::default(), overload.returns.clone());
+        let arrow = match overload.returns {
+            DataType::Numeric => crate::types::numeric(28),
+            _ => bound.arrow,
+        };
+        let types: Vec<String> = overload.params.iter().map(ToString::to_string).collect();
+        let eval = overload.eval;
+        let expr = Kernel::rowwise(
+            name,
+            types.join(","),
+            arrow.clone(),
+            overload.volatility,
+            overload.strict,
+            exprs,
+            move |args| eval(args),
+        );
+        Ok(Bound::new(expr, overload.returns.clone(), arrow))
+    }
+
+    /// A SQL function: its body with the arguments in place of the parameters.
+    fn user_function(
+        &self,
+        name: &str,
+        overloads: &[SqlFunction],
+        args: Vec<Bound>,
+    ) -> Result<Bound, QueryError> {
+        let fits = |function: &&SqlFunction| {
+            function.params.len() == args.len()
+                && function.params.iter().zip(&args).all(|((_, to), arg)| {
+                    arg.untyped
+                        || super::cast::cast_context(&arg.data_type, to)
+                            == Some(CastContext::Implicit)
+                })
+        };
+        let function = overloads
+            .iter()
+            .find(fits)
+            .ok_or_else(|| self.no_function(name, &args))?;
+        let query = parse::query(&function.body)?;
+        let body = match query.body.as_ref() {
+            SetExpr::Select(select) if select.from.is_empty() => select,
+            _ => {
+                return Err(QueryError::NotImplemented(format!(
+                    "the body of function {name}: {query}"
+                )));
+            }
+        };
+        let [SelectItem::UnnamedExpr(body) | SelectItem::ExprWithAlias { expr: body, .. }] =
+            body.projection.as_slice()
+        else {
+            return Err(QueryError::NotImplemented(format!(
+                "the body of function {name}: {query}"
+            )));
+        };
+        let mut values = Vec::with_capacity(args.len());
+        for ((param, to), arg) in function.params.iter().zip(args) {
+            values.push((param.clone(), self.cast(arg, to, CastContext::Implicit)?));
+        }
+        let (scope, ctes, arguments) = (Scope::default(), super::Ctes::new(), Arguments { values });
+        let env = Env {
+            scope: &scope,
+            ctes: &ctes,
+            outer: None,
+            windows: &[],
+            arguments: Some(&arguments),
+        };
+        let result = self.deeper(|| self.expr(body, &env))?;
+        self.cast(result, &function.returns, CastContext::Assign)
+    }
+
+    pub(crate) fn coalesce(&self, args: Vec<Bound>) -> Result<Bound, QueryError> {
+        if args.is_empty() {
+            return Err(QueryError::bind(
+                "Function `coalesce` takes at least 1 arguments (0 given)",
+            ));
+        }
+        let (mut args, data_type, arrow) = self.align(args)?;
+        let last = args.pop().map(|a| Box::new(a.expr));
+        if args.is_empty() {
+            let expr = last.map_or_else(Expr::default, |last| *last);
+            return Ok(Bound::new(expr, data_type, arrow));
+        }
+        let whens = args
+            .into_iter()
+            .map(|a| {
+                (
+                    Box::new(Expr::IsNotNull(Box::new(a.expr.clone()))),
+                    Box::new(a.expr),
+                )
+            })
+            .collect();
+        Ok(Bound::new(
+            Expr::Case(Case::new(None, whens, last)),
+            data_type,
+            arrow,
+        ))
+    }
+
+    fn nullif(&self, mut args: Vec<Bound>) -> Result<Bound, QueryError> {
+        let (Some(second), Some(first)) = (args.pop(), args.pop()) else {
+            return Err(QueryError::Internal("nullif without two arguments".into()));
+        };
+        let first = if first.untyped && !second.untyped {
+            self.settle(first, &second.data_type)?
+        } else {
+            self.default_type(first)?
+        };
+        let equal = self.comparison(Comparison::Equal, first.clone(), second)?;
+        let null = datafusion::common::ScalarValue::try_from(&first.arrow)?;
+        let when = vec![(Box::new(equal.expr), Box::new(Expr::Literal(null, None)))];
+        let expr = Expr::Case(Case::new(None, when, Some(Box::new(first.expr))));
+        Ok(Bound::new(expr, first.data_type, first.arrow))
+    }
+
+    /// `generate_series(a, b [, step])`, `range`.
+    pub(crate) fn generate_series(
+        &self,
+        name: &str,
+        args: Vec<Bound>,
+    ) -> Result<Bound, QueryError> {
+        let missing = self.no_function(name, &args);
+        let typed: Vec<Bound> = args.iter().filter(|a| !a.untyped).cloned().collect();
+        let first = typed.first().map(|a| a.data_type.clone());
+        let (item, types) = match first {
+            Some(DataType::Timestamp | DataType::Date) if args.len() == 3 => (
+                DataType::Timestamp,
+                vec![DataType::Timestamp, DataType::Timestamp, DataType::Interval],
+            ),
+            Some(DataType::Timestamptz) if args.len() == 3 => (
+                DataType::Timestamptz,
+                vec![
+                    DataType::Timestamptz,
+                    DataType::Timestamptz,
+                    DataType::Interval,
+                ],
+            ),
+            Some(ref t) if is_number(t) && (2..=3).contains(&args.len()) => {
+                let common = self.common_type(&args)?;
+                let item = match common {
+                    DataType::SmallInt => DataType::Integer,
+                    DataType::Integer | DataType::BigInt | DataType::Numeric => common,
+                    _ => return Err(missing),
+                };
+                (item.clone(), vec![item; args.len()])
+            }
+            _ => return Err(missing),
+        };
+        let mut bounds = Vec::with_capacity(args.len());
+        for (arg, to) in args.into_iter().zip(types) {
+            bounds.push(self.cast(arg, &to, CastContext::Implicit)?);
+        }
+        Ok(kernel::list::series(
+            bounds,
+            item,
+            name == "range",
+            self.style.zone,
+        ))
+    }
+
+    /// `unnest(list)`
+    pub(crate) fn unnest(&self, mut args: Vec<Bound>) -> Result<Bound, QueryError> {
+        let missing = self.no_function("unnest", &args);
+        let Some(value) = args.pop().filter(|_| args.is_empty()) else {
+            return Err(missing);
+        };
+        let DataType::List(item) = value.data_type.clone() else {
+            return Err(missing);
+        };
+        let arrow = kernel::cast::list_item(&item, &value.arrow).arrow;
+        Ok(Bound::new(
+            Expr::Unnest(Unnest::new(value.expr)),
+            *item,
+            arrow,
+        ))
+    }
+
+    /// The statement's time; its value is put in when the plan runs.
+    pub(crate) fn now(&self) -> Bound {
+        use datafusion::logical_expr::expr::Placeholder;
+        let bound = Bound::of(Expr::default(), DataType::Timestamptz);
+        let field = crate::types::field(
+            crate::execute::NOW,
+            &DataType::Timestamptz,
+            bound.arrow.clone(),
+        );
+        Bound {
+            expr: Expr::Placeholder(Placeholder::new_with_field(
+                crate::execute::NOW.into(),
+                Some(field.into()),
+            )),
+            ..bound
+        }
+    }
+
+    /// A function of the session: a constant while the statement runs.
+    pub(crate) fn constant_text(&self, text: &str) -> Result<Bound, QueryError> {
+        self.literal_of(text, &DataType::Varchar)
+    }
+
+    /// A kernel of texts that gives a text, for functions that need the session.
+    pub(crate) fn session_text(
+        &self,
+        name: &str,
+        args: Vec<Expr>,
+        row: impl for<'v> Fn(&[crate::value::Value<'v>]) -> Result<crate::value::Value<'v>, QueryError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Bound {
+        let expr = Kernel::rowwise(
+            name,
+            format!("{}@{}", self.settings.user, self.settings.database),
+            arrow::datatypes::DataType::Utf8,
+            Volatility::Stable,
+            true,
+            args,
+            row,
+        );
+        Bound::of(expr, DataType::Varchar)
+    }
+}
+
+fn fit(overload: &functions::Overload, args: &[Bound]) -> Option<usize> {
+    if !overload.takes(args.len()) {
+        return None;
+    }
+    let mut score = 0;
+    for (i, arg) in args.iter().enumerate() {
+        let to = overload.param(i)?;
+        score += match () {
+            () if arg.untyped && *to == DataType::Varchar => 3,
+            () if arg.untyped => 2,
+            () if arg.data_type == *to => 4,
+            () if super::cast::cast_context(&arg.data_type, to) == Some(CastContext::Implicit) => 1,
+            () => return None,
+        };
+    }
+    Some(score)
+}

@@ -1,0 +1,520 @@
+//! The table of ordinary scalar functions: name, argument types, result type, and the closure over one row.
+
+use datafusion::logical_expr::Volatility;
+use rust_decimal::{Decimal, MathematicalOps};
+use rwt_sql::DataType;
+
+use crate::error::QueryError;
+use crate::kernel::{pattern, strings};
+use crate::value::Value;
+
+/// A function's closure over the values of one row.
+pub(crate) type Eval = for<'a> fn(&[Value<'a>]) -> Result<Value<'a>, QueryError>;
+
+/// One signature of a function.
+pub(crate) struct Overload {
+    pub(crate) params: Vec<DataType>,
+    /// How many of the last parameters may be left out.
+    optional: usize,
+    pub(crate) returns: DataType,
+    /// A NULL argument gives NULL.
+    pub(crate) strict: bool,
+    pub(crate) volatility: Volatility,
+    pub(crate) eval: Eval,
+}
+
+impl Overload {
+    pub(crate) fn takes(&self, count: usize) -> bool {
+        (self.params.len() - self.optional..=self.params.len()).contains(&count)
+    }
+
+    pub(crate) fn param(&self, index: usize) -> Option<&DataType> {
+        self.params.get(index)
+    }
+
+    fn optional(self, count: usize) -> Self {
+        Self {
+            optional: count,
+            ..self
+        }
+    }
+
+    fn volatile(self) -> Self {
+        Self {
+            volatility: Volatility::Volatile,
+            ..self
+        }
+    }
+
+    fn nullable(self) -> Self {
+        Self {
+            strict: false,
+            ..self
+        }
+    }
+}
+
+fn f(params: &[DataType], returns: DataType, eval: Eval) -> Overload {
+    Overload {
+        params: params.to_vec(),
+        optional: 0,
+        returns,
+        strict: true,
+        volatility: Volatility::Immutable,
+        eval,
+    }
+}
+
+fn text<'a>(value: impl Into<std::borrow::Cow<'a, str>>) -> Result<Value<'a>, QueryError> {
+    Ok(Value::text(value))
+}
+
+fn int<'a>(value: usize) -> Result<Value<'a>, QueryError> {
+    i64::try_from(value)
+        .map(Value::Int)
+        .map_err(|_| QueryError::out_of_range())
+}
+
+fn float<'a>(value: f64) -> Result<Value<'a>, QueryError> {
+    Ok(Value::Float(value))
+}
+
+fn decimal<'a>(value: Option<Decimal>) -> Result<Value<'a>, QueryError> {
+    value
+        .map(Value::Decimal)
+        .ok_or_else(QueryError::out_of_range)
+}
+
+/// The signatures of a function; none if there is no such function.
+pub(crate) fn overloads(name: &str) -> Vec<Overload> {
+    let found = strings_table(name);
+    if !found.is_empty() {
+        return found;
+    }
+    let found = numbers_table(name);
+    if !found.is_empty() {
+        return found;
+    }
+    let found = other_table(name);
+    if !found.is_empty() {
+        return found;
+    }
+    catalog_table(name)
+}
+
+fn strings_table(name: &str) -> Vec<Overload> {
+    use DataType::{Boolean, Bytea, Integer, List, Varchar};
+    let texts = || List(Box::new(Varchar));
+    vec![match name {
+        // RisingWave changes the case of ASCII letters only.
+        "upper" => f(&[Varchar], Varchar, |a| {
+            text(a[0].str().to_ascii_uppercase())
+        }),
+        "lower" => f(&[Varchar], Varchar, |a| {
+            text(a[0].str().to_ascii_lowercase())
+        }),
+        "initcap" => f(&[Varchar], Varchar, |a| text(strings::initcap(a[0].str()))),
+        "length" | "char_length" | "character_length" => {
+            let chars = f(&[Varchar], Integer, |a| int(a[0].str().chars().count()));
+            if name == "length" {
+                return vec![chars, f(&[Bytea], Integer, |a| int(a[0].bytes().len()))];
+            }
+            chars
+        }
+        "octet_length" => {
+            return vec![
+                f(&[Varchar], Integer, |a| int(a[0].str().len())),
+                f(&[Bytea], Integer, |a| int(a[0].bytes().len())),
+            ];
+        }
+        "bit_length" => {
+            return vec![
+                f(&[Varchar], Integer, |a| int(a[0].str().len() * 8)),
+                f(&[Bytea], Integer, |a| int(a[0].bytes().len() * 8)),
+            ];
+        }
+        "reverse" => f(&[Varchar], Varchar, |a| {
+            text(a[0].str().chars().rev().collect::<String>())
+        }),
+        "repeat" => f(&[Varchar, Integer], Varchar, |a| {
+            strings::repeat(a[0].str(), a[1].int())
+        }),
+        "trim" | "btrim" => f(&[Varchar, Varchar], Varchar, |a| {
+            let set = strings::trim_set(a);
+            text(
+                a[0].str()
+                    .trim_matches(|c: char| set.contains(&c))
+                    .to_owned(),
+            )
+        })
+        .optional(1),
+        "ltrim" => f(&[Varchar, Varchar], Varchar, |a| {
+            let set = strings::trim_set(a);
+            text(
+                a[0].str()
+                    .trim_start_matches(|c: char| set.contains(&c))
+                    .to_owned(),
+            )
+        })
+        .optional(1),
+        "rtrim" => f(&[Varchar, Varchar], Varchar, |a| {
+            let set = strings::trim_set(a);
+            text(
+                a[0].str()
+                    .trim_end_matches(|c: char| set.contains(&c))
+                    .to_owned(),
+            )
+        })
+        .optional(1),
+        "substring" | "substr" => {
+            f(&[Varchar, Integer, Integer], Varchar, strings::substring).optional(1)
+        }
+        "split_part" => f(&[Varchar, Varchar, Integer], Varchar, strings::split_part),
+        "position" | "strpos" => f(&[Varchar, Varchar], Integer, |a| {
+            let (text, part) = (a[0].str(), a[1].str());
+            int(text
+                .find(part)
+                .map_or(0, |at| text[..at].chars().count() + 1))
+        }),
+        "replace" => f(&[Varchar, Varchar, Varchar], Varchar, |a| {
+            if a[1].str().is_empty() {
+                return Ok(a[0].clone());
+            }
+            text(a[0].str().replace(a[1].str(), a[2].str()))
+        }),
+        "translate" => f(&[Varchar, Varchar, Varchar], Varchar, |a| {
+            text(strings::translate(a[0].str(), a[1].str(), a[2].str()))
+        }),
+        "left" => f(&[Varchar, Integer], Varchar, |a| {
+            text(strings::left(a[0].str(), a[1].int()))
+        }),
+        "right" => f(&[Varchar, Integer], Varchar, |a| {
+            text(strings::right(a[0].str(), a[1].int()))
+        }),
+        "lpad" => f(&[Varchar, Integer, Varchar], Varchar, |a| {
+            strings::pad(a, true)
+        })
+        .optional(1),
+        "rpad" => f(&[Varchar, Integer, Varchar], Varchar, |a| {
+            strings::pad(a, false)
+        })
+        .optional(1),
+        "ascii" => f(&[Varchar], Integer, |a| {
+            Ok(Value::Int(
+                a[0].str()
+                    .chars()
+                    .next()
+                    .map_or(0, |c| i64::from(u32::from(c))),
+            ))
+        }),
+        "chr" => f(&[Integer], Varchar, |a| {
+            let code = u32::try_from(a[0].int()).ok().and_then(char::from_u32);
+            code.filter(|c| *c != '\0')
+                .map(|c| Value::text(c.to_string()))
+                .ok_or_else(|| QueryError::parameter("arg", "requested character not valid"))
+        }),
+        "starts_with" => f(&[Varchar, Varchar], Boolean, |a| {
+            Ok(Value::Bool(a[0].str().starts_with(a[1].str())))
+        }),
+        "overlay" => f(
+            &[Varchar, Varchar, Integer, Integer],
+            Varchar,
+            strings::overlay,
+        )
+        .optional(1),
+        "quote_ident" => f(&[Varchar], Varchar, |a| {
+            text(rwt_sql::Ident::new(a[0].str()).to_string())
+        }),
+        "quote_literal" => f(&[Varchar], Varchar, |a| {
+            text(rwt_sql::Literal::Text(a[0].str()).to_string())
+        }),
+        "quote_nullable" => f(&[Varchar], Varchar, |a| {
+            text(if a[0].is_null() {
+                "NULL".into()
+            } else {
+                rwt_sql::Literal::Text(a[0].str()).to_string()
+            })
+        })
+        .nullable(),
+        "to_ascii" => f(&[Varchar], Varchar, |a| {
+            text(
+                a[0].str()
+                    .chars()
+                    .filter(char::is_ascii)
+                    .collect::<String>(),
+            )
+        }),
+        "string_to_array" => f(
+            &[Varchar, Varchar, Varchar],
+            texts(),
+            strings::string_to_array,
+        )
+        .optional(1)
+        .nullable(),
+        "regexp_replace" => f(
+            &[Varchar, Varchar, Varchar, Varchar],
+            Varchar,
+            pattern::regexp_replace,
+        )
+        .optional(1),
+        "regexp_match" => {
+            f(&[Varchar, Varchar, Varchar], texts(), pattern::regexp_match).optional(1)
+        }
+        "regexp_count" => f(
+            &[Varchar, Varchar, Integer, Varchar],
+            Integer,
+            pattern::regexp_count,
+        )
+        .optional(2),
+        "regexp_split_to_array" => f(
+            &[Varchar, Varchar, Varchar],
+            texts(),
+            pattern::regexp_split_to_array,
+        )
+        .optional(1),
+        "md5" => {
+            return vec![
+                f(&[Varchar], Varchar, |a| {
+                    text(strings::md5(a[0].str().as_bytes()))
+                }),
+                f(&[Bytea], Varchar, |a| text(strings::md5(a[0].bytes()))),
+            ];
+        }
+        "sha1" | "sha224" | "sha256" | "sha384" | "sha512" => {
+            return strings::sha(name).map_or_else(Vec::new, |[of_text, of_bytes]| {
+                vec![f(&[Varchar], Bytea, of_text), f(&[Bytea], Bytea, of_bytes)]
+            });
+        }
+        "encode" => {
+            return vec![
+                f(&[Bytea, Varchar], Varchar, |a| {
+                    strings::encode(a[0].bytes(), a[1].str())
+                }),
+                f(&[Varchar, Varchar], Varchar, |a| {
+                    strings::encode(a[0].str().as_bytes(), a[1].str())
+                }),
+            ];
+        }
+        "decode" => f(&[Varchar, Varchar], Bytea, |a| {
+            strings::decode(a[0].str(), a[1].str())
+        }),
+        "convert_from" => f(&[Bytea, Varchar], Varchar, |a| {
+            String::from_utf8(a[0].bytes().to_vec())
+                .map(Value::text)
+                .map_err(|error| QueryError::parse(error))
+        }),
+        "convert_to" => f(&[Varchar, Varchar], Bytea, |a| {
+            Ok(Value::Bytes(a[0].str().as_bytes().to_vec().into()))
+        }),
+        "to_hex" => {
+            return vec![
+                f(&[Integer], Varchar, |a| {
+                    text(format!("{:x}", a[0].int() as i32))
+                }),
+                f(&[DataType::BigInt], Varchar, |a| {
+                    text(format!("{:x}", a[0].int()))
+                }),
+            ];
+        }
+        _ => return Vec::new(),
+    }]
+}
+
+fn numbers_table(name: &str) -> Vec<Overload> {
+    use DataType::{Double, Numeric};
+    let unary = |double: Eval, numeric: Option<Eval>| {
+        let mut both = vec![f(&[Double], Double, double)];
+        if let Some(numeric) = numeric {
+            both.push(f(&[Numeric], Numeric, numeric));
+        }
+        both
+    };
+    match name {
+        "sqrt" => unary(
+            |a| match a[0].float() {
+                v if v < 0.0 => Err(QueryError::parameter(
+                    "sqrt input",
+                    "input cannot be negative value",
+                )),
+                v => float(v.sqrt()),
+            },
+            Some(|a| decimal(a[0].decimal().sqrt())),
+        ),
+        "cbrt" => unary(|a| float(a[0].float().cbrt()), None),
+        "exp" => unary(
+            |a| float(a[0].float().exp()),
+            Some(|a| decimal(a[0].decimal().checked_exp())),
+        ),
+        "ln" => unary(
+            |a| positive(a[0].float()).and_then(|v| float(v.ln())),
+            Some(|a| decimal(a[0].decimal().checked_ln())),
+        ),
+        "log10" | "log" => unary(
+            |a| positive(a[0].float()).and_then(|v| float(v.log10())),
+            Some(|a| decimal(a[0].decimal().checked_log10())),
+        ),
+        "power" | "pow" => vec![
+            f(&[Double, Double], Double, |a| {
+                let value = a[0].float().powf(a[1].float());
+                if value.is_infinite() && a[0].float().is_finite() && a[1].float().is_finite() {
+                    return Err(QueryError::out_of_range());
+                }
+                float(value)
+            }),
+            f(&[Numeric, Numeric], Numeric, |a| {
+                decimal(a[0].decimal().checked_powd(a[1].decimal()))
+            }),
+        ],
+        "sin" => unary(|a| float(a[0].float().sin()), None),
+        "cos" => unary(|a| float(a[0].float().cos()), None),
+        "tan" => unary(|a| float(a[0].float().tan()), None),
+        "asin" => unary(|a| float(a[0].float().asin()), None),
+        "acos" => unary(|a| float(a[0].float().acos()), None),
+        "atan" => unary(|a| float(a[0].float().atan()), None),
+        "atan2" => vec![f(&[Double, Double], Double, |a| {
+            float(a[0].float().atan2(a[1].float()))
+        })],
+        "degrees" => unary(|a| float(a[0].float().to_degrees()), None),
+        "radians" => unary(|a| float(a[0].float().to_radians()), None),
+        "sinh" => unary(|a| float(a[0].float().sinh()), None),
+        "cosh" => unary(|a| float(a[0].float().cosh()), None),
+        "tanh" => unary(|a| float(a[0].float().tanh()), None),
+        "pi" => vec![f(&[], Double, |_| float(std::f64::consts::PI))],
+        "random" => vec![f(&[], Double, |_| float(crate::kernel::numbers::random())).volatile()],
+        "trim_scale" => vec![f(&[Numeric], Numeric, |a| {
+            Ok(Value::Decimal(a[0].decimal().normalize()))
+        })],
+        _ => Vec::new(),
+    }
+}
+
+fn positive(value: f64) -> Result<f64, QueryError> {
+    if value > 0.0 {
+        return Ok(value);
+    }
+    Err(QueryError::parameter("input", "input must be positive"))
+}
+
+fn other_table(name: &str) -> Vec<Overload> {
+    use crate::kernel::{jsonb, to_char};
+    use DataType::{Boolean, Date, Double, Integer, Jsonb, Time, Timestamp, Timestamptz, Varchar};
+    match name {
+        "make_date" => vec![f(&[Integer, Integer, Integer], Date, to_char::make_date)],
+        "make_time" => vec![f(&[Integer, Integer, Double], Time, to_char::make_time)],
+        "make_timestamp" => vec![f(
+            &[Integer, Integer, Integer, Integer, Integer, Double],
+            Timestamp,
+            to_char::make_timestamp,
+        )],
+        "to_timestamp" => vec![f(&[Double], Timestamptz, |a| {
+            Ok(Value::Timestamp(
+                (a[0].float() * 1e6).round_ties_even() as i64
+            ))
+        })],
+        "jsonb_typeof" => vec![f(&[Jsonb], Varchar, |a| {
+            text(crate::json::type_name(&crate::json::parse(a[0].str())?).to_owned())
+        })],
+        "jsonb_array_length" => vec![f(&[Jsonb], Integer, jsonb::array_length)],
+        "jsonb_strip_nulls" => vec![f(&[Jsonb], Jsonb, jsonb::strip_nulls)],
+        "jsonb_pretty" => vec![f(&[Jsonb], Varchar, |a| {
+            let value = crate::json::parse(a[0].str())?;
+            serde_json::to_string_pretty(&value)
+                .map(Value::text)
+                .map_err(|error| QueryError::parse(error))
+        })],
+        "is_json" => vec![f(&[Varchar], Boolean, |a| {
+            Ok(Value::Bool(crate::json::parse(a[0].str()).is_ok()))
+        })],
+        _ => Vec::new(),
+    }
+}
+
+/// Functions of PostgreSQL's catalogs, for the queries that clients send.
+fn catalog_table(name: &str) -> Vec<Overload> {
+    use DataType::{BigInt, Boolean, Integer, Timestamptz, Varchar};
+    let yes: Eval = |_| Ok(Value::Bool(true));
+    let null: Eval = |_| Ok(Value::Null);
+    match name {
+        "pg_table_is_visible" | "pg_type_is_visible" | "pg_function_is_visible" => {
+            vec![f(&[Integer], Boolean, yes)]
+        }
+        "pg_is_in_recovery" => vec![f(&[], Boolean, |_| Ok(Value::Bool(false)))],
+        "pg_backend_pid" => vec![f(&[], Integer, |_| Ok(Value::Int(0)))],
+        "pg_cancel_backend" | "pg_terminate_backend" => {
+            vec![f(&[Integer], Boolean, |_| Ok(Value::Bool(false)))]
+        }
+        "pg_postmaster_start_time" => vec![f(&[], Timestamptz, null)],
+        "obj_description" | "col_description" | "shobj_description" => vec![
+            f(&[Integer], Varchar, null).nullable(),
+            f(&[Integer, Varchar], Varchar, null).nullable(),
+            f(&[Integer, Integer], Varchar, null).nullable(),
+        ],
+        "pg_get_expr" => vec![f(&[Varchar, Integer, Boolean], Varchar, |_| text("")).optional(1)],
+        "pg_get_viewdef" | "pg_get_indexdef" | "pg_get_constraintdef" | "pg_get_partkeydef" => {
+            vec![
+                f(&[Integer, Integer, Boolean], Varchar, null)
+                    .optional(2)
+                    .nullable(),
+                f(&[Integer, Boolean], Varchar, null).nullable(),
+            ]
+        }
+        "pg_encoding_to_char" => vec![f(&[Integer], Varchar, |a| {
+            text(if a[0].int() == 6 { "UTF8" } else { "" })
+        })],
+        "pg_relation_size" | "pg_table_size" | "pg_total_relation_size" | "pg_indexes_size" => {
+            vec![f(&[Integer], BigInt, |_| Ok(Value::Int(0)))]
+        }
+        "has_table_privilege" | "has_schema_privilege" | "has_database_privilege" => vec![
+            f(&[Varchar, Varchar], Boolean, yes),
+            f(&[Integer, Varchar], Boolean, yes),
+            f(&[Varchar, Varchar, Varchar], Boolean, yes),
+            f(&[Varchar, Integer, Varchar], Boolean, yes),
+            f(&[Integer, Integer, Varchar], Boolean, yes),
+        ],
+        "format_type" => vec![
+            f(&[Integer, Integer], Varchar, |a| match a[0] {
+                Value::Int(oid) => text(type_of_oid(oid)),
+                _ => Ok(Value::Null),
+            })
+            .nullable(),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// The name of a type's OID (`wire.md` section 4); arrays with brackets.
+fn type_of_oid(oid: i64) -> &'static str {
+    match oid {
+        16 => "boolean",
+        17 => "bytea",
+        20 => "bigint",
+        21 => "smallint",
+        23 => "integer",
+        700 => "real",
+        701 => "double precision",
+        1043 => "character varying",
+        1082 => "date",
+        1083 => "time without time zone",
+        1114 => "timestamp without time zone",
+        1184 => "timestamp with time zone",
+        1186 => "interval",
+        1700 => "numeric",
+        3802 => "jsonb",
+        1000 => "boolean[]",
+        1001 => "bytea[]",
+        1005 => "smallint[]",
+        1007 => "integer[]",
+        1016 => "bigint[]",
+        1021 => "real[]",
+        1022 => "double precision[]",
+        1015 => "character varying[]",
+        1182 => "date[]",
+        1183 => "time without time zone[]",
+        1115 => "timestamp without time zone[]",
+        1185 => "timestamp with time zone[]",
+        1187 => "interval[]",
+        1231 => "numeric[]",
+        3807 => "jsonb[]",
+        _ => "???",
+    }
+}

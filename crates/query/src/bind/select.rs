@@ -1,0 +1,665 @@
+//! SELECT: from the FROM clause up to the result's columns, with grouping, windows, DISTINCT and ORDER BY.
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr};
+use datafusion::sql::sqlparser::ast::{
+    Distinct, Expr as Ast, GroupByExpr, GroupByWithModifier, OrderByExpr, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, Value,
+};
+
+use super::query::{output_position, sort};
+use super::{Binder, Bound, BoundQuery, Env, OutputColumn, Scope, column, output_name};
+use crate::error::QueryError;
+use crate::names::{folded, parts};
+
+/// A SELECT on its way: the plan so far and its output expressions over that plan.
+struct Stage {
+    plan: LogicalPlan,
+    output: Vec<OutputColumn>,
+    order: Vec<SortExpr>,
+    on: Vec<Expr>,
+    having: Option<Expr>,
+}
+
+impl Stage {
+    /// Every expression that is still to be computed.
+    fn exprs_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        self.output
+            .iter_mut()
+            .map(|c| &mut c.bound.expr)
+            .chain(self.order.iter_mut().map(|s| &mut s.expr))
+            .chain(self.on.iter_mut())
+            .chain(self.having.iter_mut())
+    }
+}
+
+impl Binder<'_> {
+    pub(crate) fn select(
+        &self,
+        select: &Select,
+        order: &[OrderByExpr],
+        env: &Env<'_>,
+    ) -> Result<BoundQuery, QueryError> {
+        refuse(select)?;
+        let (mut plan, scope) = self.from(&select.from, env)?;
+        let env = Env {
+            scope: &scope,
+            windows: &select.named_window,
+            ..*env
+        };
+        if let Some(condition) = &select.selection {
+            let condition = self.condition(condition, &env, "WHERE")?.expr;
+            no_aggregates(&condition, "WHERE")?;
+            plan = LogicalPlanBuilder::from(plan).filter(condition)?.build()?;
+        }
+        let output = self.projection(&select.projection, &scope, &env)?;
+        let having = match &select.having {
+            Some(having) => Some(self.condition(having, &env, "HAVING")?.expr),
+            None => None,
+        };
+        let mut sorts = Vec::with_capacity(order.len());
+        for item in order {
+            let expr = match output_position(&item.expr, &output)? {
+                Some(i) => output[i].bound.expr.clone(),
+                None => self.any(&item.expr, &env)?.expr,
+            };
+            sorts.push(sort(expr, item));
+        }
+        let on = match &select.distinct {
+            Some(Distinct::On(exprs)) => exprs
+                .iter()
+                .map(|ast| match output_position(ast, &output)? {
+                    Some(i) => Ok(output[i].bound.expr.clone()),
+                    None => Ok(self.any(ast, &env)?.expr),
+                })
+                .collect::<Result<_, QueryError>>()?,
+            _ => Vec::new(),
+        };
+        let stage = Stage {
+            plan,
+            output,
+            order: sorts,
+            on,
+            having,
+        };
+        let stage = self.group(stage, &select.group_by, &env)?;
+        let stage = self.window_stage(stage)?;
+        let stage = self.series_stage(stage)?;
+        self.project(stage, select.distinct.as_ref())
+    }
+
+    fn projection(
+        &self,
+        items: &[SelectItem],
+        scope: &Scope,
+        env: &Env<'_>,
+    ) -> Result<Vec<OutputColumn>, QueryError> {
+        let mut output = Vec::new();
+        for item in items {
+            match item {
+                SelectItem::UnnamedExpr(ast) => {
+                    if self.expand_row(ast, env, &mut output)? {
+                        continue;
+                    }
+                    let bound = self.expr(ast, env)?;
+                    output.push(OutputColumn {
+                        name: output_name(ast),
+                        bound,
+                        named: super::name::name(ast).is_some(),
+                    });
+                }
+                SelectItem::ExprWithAlias { expr, alias } => output.push(OutputColumn {
+                    name: folded(alias),
+                    bound: self.expr(expr, env)?,
+                    named: true,
+                }),
+                SelectItem::Wildcard(_) => {
+                    if scope.columns.is_empty() {
+                        return Err(QueryError::bind(
+                            "SELECT * with no tables specified is not valid",
+                        ));
+                    }
+                    star(scope, None, &mut output)?;
+                }
+                SelectItem::QualifiedWildcard(
+                    SelectItemQualifiedWildcardKind::ObjectName(name),
+                    _,
+                ) => {
+                    let names = parts(name);
+                    let table = names.last().map(String::as_str).unwrap_or_default();
+                    star(scope, Some(table), &mut output)?;
+                }
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(ast), _) => {
+                    self.expand_fields(ast, env, &mut output)?;
+                }
+            }
+        }
+        if output.is_empty() {
+            return Err(QueryError::Syntax(
+                "expected an expression in SELECT".into(),
+            ));
+        }
+        Ok(output)
+    }
+
+    /// `(row).*` that arrives as a field access.
+    fn expand_row(
+        &self,
+        ast: &Ast,
+        env: &Env<'_>,
+        output: &mut Vec<OutputColumn>,
+    ) -> Result<bool, QueryError> {
+        let Ast::CompoundFieldAccess { root, access_chain } = ast else {
+            return Ok(false);
+        };
+        let Some(datafusion::sql::sqlparser::ast::AccessExpr::Dot(Ast::Wildcard(_))) =
+            access_chain.last()
+        else {
+            return Ok(false);
+        };
+        let inner = Ast::CompoundFieldAccess {
+            root: root.clone(),
+            access_chain: access_chain[..access_chain.len() - 1].to_vec(),
+        };
+        let target = if access_chain.len() == 1 {
+            root.as_ref()
+        } else {
+            &inner
+        };
+        self.expand_fields(target, env, output)?;
+        Ok(true)
+    }
+
+    fn expand_fields(
+        &self,
+        ast: &Ast,
+        env: &Env<'_>,
+        output: &mut Vec<OutputColumn>,
+    ) -> Result<(), QueryError> {
+        let value = self.expr(ast, env)?;
+        let rwt_sql::DataType::Struct(fields) = &value.data_type else {
+            return Err(QueryError::bind(format!(
+                "type \"{}\" is not composite",
+                value.data_type
+            )));
+        };
+        for (i, (name, _)) in fields.iter().enumerate() {
+            output.push(OutputColumn {
+                name: name.clone(),
+                bound: crate::kernel::list::field(value.clone(), i),
+                named: true,
+            });
+        }
+        Ok(())
+    }
+
+    fn group(
+        &self,
+        mut stage: Stage,
+        group_by: &GroupByExpr,
+        env: &Env<'_>,
+    ) -> Result<Stage, QueryError> {
+        let GroupByExpr::Expressions(asts, modifiers) = group_by else {
+            return Err(QueryError::NotImplemented("GROUP BY ALL".into()));
+        };
+        let mut aggregates: Vec<Expr> = Vec::new();
+        for expr in stage.exprs_mut() {
+            collect(expr, &mut aggregates, |e| {
+                matches!(e, Expr::AggregateFunction(_))
+            });
+        }
+        if asts.is_empty() && aggregates.is_empty() && stage.having.is_none() {
+            return Ok(stage);
+        }
+        for aggregate in &aggregates {
+            no_nested_aggregates(aggregate)?;
+        }
+        let grouping = self.grouping(asts, modifiers, &stage.output, env)?;
+        // Group by columns: an expression becomes a column of the input first.
+        let mut keys: Vec<(Expr, Expr)> = Vec::new();
+        let mut computed: Vec<Expr> = Vec::new();
+        for expr in grouping.iter().flatten() {
+            no_aggregates(expr, "GROUP BY")?;
+            if keys.iter().any(|(from, _)| from == expr) {
+                continue;
+            }
+            let key = match expr {
+                Expr::Column(_) if grouping.len() == 1 => expr.clone(),
+                _ => {
+                    let name = self.fresh("group");
+                    computed.push(expr.clone().alias(&name));
+                    column(&name)
+                }
+            };
+            keys.push((expr.clone(), key));
+        }
+        if !computed.is_empty() {
+            let mut all: Vec<Expr> = stage
+                .plan
+                .schema()
+                .columns()
+                .into_iter()
+                .map(Expr::Column)
+                .collect();
+            all.extend(computed);
+            stage.plan = LogicalPlanBuilder::from(stage.plan).project(all)?.build()?;
+        }
+        let key_of = |expr: &Expr| {
+            keys.iter()
+                .find(|(from, _)| from == expr)
+                .map(|(_, to)| to.clone())
+        };
+        let group_exprs: Vec<Expr> = if grouping.len() == 1 {
+            keys.iter().map(|(_, key)| key.clone()).collect()
+        } else {
+            let sets = grouping
+                .iter()
+                .map(|set| set.iter().filter_map(key_of).collect())
+                .collect();
+            vec![Expr::GroupingSet(
+                datafusion::logical_expr::GroupingSet::GroupingSets(sets),
+            )]
+        };
+        // `grouping(x)` names its key as the plan does.
+        let mut replaced = Vec::with_capacity(aggregates.len());
+        let mut named = Vec::with_capacity(aggregates.len());
+        for aggregate in &aggregates {
+            let name = self.fresh("aggregate");
+            let call = match aggregate {
+                Expr::AggregateFunction(f) if f.func.name() == "grouping" => {
+                    let mut f = f.clone();
+                    for arg in &mut f.params.args {
+                        *arg = key_of(arg).ok_or_else(|| {
+                            QueryError::bind(
+                                "arguments to GROUPING must be grouping expressions of the query",
+                            )
+                        })?;
+                    }
+                    Expr::AggregateFunction(f)
+                }
+                other => other.clone(),
+            };
+            named.push(call.alias(&name));
+            replaced.push((aggregate.clone(), column(&name)));
+        }
+        stage.plan = LogicalPlanBuilder::from(stage.plan)
+            .aggregate(group_exprs, named)?
+            .build()?;
+        let mut targets = replaced;
+        targets.extend(keys.iter().cloned());
+        for expr in stage.exprs_mut() {
+            *expr = replace(expr.clone(), &targets)?;
+        }
+        let known: Vec<Expr> = targets.into_iter().map(|(_, to)| to).collect();
+        for expr in stage.exprs_mut() {
+            only_columns_of(expr, &known)?;
+        }
+        if let Some(having) = stage.having.take() {
+            stage.plan = LogicalPlanBuilder::from(stage.plan)
+                .filter(having)?
+                .build()?;
+        }
+        Ok(stage)
+    }
+
+    /// The sets of expressions to group by; one for a plain GROUP BY.
+    fn grouping(
+        &self,
+        asts: &[Ast],
+        modifiers: &[GroupByWithModifier],
+        output: &[OutputColumn],
+        env: &Env<'_>,
+    ) -> Result<Vec<Vec<Expr>>, QueryError> {
+        if !modifiers.is_empty() {
+            return Err(QueryError::NotImplemented("GROUP BY … WITH".into()));
+        }
+        let mut sets: Vec<Vec<Expr>> = vec![Vec::new()];
+        for ast in asts {
+            let many = |groups: &[Vec<Ast>]| -> Result<Vec<Vec<Expr>>, QueryError> {
+                groups
+                    .iter()
+                    .map(|group| {
+                        group
+                            .iter()
+                            .map(|ast| self.group_key(ast, output, env))
+                            .collect()
+                    })
+                    .collect()
+            };
+            let choices: Vec<Vec<Expr>> = match ast {
+                Ast::GroupingSets(groups) => many(groups)?,
+                Ast::Rollup(groups) => {
+                    let groups = many(groups)?;
+                    (0..=groups.len())
+                        .rev()
+                        .map(|n| groups[..n].concat())
+                        .collect()
+                }
+                Ast::Cube(groups) => {
+                    let groups = many(groups)?;
+                    if groups.len() > 10 {
+                        return Err(QueryError::bind("CUBE of more than 10 expressions"));
+                    }
+                    (0..1_usize << groups.len())
+                        .rev()
+                        .map(|mask| {
+                            let last = groups.len();
+                            (0..last)
+                                .filter(|i| mask >> (last - 1 - i) & 1 == 1)
+                                .flat_map(|i| groups[i].clone())
+                                .collect()
+                        })
+                        .collect()
+                }
+                Ast::Tuple(items) if items.is_empty() => vec![Vec::new()],
+                ast => vec![vec![self.group_key(ast, output, env)?]],
+            };
+            sets = sets
+                .iter()
+                .flat_map(|set| {
+                    choices
+                        .iter()
+                        .map(move |choice| [set.as_slice(), choice.as_slice()].concat())
+                })
+                .collect();
+        }
+        Ok(sets)
+    }
+
+    /// A GROUP BY item: a column of the input, else an output column by name or number, else an expression.
+    fn group_key(
+        &self,
+        ast: &Ast,
+        output: &[OutputColumn],
+        env: &Env<'_>,
+    ) -> Result<Expr, QueryError> {
+        match ast {
+            Ast::Identifier(ident) => {
+                let name = folded(ident);
+                if let Some(found) = env.scope.find(None, &name)? {
+                    return Ok(found.expr.clone());
+                }
+                match output_position(ast, output)? {
+                    Some(i) => Ok(output[i].bound.expr.clone()),
+                    None => Ok(self.any(ast, env)?.expr),
+                }
+            }
+            Ast::Value(value) if matches!(value.value, Value::Number(..)) => {
+                match output_position(ast, output) {
+                    Ok(Some(i)) => Ok(output[i].bound.expr.clone()),
+                    _ => Err(QueryError::invalid_input(format!(
+                        "Invalid ordinal number in GROUP BY: {value}"
+                    ))),
+                }
+            }
+            ast => Ok(self.any(ast, env)?.expr),
+        }
+    }
+
+    fn window_stage(&self, mut stage: Stage) -> Result<Stage, QueryError> {
+        let mut windows: Vec<Expr> = Vec::new();
+        for expr in stage.exprs_mut() {
+            collect(expr, &mut windows, |e| matches!(e, Expr::WindowFunction(_)));
+        }
+        if windows.is_empty() {
+            return Ok(stage);
+        }
+        let targets: Vec<(Expr, Expr)> = windows
+            .iter()
+            .map(|window| (window.clone(), column(&window.schema_name().to_string())))
+            .collect();
+        stage.plan = LogicalPlanBuilder::window_plan(stage.plan, windows)?;
+        for expr in stage.exprs_mut() {
+            *expr = replace(expr.clone(), &targets)?;
+        }
+        Ok(stage)
+    }
+
+    /// Functions in the SELECT list that give several rows.
+    fn series_stage(&self, mut stage: Stage) -> Result<Stage, QueryError> {
+        let mut lists: Vec<Expr> = Vec::new();
+        for expr in stage.exprs_mut() {
+            collect(expr, &mut lists, |e| matches!(e, Expr::Unnest(_)));
+        }
+        if lists.is_empty() {
+            return Ok(stage);
+        }
+        let mut all: Vec<Expr> = stage
+            .plan
+            .schema()
+            .columns()
+            .into_iter()
+            .map(Expr::Column)
+            .collect();
+        let mut targets = Vec::new();
+        let mut columns = Vec::new();
+        for list in &lists {
+            let Expr::Unnest(inner) = list else { continue };
+            let name = self.fresh("series");
+            all.push(inner.expr.as_ref().clone().alias(&name));
+            columns.push(datafusion::common::Column::new_unqualified(&name));
+            targets.push((list.clone(), column(&name)));
+        }
+        stage.plan = LogicalPlanBuilder::from(stage.plan)
+            .project(all)?
+            .unnest_columns_with_options(columns, super::from::unnest_options())?
+            .build()?;
+        for expr in stage.exprs_mut() {
+            *expr = replace(expr.clone(), &targets)?;
+        }
+        Ok(stage)
+    }
+
+    fn project(&self, stage: Stage, distinct: Option<&Distinct>) -> Result<BoundQuery, QueryError> {
+        let mut exprs: Vec<Expr> = Vec::with_capacity(stage.output.len());
+        let mut columns = Vec::with_capacity(stage.output.len());
+        let mut by_expr: Vec<(Expr, Expr)> = Vec::new();
+        for out in stage.output {
+            let name = self.fresh(&out.name);
+            by_expr.push((out.bound.expr.clone(), column(&name)));
+            exprs.push(out.bound.expr.clone().alias(&name));
+            columns.push(OutputColumn {
+                bound: Bound {
+                    expr: column(&name),
+                    ..out.bound
+                },
+                ..out
+            });
+        }
+        let width = exprs.len();
+        let mut place =
+            |expr: Expr, exprs: &mut Vec<Expr>, missing: &str| -> Result<Expr, QueryError> {
+                if let Some((_, to)) = by_expr.iter().find(|(from, _)| *from == expr) {
+                    return Ok(to.clone());
+                }
+                if matches!(distinct, Some(Distinct::Distinct)) {
+                    return Err(QueryError::invalid_input(missing));
+                }
+                let name = self.fresh("order");
+                exprs.push(expr.clone().alias(&name));
+                by_expr.push((expr, column(&name)));
+                Ok(column(&name))
+            };
+        let mut sorts = Vec::with_capacity(stage.order.len());
+        for sort in stage.order {
+            let missing = "for SELECT DISTINCT, ORDER BY expressions must appear in select list";
+            sorts.push(SortExpr {
+                expr: place(sort.expr, &mut exprs, missing)?,
+                ..sort
+            });
+        }
+        let mut on = Vec::with_capacity(stage.on.len());
+        for expr in stage.on {
+            on.push(place(expr, &mut exprs, "")?);
+        }
+        let wide = exprs.len() > width;
+        let mut plan = LogicalPlanBuilder::from(stage.plan).project(exprs)?;
+        match distinct {
+            Some(Distinct::Distinct) => plan = plan.distinct()?,
+            Some(Distinct::On(_)) => return self.distinct_on(plan.build()?, on, sorts, columns),
+            _ => {}
+        }
+        if !sorts.is_empty() {
+            plan = plan.sort(sorts)?;
+        }
+        if wide {
+            plan = plan.project(
+                columns
+                    .iter()
+                    .map(|c| c.bound.expr.clone())
+                    .collect::<Vec<_>>(),
+            )?;
+        }
+        Ok(BoundQuery {
+            plan: plan.build()?,
+            columns,
+        })
+    }
+
+    /// The first row of each group, by ORDER BY.
+    fn distinct_on(
+        &self,
+        plan: LogicalPlan,
+        on: Vec<Expr>,
+        sorts: Vec<SortExpr>,
+        columns: Vec<OutputColumn>,
+    ) -> Result<BoundQuery, QueryError> {
+        use datafusion::functions_window::row_number::row_number_udwf;
+        use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionParams};
+        use datafusion::logical_expr::{WindowFrame, WindowFunctionDefinition, lit};
+        let window = Expr::WindowFunction(Box::new(WindowFunction {
+            fun: WindowFunctionDefinition::WindowUDF(row_number_udwf()),
+            params: WindowFunctionParams {
+                args: Vec::new(),
+                partition_by: on,
+                order_by: sorts.clone(),
+                window_frame: WindowFrame::new(Some(!sorts.is_empty())),
+                filter: None,
+                null_treatment: None,
+                distinct: false,
+            },
+        }));
+        let rank = column(&window.schema_name().to_string());
+        let plan = LogicalPlanBuilder::window_plan(plan, vec![window])?;
+        let mut plan = LogicalPlanBuilder::from(plan).filter(rank.eq(lit(1_u64)))?;
+        if !sorts.is_empty() {
+            plan = plan.sort(sorts)?;
+        }
+        let plan = plan
+            .project(
+                columns
+                    .iter()
+                    .map(|c| c.bound.expr.clone())
+                    .collect::<Vec<_>>(),
+            )?
+            .build()?;
+        Ok(BoundQuery { plan, columns })
+    }
+}
+
+fn refuse(select: &Select) -> Result<(), QueryError> {
+    let refused = [
+        (select.top.is_some(), "TOP"),
+        (select.into.is_some(), "SELECT INTO"),
+        (!select.lateral_views.is_empty(), "LATERAL VIEW"),
+        (select.prewhere.is_some(), "PREWHERE"),
+        (!select.cluster_by.is_empty(), "CLUSTER BY"),
+        (!select.distribute_by.is_empty(), "DISTRIBUTE BY"),
+        (!select.sort_by.is_empty(), "SORT BY"),
+        (select.qualify.is_some(), "QUALIFY"),
+        (!select.connect_by.is_empty(), "CONNECT BY"),
+    ];
+    match refused.iter().find(|(present, _)| *present) {
+        Some((_, what)) => Err(QueryError::NotImplemented((*what).to_owned())),
+        None => Ok(()),
+    }
+}
+
+fn star(
+    scope: &Scope,
+    table: Option<&str>,
+    output: &mut Vec<OutputColumn>,
+) -> Result<(), QueryError> {
+    if let Some(table) = table
+        && !scope.has_table(table)
+    {
+        return Err(QueryError::Bind(format!(
+            "Item not found: relation \"{table}\""
+        )));
+    }
+    for column in &scope.columns {
+        let wanted = match table {
+            Some(table) => column.table.as_deref() == Some(table),
+            None => !column.merged,
+        };
+        if wanted && !column.hidden {
+            output.push(OutputColumn {
+                name: column.name.clone(),
+                bound: column.bound.clone(),
+                named: true,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Collects the outermost sub-expressions of a kind, each once.
+fn collect(expr: &Expr, found: &mut Vec<Expr>, wanted: fn(&Expr) -> bool) {
+    let _ = expr.apply(|e| {
+        if wanted(e) {
+            if !found.contains(e) {
+                found.push(e.clone());
+            }
+            return Ok(TreeNodeRecursion::Jump);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+}
+
+/// Replaces sub-expressions from the top down.
+fn replace(expr: Expr, targets: &[(Expr, Expr)]) -> Result<Expr, QueryError> {
+    let done = expr.transform_down(|e| {
+        Ok(match targets.iter().find(|(from, _)| *from == e) {
+            Some((_, to)) => Transformed::new(to.clone(), true, TreeNodeRecursion::Jump),
+            None => Transformed::no(e),
+        })
+    })?;
+    Ok(done.data)
+}
+
+fn has_aggregate(expr: &Expr) -> bool {
+    expr.exists(|e| Ok(matches!(e, Expr::AggregateFunction(_))))
+        .unwrap_or(false)
+}
+
+fn no_aggregates(expr: &Expr, clause: &str) -> Result<(), QueryError> {
+    if has_aggregate(expr) {
+        return Err(QueryError::invalid_input(format!(
+            "aggregate functions are not allowed in {clause}"
+        )));
+    }
+    Ok(())
+}
+
+fn no_nested_aggregates(expr: &Expr) -> Result<(), QueryError> {
+    let Expr::AggregateFunction(call) = expr else {
+        return Ok(());
+    };
+    if call.params.args.iter().any(has_aggregate) {
+        return Err(QueryError::NotImplemented(
+            "aggregate function inside aggregation calls".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// After grouping, only keys and aggregates may be named.
+fn only_columns_of(expr: &Expr, known: &[Expr]) -> Result<(), QueryError> {
+    let foreign = expr.exists(|e| Ok(matches!(e, Expr::Column(_)) && !known.contains(e)))?;
+    if foreign {
+        return Err(QueryError::invalid_input(
+            "column must appear in the GROUP BY clause or be used in an aggregate function",
+        ));
+    }
+    Ok(())
+}

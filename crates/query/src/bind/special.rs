@@ -1,0 +1,706 @@
+//! Functions with a syntax, a typing or a session of their own: EXTRACT, SUBSTRING, round, date_trunc, jsonb operators,
+//! functions of the session and of the catalog.
+
+use arrow::datatypes::DataType as ArrowType;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::Expr;
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField,
+};
+use rwt_sql::DataType;
+
+use super::{Binder, Bound, CastContext, Env};
+use crate::error::QueryError;
+use crate::kernel::{arithmetic, datetime, jsonb, list, numbers, to_char};
+use crate::types::{is_number, numeric, scale};
+use crate::value::Value;
+
+fn int_literal(value: i32) -> Bound {
+    Bound::of(
+        Expr::Literal(ScalarValue::Int32(Some(value)), None),
+        DataType::Integer,
+    )
+}
+
+impl Binder<'_> {
+    /// Expressions that sqlparser reads with a syntax of their own.
+    pub(crate) fn special(&self, ast: &Ast, env: &Env<'_>) -> Result<Bound, QueryError> {
+        match ast {
+            Ast::Extract { field, expr, .. } => {
+                let value = self.expr(expr, env)?;
+                self.extract(&field_name(field), value, false)
+            }
+            Ast::Ceil { expr, field } | Ast::Floor { expr, field } => {
+                if !matches!(
+                    field,
+                    CeilFloorKind::DateTimeField(DateTimeField::NoDateTime)
+                ) {
+                    return Err(QueryError::NotImplemented(ast.to_string()));
+                }
+                let name = if matches!(ast, Ast::Ceil { .. }) {
+                    "ceil"
+                } else {
+                    "floor"
+                };
+                let value = self.expr(expr, env)?;
+                self.scalar(name, vec![value])
+            }
+            Ast::Substring {
+                expr,
+                substring_from,
+                substring_for,
+                ..
+            } => {
+                let mut args = vec![self.expr(expr, env)?];
+                match (substring_from, substring_for) {
+                    (Some(from), length) => {
+                        args.push(self.expr(from, env)?);
+                        if let Some(length) = length {
+                            args.push(self.expr(length, env)?);
+                        }
+                    }
+                    (None, Some(length)) => {
+                        args.push(int_literal(1));
+                        args.push(self.expr(length, env)?);
+                    }
+                    (None, None) => {}
+                }
+                self.scalar("substring", args)
+            }
+            Ast::Trim {
+                expr,
+                trim_where,
+                trim_what,
+                trim_characters,
+            } => {
+                let name = match trim_where {
+                    Some(TrimWhereField::Leading) => "ltrim",
+                    Some(TrimWhereField::Trailing) => "rtrim",
+                    _ => "trim",
+                };
+                let mut args = vec![self.expr(expr, env)?];
+                if let Some(what) = trim_what {
+                    args.push(self.expr(what, env)?);
+                }
+                for what in trim_characters.iter().flatten() {
+                    args.push(self.expr(what, env)?);
+                }
+                self.scalar(name, args)
+            }
+            Ast::Position { expr, r#in } => {
+                let args = vec![self.expr(r#in, env)?, self.expr(expr, env)?];
+                self.scalar("position", args)
+            }
+            Ast::Overlay {
+                expr,
+                overlay_what,
+                overlay_from,
+                overlay_for,
+            } => {
+                let mut args = vec![
+                    self.expr(expr, env)?,
+                    self.expr(overlay_what, env)?,
+                    self.expr(overlay_from, env)?,
+                ];
+                if let Some(length) = overlay_for {
+                    args.push(self.expr(length, env)?);
+                }
+                self.scalar("overlay", args)
+            }
+            Ast::AtTimeZone {
+                timestamp,
+                time_zone,
+            } => {
+                let value = self.expr(timestamp, env)?;
+                let zone = self.cast(
+                    self.expr(time_zone, env)?,
+                    &DataType::Varchar,
+                    CastContext::Implicit,
+                )?;
+                if let Some(name) = zone.literal_text() {
+                    datetime::parse_zone(name)?;
+                }
+                let value = match value.data_type {
+                    DataType::Timestamp | DataType::Timestamptz if !value.untyped => value,
+                    _ => self.cast(value, &DataType::Timestamptz, CastContext::Implicit)?,
+                };
+                let (data_type, expr) =
+                    datetime::at_time_zone(value.expr, &value.data_type, zone.expr);
+                Ok(Bound::of(expr, data_type))
+            }
+            Ast::Map(map) => {
+                let mut keys = Vec::new();
+                let mut values = Vec::new();
+                for entry in &map.entries {
+                    keys.push(self.any(&entry.key, env)?);
+                    values.push(self.any(&entry.value, env)?);
+                }
+                let (keys, key_type, key_arrow) = self.align(keys)?;
+                let (values, value_type, value_arrow) = self.align(values)?;
+                Ok(list::map(
+                    keys,
+                    (key_type, key_arrow),
+                    values,
+                    (value_type, value_arrow),
+                ))
+            }
+            other => Err(QueryError::NotImplemented(format!(
+                "unsupported expression: {other}"
+            ))),
+        }
+    }
+
+    /// Functions written without parentheses.
+    pub(crate) fn bare_function(&self, name: &str) -> Result<Option<Bound>, QueryError> {
+        Ok(Some(match name {
+            "current_timestamp" => self.now(),
+            "current_user" | "session_user" | "user" => self.constant_text(&self.settings.user)?,
+            "current_schema" => self.current_schema()?,
+            "current_catalog" | "current_database" => {
+                self.constant_text(&self.settings.database)?
+            }
+            "current_role" => self.constant_text(&self.settings.user)?,
+            _ => return Ok(None),
+        }))
+    }
+
+    fn current_schema(&self) -> Result<Bound, QueryError> {
+        match self.settings.search_path.first() {
+            Some(schema) => self.constant_text(schema),
+            None => Ok(Bound::of(
+                Expr::Literal(ScalarValue::Utf8(None), None),
+                DataType::Varchar,
+            )),
+        }
+    }
+
+    /// Functions that the table of ordinary functions cannot describe.
+    pub(crate) fn special_function(
+        &self,
+        name: &str,
+        args: &[Bound],
+    ) -> Result<Option<Bound>, QueryError> {
+        let first = args.first();
+        let known = |i: usize| args.get(i).filter(|a| !a.untyped).map(|a| &a.data_type);
+        let found = match (name, args.len()) {
+            ("now" | "current_timestamp", 0) => self.now(),
+            ("proctime", 0) => {
+                return Err(QueryError::invalid_input(
+                    "Function `PROCTIME()` is only allowed in CREATE TABLE/SOURCE. Is `NOW()` what you want?",
+                ));
+            }
+            ("generate_series" | "range", 2..=3) => self.generate_series(name, args.to_vec())?,
+            ("unnest", _) => self.unnest(args.to_vec())?,
+            ("round", 1..=2) | ("ceil" | "ceiling" | "floor" | "trunc" | "abs" | "sign", 1) => {
+                self.rounding(name, args.to_vec())?
+            }
+            ("mod", 2) => self.arithmetic(
+                arithmetic::Operator::Modulus,
+                args[0].clone(),
+                args[1].clone(),
+            )?,
+            ("date_trunc", 2..=3) => self.date_trunc(args.to_vec())?,
+            ("date_part", 2) => {
+                let field = args[0]
+                    .literal_text()
+                    .ok_or_else(|| {
+                        QueryError::invalid_input("the field of date_part must be a literal")
+                    })?
+                    .to_ascii_lowercase();
+                self.extract(&field, args[1].clone(), true)?
+            }
+            ("to_char", 2) => {
+                let value = args[0].clone();
+                if !matches!(
+                    known(0),
+                    Some(
+                        DataType::Timestamp
+                            | DataType::Timestamptz
+                            | DataType::Date
+                            | DataType::Interval
+                    )
+                ) {
+                    return Ok(None);
+                }
+                let format =
+                    self.cast(args[1].clone(), &DataType::Varchar, CastContext::Implicit)?;
+                Bound::of(
+                    to_char::to_char(value, format.expr, self.style.zone),
+                    DataType::Varchar,
+                )
+            }
+            ("to_timestamp" | "to_date", 2) => {
+                let mut texts = Vec::new();
+                for arg in args {
+                    texts.push(
+                        self.cast(arg.clone(), &DataType::Varchar, CastContext::Implicit)?
+                            .expr,
+                    );
+                }
+                let data_type = if name == "to_date" {
+                    DataType::Date
+                } else {
+                    DataType::Timestamptz
+                };
+                Bound::of(
+                    to_char::from_char(name == "to_date", texts, self.style.zone),
+                    data_type,
+                )
+            }
+            (
+                "array_append" | "array_prepend" | "array_cat" | "array_remove" | "array_position"
+                | "array_contains",
+                2,
+            ) => self.list_function(name, args.to_vec())?,
+            (
+                "array_length" | "cardinality" | "array_distinct" | "array_sort" | "array_max"
+                | "array_min" | "array_sum",
+                1..=2,
+            ) => self.list_function(name, args.to_vec())?,
+            ("array_to_string" | "array_join", 2..=3) => self.list_function(name, args.to_vec())?,
+            ("map_from_entries" | "map_keys" | "map_values", 1) => {
+                list::map_function(name, args[0].clone())
+                    .ok_or_else(|| self.no_function(name, args))?
+            }
+            ("to_jsonb", 1) => jsonb::to_jsonb(self.default_type(args[0].clone())?, self.style),
+            ("jsonb_build_object" | "jsonb_build_array", _) => {
+                let mut fields = Vec::with_capacity(args.len());
+                for arg in args {
+                    fields.push(self.default_type(arg.clone())?);
+                }
+                jsonb::build(name == "jsonb_build_object", fields, self.style)
+            }
+            ("jsonb_array_elements" | "jsonb_array_elements_text" | "jsonb_object_keys", 1) => {
+                let value = self.cast(args[0].clone(), &DataType::Jsonb, CastContext::Implicit)?;
+                jsonb::elements(name, value.expr)
+            }
+            ("jsonb_extract_path" | "jsonb_extract_path_text", 1..) => {
+                let mut path = args[1..].to_vec();
+                path.insert(
+                    0,
+                    self.cast(args[0].clone(), &DataType::Jsonb, CastContext::Implicit)?,
+                );
+                let mut exprs = Vec::new();
+                for arg in path {
+                    exprs.push(if exprs.is_empty() {
+                        arg.expr
+                    } else {
+                        self.cast(arg, &DataType::Varchar, CastContext::Implicit)?
+                            .expr
+                    });
+                }
+                jsonb::extract_path(name.ends_with("_text"), exprs)
+            }
+            ("version", 0) => self.constant_text(&self.settings.version)?,
+            ("current_database" | "current_catalog", 0) => {
+                self.constant_text(&self.settings.database)?
+            }
+            ("current_schema", 0) => self.current_schema()?,
+            ("current_schemas", 1) => {
+                let schemas: Vec<String> = self.settings.search_path.clone();
+                let list = DataType::List(Box::new(DataType::Varchar));
+                self.literal_of(&format!("{{{}}}", schemas.join(",")), &list)?
+            }
+            ("current_user" | "session_user" | "user" | "current_role", 0) => {
+                self.constant_text(&self.settings.user)?
+            }
+            ("current_setting", 1) => {
+                let name = first.and_then(Bound::literal_text).ok_or_else(|| {
+                    QueryError::invalid_input("the name of a setting must be a literal")
+                })?;
+                match self.settings.variables.get(&name.to_lowercase()) {
+                    Some(value) => self.constant_text(value)?,
+                    None => {
+                        return Err(QueryError::Bind(format!(
+                            "Unrecognized config entry `{name}`"
+                        )));
+                    }
+                }
+            }
+            ("current_setting", n) => {
+                return Err(QueryError::Evaluation(format!(
+                    "unexpected arguments number {n}, expect 1"
+                )));
+            }
+            // The session itself is changed by the engine, which sees the call; the query gives the new value.
+            ("set_config", 3) => {
+                let mut texts = Vec::new();
+                for arg in &args[..2] {
+                    texts.push(
+                        self.cast(arg.clone(), &DataType::Varchar, CastContext::Implicit)?
+                            .expr,
+                    );
+                }
+                self.session_text("set_config", texts, |a| Ok(a[1].clone()))
+            }
+            ("pg_get_userbyid", 1) => {
+                let id = self.cast(args[0].clone(), &DataType::Integer, CastContext::Implicit)?;
+                let users = self.settings.users.clone();
+                self.session_text("pg_get_userbyid", vec![id.expr], move |a| {
+                    let id = i32::try_from(a[0].int()).unwrap_or(-1);
+                    Ok(users
+                        .get(&id)
+                        .map_or(Value::Null, |name| Value::text(name.clone())))
+                })
+            }
+            ("pg_sleep", 1) => {
+                let seconds =
+                    self.cast(args[0].clone(), &DataType::Double, CastContext::Implicit)?;
+                crate::execute::sleep(seconds.expr)
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(found))
+    }
+
+    fn rounding(&self, name: &str, mut args: Vec<Bound>) -> Result<Bound, QueryError> {
+        let missing = self.no_function(if args.len() == 2 { "round_digit" } else { name }, &args);
+        let digits = (args.len() == 2).then(|| args.pop()).flatten();
+        let Some(value) = args.pop() else {
+            return Err(missing);
+        };
+        if value.untyped || !is_number(&value.data_type) {
+            return Err(missing);
+        }
+        let name = if name == "ceiling" { "ceil" } else { name };
+        if let Some(digits) = digits {
+            if matches!(value.data_type, DataType::Real | DataType::Double) {
+                return Err(missing);
+            }
+            let value = self.cast(value, &DataType::Numeric, CastContext::Implicit)?;
+            let digits = self.cast(digits, &DataType::Integer, CastContext::Implicit)?;
+            let wanted = match digits.literal() {
+                Some(ScalarValue::Int32(Some(n))) => i8::try_from((*n).clamp(0, 28)).unwrap_or(28),
+                _ => 28,
+            };
+            let arrow = numeric(scale(&value.arrow).min(wanted));
+            let expr = numbers::round_digits(value.expr, digits.expr, arrow.clone());
+            return Ok(Bound::new(expr, DataType::Numeric, arrow));
+        }
+        let Bound {
+            expr,
+            data_type,
+            arrow,
+            ..
+        } = value.clone();
+        Ok(match (name, &data_type) {
+            ("abs", DataType::Numeric) => Bound::new(
+                numbers::numeric_function("abs", expr, arrow.clone()),
+                data_type,
+                arrow,
+            ),
+            ("abs", _) => Bound::new(arithmetic::abs(&arrow, expr), data_type, arrow),
+            (_, DataType::Numeric) => {
+                let arrow = numeric(0);
+                Bound::new(
+                    numbers::numeric_function(name, expr, arrow.clone()),
+                    DataType::Numeric,
+                    arrow,
+                )
+            }
+            ("sign", DataType::Real | DataType::Double) => {
+                let value = self.force(value, &DataType::Double, ArrowType::Float64);
+                Bound::of(
+                    numbers::double_function("sign", value.expr),
+                    DataType::Double,
+                )
+            }
+            ("sign", _) => {
+                let value = self.cast(value, &DataType::Numeric, CastContext::Implicit)?;
+                let arrow = numeric(0);
+                Bound::new(
+                    numbers::numeric_function("sign", value.expr, arrow.clone()),
+                    DataType::Numeric,
+                    arrow,
+                )
+            }
+            _ => {
+                let value = self.force(value, &DataType::Double, ArrowType::Float64);
+                Bound::of(
+                    arithmetic::round_double(rounding_name(name), value.expr),
+                    DataType::Double,
+                )
+            }
+        })
+    }
+
+    fn date_trunc(&self, args: Vec<Bound>) -> Result<Bound, QueryError> {
+        let missing = self.no_function("date_trunc", &args);
+        let mut args = args.into_iter();
+        let (Some(field), Some(value)) = (args.next(), args.next()) else {
+            return Err(missing);
+        };
+        let field = self.cast(field, &DataType::Varchar, CastContext::Implicit)?;
+        if let Some(text) = field.literal_text() {
+            datetime::check_trunc_field(&text.to_ascii_lowercase())?;
+        }
+        let value = match value.data_type {
+            _ if value.untyped => self.settle(value, &DataType::Timestamptz)?,
+            // RisingWave has no date_trunc of a date: it is taken as a timestamptz.
+            DataType::Date => self.cast(value, &DataType::Timestamptz, CastContext::Implicit)?,
+            DataType::Timestamp | DataType::Timestamptz | DataType::Interval => value,
+            _ => return Err(missing),
+        };
+        let mut exprs = vec![field.expr, value.expr];
+        if let Some(zone) = args.next() {
+            if value.data_type != DataType::Timestamptz {
+                return Err(missing);
+            }
+            exprs.push(
+                self.cast(zone, &DataType::Varchar, CastContext::Implicit)?
+                    .expr,
+            );
+        }
+        let expr = datetime::date_trunc(exprs, &value.data_type, self.style.zone);
+        Ok(Bound::of(expr, value.data_type))
+    }
+
+    fn extract(&self, field: &str, value: Bound, double: bool) -> Result<Bound, QueryError> {
+        use DataType as T;
+        let value = if value.untyped {
+            self.settle(value, &T::Timestamp)?
+        } else {
+            value
+        };
+        if !matches!(
+            value.data_type,
+            T::Timestamp | T::Timestamptz | T::Date | T::Time | T::Interval
+        ) {
+            let name = if double { "date_part" } else { "extract" };
+            return Err(self.no_function(name, &[self.constant_text(field)?, value]));
+        }
+        // An unknown field is an error of the statement, not of a row.
+        let probe = match value.data_type {
+            T::Date => Value::Date(0),
+            T::Time => Value::Time(0),
+            T::Interval => Value::Interval(crate::value::Interval::default()),
+            _ => Value::Timestamp(0),
+        };
+        datetime::extract(field, &probe, &value.data_type, 0)?;
+        let digits = datetime::extract_scale(field, &value.data_type);
+        let expr = datetime::extract_call(
+            field.to_owned(),
+            value.expr,
+            &value.data_type,
+            self.style.zone,
+            double,
+        );
+        Ok(if double {
+            Bound::of(expr, T::Double)
+        } else {
+            Bound::new(expr, T::Numeric, numeric(digits))
+        })
+    }
+
+    pub(crate) fn json_access(
+        &self,
+        left: Bound,
+        right: Bound,
+        text: bool,
+    ) -> Result<Bound, QueryError> {
+        let left = self.json_side(
+            left,
+            if text {
+                "jsonb_access_str"
+            } else {
+                "jsonb_access"
+            },
+            &right,
+        )?;
+        let by_index =
+            !right.untyped && matches!(right.data_type, DataType::SmallInt | DataType::Integer);
+        let to = if by_index {
+            DataType::Integer
+        } else {
+            DataType::Varchar
+        };
+        let right = self.cast(right, &to, CastContext::Implicit)?;
+        Ok(jsonb::access(left.expr, right.expr, text))
+    }
+
+    fn json_side(&self, value: Bound, name: &str, other: &Bound) -> Result<Bound, QueryError> {
+        if value.untyped || value.data_type == DataType::Jsonb {
+            return self.cast(value, &DataType::Jsonb, CastContext::Implicit);
+        }
+        Err(self.no_function(name, &[value, other.clone()]))
+    }
+
+    pub(crate) fn json_path(
+        &self,
+        left: Bound,
+        right: Bound,
+        text: bool,
+    ) -> Result<Bound, QueryError> {
+        let left = self.json_side(left, "jsonb_extract_path_variadic", &right)?;
+        let path = self.cast(
+            right,
+            &DataType::List(Box::new(DataType::Varchar)),
+            CastContext::Implicit,
+        )?;
+        Ok(jsonb::path(left.expr, path.expr, text))
+    }
+
+    pub(crate) fn json_delete(&self, left: Bound, right: Bound) -> Result<Bound, QueryError> {
+        let by_index = !right.untyped && right.data_type == DataType::Integer;
+        let to = if by_index {
+            DataType::Integer
+        } else {
+            DataType::Varchar
+        };
+        let right = self.cast(right, &to, CastContext::Implicit)?;
+        Ok(jsonb::delete(left.expr, right.expr))
+    }
+
+    pub(crate) fn concatenate_json(&self, left: Bound, right: Bound) -> Result<Bound, QueryError> {
+        let left = self.cast(left, &DataType::Jsonb, CastContext::Implicit)?;
+        let right = self.cast(right, &DataType::Jsonb, CastContext::Implicit)?;
+        Ok(jsonb::concatenate(left.expr, right.expr))
+    }
+
+    /// `@>` and `<@` of jsonb or lists.
+    pub(crate) fn contains(&self, outer: Bound, inner: Bound) -> Result<Bound, QueryError> {
+        if matches!(outer.data_type, DataType::List(_))
+            || matches!(inner.data_type, DataType::List(_))
+        {
+            let (mut sides, _, _) = self.align(vec![outer, inner])?;
+            let (Some(inner), Some(outer)) = (sides.pop(), sides.pop()) else {
+                return Err(QueryError::Internal("@> without two sides".into()));
+            };
+            return Ok(Bound::boolean(list::contains_all(outer.expr, inner.expr)));
+        }
+        let outer = self.json_side(outer, "jsonb_contains", &inner)?;
+        let inner = self.cast(inner, &DataType::Jsonb, CastContext::Implicit)?;
+        Ok(Bound::boolean(jsonb::contains(outer.expr, inner.expr)))
+    }
+
+    pub(crate) fn json_exists(
+        &self,
+        op: &BinaryOperator,
+        left: Bound,
+        right: Bound,
+    ) -> Result<Bound, QueryError> {
+        let left = self.json_side(left, "jsonb_exists", &right)?;
+        let (name, to) = match op {
+            BinaryOperator::Question => ("jsonb_exists", DataType::Varchar),
+            BinaryOperator::QuestionPipe => (
+                "jsonb_exists_any",
+                DataType::List(Box::new(DataType::Varchar)),
+            ),
+            _ => (
+                "jsonb_exists_all",
+                DataType::List(Box::new(DataType::Varchar)),
+            ),
+        };
+        let right = self.cast(right, &to, CastContext::Implicit)?;
+        Ok(Bound::boolean(jsonb::exists(name, left.expr, right.expr)))
+    }
+
+    pub(crate) fn concatenate_lists(&self, left: Bound, right: Bound) -> Result<Bound, QueryError> {
+        let is_list = |b: &Bound| matches!(b.data_type, DataType::List(_)) && !b.untyped;
+        let name = match (is_list(&left), is_list(&right)) {
+            (true, true) => "array_cat",
+            (true, false) if left.untyped || right.untyped => "array_cat",
+            (false, true) if left.untyped => "array_cat",
+            (true, false) => "array_append",
+            _ => "array_prepend",
+        };
+        self.list_function(name, vec![left, right])
+    }
+
+    fn list_function(&self, name: &str, args: Vec<Bound>) -> Result<Bound, QueryError> {
+        let missing = self.no_function(name, &args);
+        match name {
+            "array_append" | "array_prepend" | "array_remove" | "array_position"
+            | "array_contains" => {
+                let (at, item_at) = if name == "array_prepend" {
+                    (1, 0)
+                } else {
+                    (0, 1)
+                };
+                let (list_arg, item_arg) = (args[at].clone(), args[item_at].clone());
+                let item = match (&list_arg.data_type, list_arg.untyped) {
+                    (DataType::List(item), false) => {
+                        let probe = Bound::of(
+                            Expr::Literal(ScalarValue::Null, None),
+                            item.as_ref().clone(),
+                        );
+                        self.common_type(&[probe, item_arg.clone()])
+                            .map_err(|_| missing)?
+                    }
+                    (_, true) if !item_arg.untyped => item_arg.data_type.clone(),
+                    _ => return Err(missing),
+                };
+                let item_arg = self.cast(item_arg, &item, CastContext::Implicit)?;
+                let list_type = DataType::List(Box::new(item.clone()));
+                let list_arg = self.cast(list_arg, &list_type, CastContext::Implicit)?;
+                let inner = crate::kernel::cast::list_item(&item, &list_arg.arrow).arrow;
+                let wide = super::cast::wider_arrow(&inner, &item_arg.arrow);
+                let list_arrow = ArrowType::List(crate::types::item_field(wide.clone()));
+                let list_arg = self.force(list_arg, &list_type, list_arrow);
+                let item_arg = self.force(item_arg, &item, wide);
+                Ok(list::with_item(name, list_arg, item_arg))
+            }
+            "array_cat" => {
+                let (sides, data_type, arrow) = self.align(args)?;
+                let exprs = sides.into_iter().map(|b| b.expr).collect();
+                Ok(Bound::new(
+                    list::concatenate(exprs, arrow.clone()),
+                    data_type,
+                    arrow,
+                ))
+            }
+            "array_to_string" | "array_join" => {
+                let mut args = args.into_iter();
+                let Some(value) = args
+                    .next()
+                    .filter(|a| matches!(a.data_type, DataType::List(_)))
+                else {
+                    return Err(missing);
+                };
+                let mut texts = Vec::new();
+                for arg in args {
+                    texts.push(
+                        self.cast(arg, &DataType::Varchar, CastContext::Implicit)?
+                            .expr,
+                    );
+                }
+                Ok(Bound::of(
+                    list::to_text(value, texts, self.style),
+                    DataType::Varchar,
+                ))
+            }
+            _ => {
+                let mut args = args.into_iter();
+                let value = args
+                    .next()
+                    .filter(|a| matches!(a.data_type, DataType::List(_)))
+                    .ok_or(missing)?;
+                let dimension = match args.next() {
+                    Some(arg) => Some(
+                        self.cast(arg, &DataType::Integer, CastContext::Implicit)?
+                            .expr,
+                    ),
+                    None => None,
+                };
+                list::function(name, value, dimension)
+            }
+        }
+    }
+}
+
+fn rounding_name(name: &str) -> &'static str {
+    match name {
+        "ceil" => "ceil",
+        "floor" => "floor",
+        "trunc" => "trunc",
+        _ => "round",
+    }
+}
+
+/// The lower-case name of EXTRACT's field.
+fn field_name(field: &DateTimeField) -> String {
+    field
+        .to_string()
+        .trim_matches(['"', '\''])
+        .to_ascii_lowercase()
+}

@@ -1,0 +1,272 @@
+//! Calls with OVER: ranking, offsets and aggregates over a window.
+
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::functions_window as df;
+use datafusion::logical_expr::expr::{AggregateFunction, WindowFunction, WindowFunctionParams};
+use datafusion::logical_expr::{
+    Expr, SortExpr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition,
+};
+use datafusion::sql::sqlparser::ast::{
+    self, NamedWindowExpr, OrderByExpr, WindowFrameBound as AstBound, WindowFrameUnits as AstUnits,
+    WindowSpec, WindowType,
+};
+use rwt_sql::DataType;
+
+use super::query::sort;
+use super::{Binder, Bound, CastContext, Env};
+use crate::error::QueryError;
+use crate::names::folded;
+
+/// A window: how rows are partitioned, ordered and framed.
+#[derive(Debug, Clone)]
+pub(crate) struct Over {
+    partition_by: Vec<Expr>,
+    order_by: Vec<SortExpr>,
+    frame: WindowFrame,
+}
+
+/// Names of functions that only exist with OVER.
+pub(crate) fn is_window_function(name: &str) -> bool {
+    matches!(
+        name,
+        "row_number"
+            | "rank"
+            | "dense_rank"
+            | "percent_rank"
+            | "cume_dist"
+            | "ntile"
+            | "lag"
+            | "lead"
+            | "nth_value"
+    )
+}
+
+impl Binder<'_> {
+    pub(crate) fn over(&self, window: &WindowType, env: &Env<'_>) -> Result<Over, QueryError> {
+        match window {
+            WindowType::WindowSpec(spec) => self.window_spec(spec, env),
+            WindowType::NamedWindow(name) => self.named_window(&folded(name), env, 0),
+        }
+    }
+
+    fn named_window(&self, name: &str, env: &Env<'_>, depth: usize) -> Result<Over, QueryError> {
+        let found = env.windows.iter().find(|w| folded(&w.0) == name);
+        match found.map(|w| &w.1) {
+            Some(NamedWindowExpr::WindowSpec(spec)) => self.window_spec(spec, env),
+            Some(NamedWindowExpr::NamedWindow(other)) if depth < 16 => {
+                self.named_window(&folded(other), env, depth + 1)
+            }
+            _ => Err(QueryError::bind(format!(
+                "window \"{name}\" does not exist"
+            ))),
+        }
+    }
+
+    fn window_spec(&self, spec: &WindowSpec, env: &Env<'_>) -> Result<Over, QueryError> {
+        let mut over = match &spec.window_name {
+            Some(name) => self.named_window(&folded(name), env, 0)?,
+            None => Over {
+                partition_by: Vec::new(),
+                order_by: Vec::new(),
+                frame: WindowFrame::new(None),
+            },
+        };
+        for ast in &spec.partition_by {
+            over.partition_by.push(self.any(ast, env)?.expr);
+        }
+        over.order_by.extend(self.sorts(&spec.order_by, env)?);
+        over.frame = match &spec.window_frame {
+            Some(frame) => self.frame(frame, env)?,
+            None => WindowFrame::new((!over.order_by.is_empty()).then_some(false)),
+        };
+        Ok(over)
+    }
+
+    /// The sort keys of a window or aggregate.
+    pub(crate) fn sorts(
+        &self,
+        items: &[OrderByExpr],
+        env: &Env<'_>,
+    ) -> Result<Vec<SortExpr>, QueryError> {
+        items
+            .iter()
+            .map(|item| Ok(sort(self.any(&item.expr, env)?.expr, item)))
+            .collect()
+    }
+
+    fn frame(&self, frame: &ast::WindowFrame, env: &Env<'_>) -> Result<WindowFrame, QueryError> {
+        let units = match frame.units {
+            AstUnits::Rows => WindowFrameUnits::Rows,
+            AstUnits::Range => WindowFrameUnits::Range,
+            AstUnits::Groups => WindowFrameUnits::Groups,
+        };
+        let start = self.frame_bound(&frame.start_bound, units, env)?;
+        let end = match &frame.end_bound {
+            Some(bound) => self.frame_bound(bound, units, env)?,
+            None => WindowFrameBound::CurrentRow,
+        };
+        Ok(WindowFrame::new_bounds(units, start, end))
+    }
+
+    fn frame_bound(
+        &self,
+        bound: &AstBound,
+        units: WindowFrameUnits,
+        env: &Env<'_>,
+    ) -> Result<WindowFrameBound, QueryError> {
+        let distance = |ast: &Option<Box<ast::Expr>>| -> Result<ScalarValue, QueryError> {
+            let Some(ast) = ast else {
+                return Ok(ScalarValue::Null);
+            };
+            let bound = self.expr(ast, env)?;
+            if units == WindowFrameUnits::Range {
+                return Ok(bound.literal().cloned().unwrap_or(ScalarValue::Null));
+            }
+            let bound = self.cast(bound, &DataType::BigInt, CastContext::Implicit)?;
+            match crate::execute::constant(&bound.expr)? {
+                ScalarValue::Int64(Some(n)) if n >= 0 => {
+                    Ok(ScalarValue::UInt64(u64::try_from(n).ok()))
+                }
+                _ => Err(QueryError::invalid_input(
+                    "a window frame's distance must be a whole number",
+                )),
+            }
+        };
+        Ok(match bound {
+            AstBound::CurrentRow => WindowFrameBound::CurrentRow,
+            AstBound::Preceding(ast) => WindowFrameBound::Preceding(distance(ast)?),
+            AstBound::Following(ast) => WindowFrameBound::Following(distance(ast)?),
+        })
+    }
+
+    /// A function that needs OVER.
+    pub(crate) fn window_call(
+        &self,
+        name: &str,
+        args: Vec<Bound>,
+        over: Over,
+    ) -> Result<Bound, QueryError> {
+        let missing = || self.no_function(name, &args);
+        let first = args.first().cloned();
+        let (fun, data_type, arrow, exprs) = match (name, args.len()) {
+            ("row_number", 0) => (
+                df::row_number::row_number_udwf(),
+                DataType::BigInt,
+                None,
+                vec![],
+            ),
+            ("rank", 0) => (df::rank::rank_udwf(), DataType::BigInt, None, vec![]),
+            ("dense_rank", 0) => (df::rank::dense_rank_udwf(), DataType::BigInt, None, vec![]),
+            ("percent_rank", 0) => (
+                df::rank::percent_rank_udwf(),
+                DataType::Double,
+                None,
+                vec![],
+            ),
+            ("cume_dist", 0) => (
+                df::cume_dist::cume_dist_udwf(),
+                DataType::Double,
+                None,
+                vec![],
+            ),
+            ("ntile", 1) => {
+                let count = self.cast(args[0].clone(), &DataType::BigInt, CastContext::Implicit)?;
+                (
+                    df::ntile::ntile_udwf(),
+                    DataType::BigInt,
+                    None,
+                    vec![count.expr],
+                )
+            }
+            ("lag" | "lead", 1..=3) => {
+                let value = self.default_type(args[0].clone())?;
+                let mut exprs = vec![value.expr.clone()];
+                if let Some(offset) = args.get(1) {
+                    exprs.push(
+                        self.cast(offset.clone(), &DataType::BigInt, CastContext::Implicit)?
+                            .expr,
+                    );
+                }
+                if let Some(default) = args.get(2) {
+                    let default =
+                        self.cast(default.clone(), &value.data_type, CastContext::Implicit)?;
+                    exprs.push(
+                        self.force(default, &value.data_type, value.arrow.clone())
+                            .expr,
+                    );
+                }
+                let udwf = if name == "lag" {
+                    df::lead_lag::lag_udwf()
+                } else {
+                    df::lead_lag::lead_udwf()
+                };
+                (udwf, value.data_type, Some(value.arrow), exprs)
+            }
+            ("nth_value", 2) => {
+                let value = self.default_type(args[0].clone())?;
+                let n = self.cast(args[1].clone(), &DataType::BigInt, CastContext::Implicit)?;
+                let exprs = vec![value.expr, n.expr];
+                (
+                    df::nth_value::nth_value_udwf(),
+                    value.data_type,
+                    Some(value.arrow),
+                    exprs,
+                )
+            }
+            _ => return Err(missing()),
+        };
+        let _ = first;
+        let window = Expr::WindowFunction(Box::new(WindowFunction {
+            fun: WindowFunctionDefinition::WindowUDF(fun),
+            params: params(exprs, over, None, false),
+        }));
+        // DataFusion ranks with UInt64.
+        if arrow.is_none() && data_type == DataType::BigInt {
+            let cast = datafusion::logical_expr::Cast::new(
+                Box::new(window),
+                arrow::datatypes::DataType::Int64,
+            );
+            return Ok(Bound::of(Expr::Cast(cast), DataType::BigInt));
+        }
+        Ok(match arrow {
+            Some(arrow) => Bound::new(window, data_type, arrow),
+            None => Bound::of(window, data_type),
+        })
+    }
+
+    /// An aggregate's call as a call over a window: every aggregate inside of the bound expression gets the window.
+    pub(crate) fn aggregate_over(&self, bound: Bound, over: &Over) -> Result<Bound, QueryError> {
+        let done = bound.expr.transform_down(|expr| {
+            let Expr::AggregateFunction(AggregateFunction { func, params: p }) = expr else {
+                return Ok(Transformed::no(expr));
+            };
+            let window = Expr::WindowFunction(Box::new(WindowFunction {
+                fun: WindowFunctionDefinition::AggregateUDF(func),
+                params: params(p.args, over.clone(), p.filter, p.distinct),
+            }));
+            Ok(Transformed::new(window, true, TreeNodeRecursion::Jump))
+        })?;
+        Ok(Bound {
+            expr: done.data,
+            ..bound
+        })
+    }
+}
+
+fn params(
+    args: Vec<Expr>,
+    over: Over,
+    filter: Option<Box<Expr>>,
+    distinct: bool,
+) -> WindowFunctionParams {
+    WindowFunctionParams {
+        args,
+        partition_by: over.partition_by,
+        order_by: over.order_by,
+        window_frame: over.frame,
+        filter,
+        null_treatment: None,
+        distinct,
+    }
+}

@@ -1,0 +1,95 @@
+//! Everything of the catalog that a statement names, fetched once before binding, views included.
+
+use std::collections::HashMap;
+
+use datafusion::sql::sqlparser::ast::{Query, Statement};
+
+use crate::error::QueryError;
+use crate::names::{self, Mentions};
+use crate::parse;
+use crate::relation::{Relation, RelationData, Relations, SqlFunction};
+
+/// A relation's name as written: the schema, if any, and the name.
+pub(crate) type Key = (Option<String>, String);
+
+/// What the statement may refer to.
+#[derive(Default)]
+pub(crate) struct Catalog {
+    relations: HashMap<Key, Relation>,
+    views: HashMap<Key, Query>,
+    functions: HashMap<Key, Vec<SqlFunction>>,
+    object_ids: HashMap<String, i32>,
+}
+
+impl Catalog {
+    /// Fetches what the statement mentions, and what its views mention, each once.
+    pub(crate) async fn load(
+        statement: &Statement,
+        relations: &dyn Relations,
+    ) -> Result<Self, QueryError> {
+        let mut catalog = Self::default();
+        let mut pending = vec![names::mentions(statement)];
+        while let Some(mentions) = pending.pop() {
+            catalog.fetch(mentions, relations, &mut pending).await?;
+        }
+        Ok(catalog)
+    }
+
+    async fn fetch(
+        &mut self,
+        mentions: Mentions,
+        relations: &dyn Relations,
+        pending: &mut Vec<Mentions>,
+    ) -> Result<(), QueryError> {
+        for key in mentions.relations {
+            if self.relations.contains_key(&key) {
+                continue;
+            }
+            let Some(relation) = relations.relation(key.0.as_deref(), &key.1).await? else {
+                continue;
+            };
+            if let RelationData::View { sql, .. } = &relation.data {
+                let query = parse::query(sql)?;
+                pending.push(names::mentions_of_query(&query));
+                self.views.insert(key.clone(), query);
+            }
+            self.relations.insert(key, relation);
+        }
+        for key in mentions.functions {
+            if self.functions.contains_key(&key) {
+                continue;
+            }
+            let found = relations.functions(key.0.as_deref(), &key.1).await?;
+            for function in &found {
+                pending.push(names::mentions_of_query(&parse::query(&function.body)?));
+            }
+            self.functions.insert(key, found);
+        }
+        for name in mentions.object_names {
+            let (schema, table) = match name.rsplit_once('.') {
+                Some((schema, table)) => (Some(schema.trim_matches('"')), table.trim_matches('"')),
+                None => (None, name.trim_matches('"')),
+            };
+            if let Some(id) = relations.object_id(schema, table).await? {
+                self.object_ids.insert(name, id);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn relation(&self, key: &Key) -> Option<&Relation> {
+        self.relations.get(key)
+    }
+
+    pub(crate) fn view(&self, key: &Key) -> Option<&Query> {
+        self.views.get(key)
+    }
+
+    pub(crate) fn functions(&self, key: &Key) -> &[SqlFunction] {
+        self.functions.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn object_id(&self, name: &str) -> Option<i32> {
+        self.object_ids.get(name).copied()
+    }
+}

@@ -1,0 +1,587 @@
+//! Lists, rows and maps; comparisons that Arrow has no kernel for.
+
+use std::cmp::Ordering;
+
+use arrow::datatypes::{DataType as ArrowType, Field, Fields};
+use chrono_tz::Tz;
+use datafusion::logical_expr::expr::Unnest;
+use datafusion::logical_expr::{Expr, Operator as PlanOperator, Volatility};
+use rwt_sql::DataType;
+
+use crate::bind::{Bound, Comparison};
+use crate::error::QueryError;
+use crate::kernel::Kernel;
+use crate::kernel::cast::{field as field_type, list_item};
+use crate::kernel::datetime::{add_interval, add_interval_zoned};
+use crate::text::{self, Style};
+use crate::types::{arrow_type, item_field, struct_fields};
+use crate::value::Value;
+
+const PURE: Volatility = Volatility::Immutable;
+
+/// Order of two values of one type; `None` if either is NULL.
+pub(crate) fn order(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
+    Some(match (a, b) {
+        (Value::Null, _) | (_, Value::Null) => return None,
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+        (Value::Float(a), Value::Float(b)) => match (a.is_nan(), b.is_nan()) {
+            (true, true) => Ordering::Equal,
+            (true, false) => Ordering::Greater,
+            (false, true) => Ordering::Less,
+            _ => a.partial_cmp(b).unwrap_or(Ordering::Equal),
+        },
+        (Value::Decimal(a), Value::Decimal(b)) => a.cmp(b),
+        (Value::Text(a), Value::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
+        (Value::Bytes(a), Value::Bytes(b)) => a.cmp(b),
+        (Value::Interval(a), Value::Interval(b)) => a.total_micros().cmp(&b.total_micros()),
+        (Value::List(a), Value::List(b)) | (Value::Struct(a), Value::Struct(b)) => {
+            for (a, b) in a.iter().zip(b) {
+                match order(a, b) {
+                    Some(Ordering::Equal) => {}
+                    Some(other) => return Some(other),
+                    // NULLs are equal to one another and larger than anything.
+                    None => match (a.is_null(), b.is_null()) {
+                        (true, true) => {}
+                        (true, false) => return Some(Ordering::Greater),
+                        _ => return Some(Ordering::Less),
+                    },
+                }
+            }
+            a.len().cmp(&b.len())
+        }
+        (a, b) => a.int().cmp(&b.int()),
+    })
+}
+
+/// A comparison of intervals or rows.
+pub(crate) fn compare(op: PlanOperator, left: Bound, right: Bound) -> Expr {
+    let distinct = matches!(
+        op,
+        PlanOperator::IsDistinctFrom | PlanOperator::IsNotDistinctFrom
+    );
+    let args = vec![left.expr, right.expr];
+    Kernel::rowwise(
+        "compare",
+        op.to_string(),
+        ArrowType::Boolean,
+        PURE,
+        !distinct,
+        args,
+        move |a| {
+            let found = order(&a[0], &a[1]);
+            if distinct {
+                let same = found == Some(Ordering::Equal) || a[0].is_null() && a[1].is_null();
+                return Ok(Value::Bool(same == (op == PlanOperator::IsNotDistinctFrom)));
+            }
+            Ok(found.map_or(Value::Null, |ordering| {
+                Value::Bool(match op {
+                    PlanOperator::Eq => ordering.is_eq(),
+                    PlanOperator::NotEq => ordering.is_ne(),
+                    PlanOperator::Lt => ordering.is_lt(),
+                    PlanOperator::LtEq => ordering.is_le(),
+                    PlanOperator::Gt => ordering.is_gt(),
+                    _ => ordering.is_ge(),
+                })
+            }))
+        },
+    )
+}
+
+/// `greatest` and `least`: NULLs are left out.
+pub(crate) fn extreme(greatest: bool, args: Vec<Expr>, arrow: &ArrowType) -> Expr {
+    let name = if greatest { "greatest" } else { "least" };
+    Kernel::rowwise(name, "", arrow.clone(), PURE, false, args, move |a| {
+        let mut best = Value::Null;
+        for value in a {
+            let wanted = if greatest {
+                Ordering::Greater
+            } else {
+                Ordering::Less
+            };
+            if best.is_null() || order(value, &best) == Some(wanted) {
+                best = value.clone();
+            }
+        }
+        Ok(best)
+    })
+}
+
+/// `ROW(…)`
+pub(crate) fn row(fields: Vec<(String, Bound)>) -> Bound {
+    let arrow = ArrowType::Struct(struct_fields(
+        fields
+            .iter()
+            .map(|(name, bound)| (name.as_str(), bound.arrow.clone())),
+    ));
+    let types = fields
+        .iter()
+        .map(|(name, bound)| (name.clone(), bound.data_type.clone()))
+        .collect();
+    let args = fields.into_iter().map(|(_, bound)| bound.expr).collect();
+    let expr = Kernel::rowwise("row", "", arrow.clone(), PURE, false, args, |a| {
+        Ok(Value::Struct(a.to_vec()))
+    });
+    Bound::new(expr, DataType::Struct(types), arrow)
+}
+
+/// `ARRAY[…]` of values of one type.
+pub(crate) fn array(items: Vec<Expr>, item: &DataType, arrow: &ArrowType) -> Bound {
+    let list = ArrowType::List(item_field(arrow.clone()));
+    let expr = Kernel::rowwise("array", "", list.clone(), PURE, false, items, |a| {
+        Ok(Value::List(a.to_vec()))
+    });
+    Bound::new(expr, DataType::List(Box::new(item.clone())), list)
+}
+
+/// A field of a row by its place.
+pub(crate) fn field(value: Bound, index: usize) -> Bound {
+    let DataType::Struct(fields) = &value.data_type else {
+        return value;
+    };
+    let inner = field_type(&fields[index].1, &value.arrow, index);
+    let expr = Kernel::rowwise(
+        "field",
+        index.to_string(),
+        inner.arrow.clone(),
+        PURE,
+        true,
+        vec![value.expr],
+        move |a| Ok(a[0].list().get(index).cloned().unwrap_or(Value::Null)),
+    );
+    Bound::new(expr, inner.data_type, inner.arrow)
+}
+
+/// `list[n]`, counted from one; NULL outside.
+pub(crate) fn item(value: Bound, index: Expr) -> Bound {
+    let DataType::List(item) = &value.data_type else {
+        return value;
+    };
+    let inner = list_item(item, &value.arrow);
+    let args = vec![value.expr, index];
+    let expr = Kernel::rowwise(
+        "array_access",
+        "",
+        inner.arrow.clone(),
+        PURE,
+        true,
+        args,
+        |a| {
+            let at = usize::try_from(a[1].int() - 1).ok();
+            Ok(at
+                .and_then(|i| a[0].list().get(i).cloned())
+                .unwrap_or(Value::Null))
+        },
+    );
+    Bound::new(expr, inner.data_type, inner.arrow)
+}
+
+/// `x = ANY (list)` and `x = ALL (list)`.
+pub(crate) fn any_all(op: Comparison, value: Bound, list: Bound, all: bool) -> Expr {
+    let args = vec![value.expr, list.expr];
+    let variant = format!("{op:?} {all}");
+    Kernel::rowwise(
+        "any_all",
+        variant,
+        ArrowType::Boolean,
+        PURE,
+        true,
+        args,
+        move |a| {
+            let mut unknown = false;
+            for item in a[1].list() {
+                match order(&a[0], item).map(|found| op.holds(found)) {
+                    Some(holds) if holds != all => return Ok(Value::Bool(!all)),
+                    Some(_) => {}
+                    None => unknown = true,
+                }
+            }
+            Ok(if unknown {
+                Value::Null
+            } else {
+                Value::Bool(all)
+            })
+        },
+    )
+}
+
+/// `a @> b` of lists.
+pub(crate) fn contains_all(outer: Expr, inner: Expr) -> Expr {
+    Kernel::rowwise(
+        "array_contains",
+        "",
+        ArrowType::Boolean,
+        PURE,
+        true,
+        vec![outer, inner],
+        |a| {
+            let holds = |item: &Value<'_>| {
+                a[0].list()
+                    .iter()
+                    .any(|o| order(o, item) == Some(Ordering::Equal))
+            };
+            Ok(Value::Bool(a[1].list().iter().all(holds)))
+        },
+    )
+}
+
+/// `array_cat` and `||` of lists.
+pub(crate) fn concatenate(args: Vec<Expr>, arrow: ArrowType) -> Expr {
+    Kernel::rowwise("array_cat", "", arrow, PURE, false, args, |a| {
+        if a.iter().all(Value::is_null) {
+            return Ok(Value::Null);
+        }
+        Ok(Value::List(
+            a.iter().flat_map(|v| v.list().iter().cloned()).collect(),
+        ))
+    })
+}
+
+/// Functions of a list and an item of it.
+pub(crate) fn with_item(name: &str, list: Bound, item: Bound) -> Bound {
+    let (data_type, arrow) = match name {
+        "array_position" => (DataType::Integer, ArrowType::Int32),
+        "array_contains" => (DataType::Boolean, ArrowType::Boolean),
+        _ => (list.data_type, list.arrow),
+    };
+    let kind = name.to_owned();
+    let expr = Kernel::rowwise(
+        name,
+        "",
+        arrow.clone(),
+        PURE,
+        false,
+        vec![list.expr, item.expr],
+        move |a| {
+            let items = a[0].list();
+            let same = |v: &Value<'_>| {
+                order(v, &a[1]) == Some(Ordering::Equal) || v.is_null() && a[1].is_null()
+            };
+            Ok(match kind.as_str() {
+                "array_append" => {
+                    Value::List(items.iter().cloned().chain([a[1].clone()]).collect())
+                }
+                "array_prepend" => Value::List(
+                    [a[1].clone()]
+                        .into_iter()
+                        .chain(items.iter().cloned())
+                        .collect(),
+                ),
+                _ if a[0].is_null() => Value::Null,
+                "array_remove" => Value::List(items.iter().filter(|v| !same(v)).cloned().collect()),
+                "array_contains" => Value::Bool(items.iter().any(same)),
+                _ => items
+                    .iter()
+                    .position(same)
+                    .and_then(|i| i64::try_from(i + 1).ok())
+                    .map_or(Value::Null, Value::Int),
+            })
+        },
+    );
+    Bound::new(expr, data_type, arrow)
+}
+
+/// Functions of a list alone (`array_length` may have a dimension).
+pub(crate) fn function(
+    name: &str,
+    value: Bound,
+    dimension: Option<Expr>,
+) -> Result<Bound, QueryError> {
+    let DataType::List(item) = value.data_type.clone() else {
+        return Err(QueryError::Internal(format!("{name} of no list")));
+    };
+    let inner = list_item(&item, &value.arrow);
+    let (data_type, arrow) = match name {
+        "array_length" | "cardinality" => (DataType::Integer, ArrowType::Int32),
+        "array_distinct" | "array_sort" => (value.data_type.clone(), value.arrow.clone()),
+        "array_sum" if !crate::types::is_number(&item) => {
+            return Err(QueryError::Bind(format!(
+                "function array_sum({}) does not exist",
+                value.data_type
+            )));
+        }
+        "array_sum" if matches!(*item, DataType::SmallInt | DataType::Integer) => {
+            (DataType::BigInt, ArrowType::Int64)
+        }
+        _ => (inner.data_type, inner.arrow),
+    };
+    let kind = name.to_owned();
+    let args: Vec<Expr> = [value.expr].into_iter().chain(dimension).collect();
+    let expr = Kernel::rowwise(name, "", arrow.clone(), PURE, true, args, move |a| {
+        let items = a[0].list();
+        let by_value = |a: &&Value<'_>, b: &&Value<'_>| {
+            order(a, b).unwrap_or_else(|| a.is_null().cmp(&b.is_null()))
+        };
+        let known = || items.iter().filter(|v| !v.is_null());
+        Ok(match kind.as_str() {
+            "array_length" if items.is_empty() && a.len() > 1 => Value::Null,
+            "array_length" if a.get(1).is_some_and(|d| d.int() != 1) => Value::Null,
+            "array_length" | "cardinality" => {
+                Value::Int(i64::try_from(items.len()).unwrap_or(i64::MAX))
+            }
+            "array_distinct" => {
+                let mut out: Vec<Value<'_>> = Vec::new();
+                for item in items {
+                    if !out.contains(item) {
+                        out.push(item.clone());
+                    }
+                }
+                Value::List(out)
+            }
+            "array_sort" => {
+                let mut out: Vec<&Value<'_>> = items.iter().collect();
+                out.sort_by(by_value);
+                Value::List(out.into_iter().cloned().collect())
+            }
+            "array_max" => known().max_by(by_value).cloned().unwrap_or(Value::Null),
+            "array_min" => known().min_by(by_value).cloned().unwrap_or(Value::Null),
+            _ => {
+                let mut sum = Value::Null;
+                for item in known() {
+                    sum = match (&sum, item) {
+                        (Value::Null, item) => item.clone(),
+                        (Value::Float(a), Value::Float(b)) => Value::Float(a + b),
+                        (Value::Decimal(a), Value::Decimal(b)) => {
+                            Value::Decimal(a.checked_add(*b).ok_or_else(QueryError::out_of_range)?)
+                        }
+                        (a, b) => Value::Int(
+                            a.int()
+                                .checked_add(b.int())
+                                .ok_or_else(QueryError::out_of_range)?,
+                        ),
+                    };
+                }
+                sum
+            }
+        })
+    });
+    Ok(Bound::new(expr, data_type, arrow))
+}
+
+/// `array_to_string(list, separator [, text of NULL])`
+pub(crate) fn to_text(value: Bound, texts: Vec<Expr>, style: Style) -> Expr {
+    let DataType::List(item) = &value.data_type else {
+        return value.expr;
+    };
+    let inner = list_item(item, &value.arrow);
+    let args = [value.expr].into_iter().chain(texts).collect();
+    Kernel::rowwise(
+        "array_to_string",
+        "",
+        ArrowType::Utf8,
+        PURE,
+        false,
+        args,
+        move |a| {
+            if a[0].is_null() || a[1].is_null() {
+                return Ok(Value::Null);
+            }
+            let null = a.get(2).filter(|v| !v.is_null());
+            let parts: Vec<String> = a[0]
+                .list()
+                .iter()
+                .filter_map(|v| match (v, null) {
+                    (Value::Null, None) => None,
+                    (Value::Null, Some(null)) => Some(null.str().to_owned()),
+                    (v, _) => Some(text::of(v, &inner.data_type, &inner.arrow, style)),
+                })
+                .collect();
+            Ok(Value::text(parts.join(a[1].str())))
+        },
+    )
+}
+
+/// `generate_series` (with its end) and `range` (without), as a set of rows.
+pub(crate) fn series(args: Vec<Bound>, item: DataType, open: bool, zone: Tz) -> Bound {
+    let item_arrow = args
+        .iter()
+        .map(|a| a.arrow.clone())
+        .filter(|a| !matches!(a, ArrowType::Interval(_)))
+        .reduce(|a, b| crate::bind::wider_arrow(&a, &b))
+        .unwrap_or_else(|| arrow_type(&item));
+    let list = ArrowType::List(item_field(item_arrow.clone()));
+    let zoned = item == DataType::Timestamptz;
+    let exprs = args.into_iter().map(|a| a.expr).collect();
+    let expr = Kernel::rowwise(
+        "generate_series",
+        format!("{open}@{zone}"),
+        list,
+        PURE,
+        true,
+        exprs,
+        move |a| {
+            const LIMIT: usize = 50_000_000;
+            let mut out = Vec::new();
+            let zero_step = || QueryError::parameter("step", "step size cannot equal zero");
+            let mut current = a[0].clone();
+            let up = match a.get(2) {
+                None => true,
+                Some(Value::Interval(by)) if by.total_micros() == 0 => return Err(zero_step()),
+                Some(Value::Interval(by)) => by.total_micros() > 0,
+                Some(Value::Decimal(by)) if by.is_zero() => return Err(zero_step()),
+                Some(Value::Decimal(by)) => by.is_sign_positive(),
+                Some(by) if by.int() == 0 => return Err(zero_step()),
+                Some(by) => by.int() > 0,
+            };
+            loop {
+                let inside = match order(&current, &a[1]) {
+                    Some(Ordering::Equal) => !open,
+                    Some(Ordering::Less) => up,
+                    Some(Ordering::Greater) => !up,
+                    None => false,
+                };
+                if !inside {
+                    return Ok(Value::List(out));
+                }
+                if out.len() >= LIMIT {
+                    return Err(QueryError::Memory(format!(
+                        "a series of more than {LIMIT} values"
+                    )));
+                }
+                let next = match (&current, a.get(2)) {
+                    (Value::Decimal(v), step) => {
+                        let step = step.map_or(rust_decimal::Decimal::ONE, Value::decimal);
+                        v.checked_add(step).map(Value::Decimal)
+                    }
+                    (Value::Timestamp(v), Some(Value::Interval(by))) => {
+                        Some(Value::Timestamp(if zoned {
+                            add_interval_zoned(*v, *by, zone)?
+                        } else {
+                            add_interval(*v, *by)?
+                        }))
+                    }
+                    (v, step) => v
+                        .int()
+                        .checked_add(step.map_or(1, Value::int))
+                        .map(Value::Int),
+                };
+                out.push(current);
+                match next {
+                    Some(next) => current = next,
+                    None => return Ok(Value::List(out)),
+                }
+            }
+        },
+    );
+    Bound::new(Expr::Unnest(Unnest::new(expr)), item, item_arrow)
+}
+
+fn map_arrow(key: ArrowType, value: ArrowType) -> ArrowType {
+    let entries = ArrowType::Struct(Fields::from(vec![
+        Field::new("key", key, false),
+        Field::new("value", value, true),
+    ]));
+    ArrowType::Map(Field::new("entries", entries, false).into(), false)
+}
+
+/// `MAP {key: value, …}`
+pub(crate) fn map(
+    keys: Vec<Bound>,
+    (key_type, key_arrow): (DataType, ArrowType),
+    values: Vec<Bound>,
+    (value_type, value_arrow): (DataType, ArrowType),
+) -> Bound {
+    let arrow = map_arrow(key_arrow, value_arrow);
+    let count = keys.len();
+    let args = keys.into_iter().chain(values).map(|b| b.expr).collect();
+    let expr = Kernel::rowwise("map", "", arrow.clone(), PURE, false, args, move |a| {
+        Ok(Value::Map(
+            a[..count]
+                .iter()
+                .cloned()
+                .zip(a[count..].iter().cloned())
+                .collect(),
+        ))
+    });
+    Bound::new(
+        expr,
+        DataType::Map(Box::new(key_type), Box::new(value_type)),
+        arrow,
+    )
+}
+
+/// `map['key']`
+pub(crate) fn map_item(value: Bound, key: Expr) -> Bound {
+    let DataType::Map(_, item) = value.data_type.clone() else {
+        return value;
+    };
+    let arrow = arrow_type(&item);
+    let expr = Kernel::rowwise(
+        "map_access",
+        "",
+        arrow.clone(),
+        PURE,
+        true,
+        vec![value.expr, key],
+        |a| {
+            let Value::Map(entries) = &a[0] else {
+                return Ok(Value::Null);
+            };
+            let found = entries
+                .iter()
+                .find(|(key, _)| order(key, &a[1]) == Some(Ordering::Equal));
+            Ok(found.map_or(Value::Null, |(_, value)| value.clone()))
+        },
+    );
+    Bound::new(expr, *item, arrow)
+}
+
+/// `map_from_entries`, `map_keys`, `map_values`; `None` for a wrong argument.
+pub(crate) fn map_function(name: &str, value: Bound) -> Option<Bound> {
+    let (data_type, arrow) = match (name, &value.data_type) {
+        ("map_from_entries", DataType::List(row)) => {
+            let DataType::Struct(fields) = row.as_ref() else {
+                return None;
+            };
+            let [(_, key), (_, item)] = fields.as_slice() else {
+                return None;
+            };
+            let entry = list_item(row, &value.arrow);
+            let (key_type, item_type) = (
+                field_type(key, &entry.arrow, 0),
+                field_type(item, &entry.arrow, 1),
+            );
+            (
+                DataType::Map(Box::new(key.clone()), Box::new(item.clone())),
+                map_arrow(key_type.arrow, item_type.arrow),
+            )
+        }
+        ("map_keys", DataType::Map(key, _)) => (
+            DataType::List(key.clone()),
+            ArrowType::List(item_field(arrow_type(key))),
+        ),
+        ("map_values", DataType::Map(_, item)) => (
+            DataType::List(item.clone()),
+            ArrowType::List(item_field(arrow_type(item))),
+        ),
+        _ => return None,
+    };
+    let kind = name.to_owned();
+    let expr = Kernel::rowwise(
+        name,
+        "",
+        arrow.clone(),
+        PURE,
+        true,
+        vec![value.expr],
+        move |a| {
+            Ok(match (&a[0], kind.as_str()) {
+                (Value::Map(entries), "map_keys") => {
+                    Value::List(entries.iter().map(|(k, _)| k.clone()).collect())
+                }
+                (Value::Map(entries), _) => {
+                    Value::List(entries.iter().map(|(_, v)| v.clone()).collect())
+                }
+                (list, _) => Value::Map(
+                    list.list()
+                        .iter()
+                        .filter_map(|row| match row.list() {
+                            [key, value] => Some((key.clone(), value.clone())),
+                            _ => None,
+                        })
+                        .collect(),
+                ),
+            })
+        },
+    );
+    Some(Bound::new(expr, data_type, arrow))
+}

@@ -1,0 +1,222 @@
+//! Functions on numerics and doubles, and the last step of aggregates that need arithmetic.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::datatypes::DataType as ArrowType;
+use datafusion::logical_expr::{Expr, Volatility};
+use rust_decimal::{Decimal, MathematicalOps, RoundingStrategy};
+
+use crate::error::QueryError;
+use crate::kernel::Kernel;
+use crate::kernel::arithmetic::{Operator, numeric_value};
+use crate::value::Value;
+
+/// Half away from zero; a negative number of digits rounds before the point.
+pub(crate) fn round(value: Decimal, digits: i64) -> Option<Decimal> {
+    let half_away = RoundingStrategy::MidpointAwayFromZero;
+    match u32::try_from(digits) {
+        Ok(digits) => Some(value.round_dp_with_strategy(digits.min(28), half_away)),
+        Err(_) => {
+            let factor = Decimal::from_i128_with_scale(
+                10_i128.checked_pow(u32::try_from(-digits).ok()?)?,
+                0,
+            );
+            (value / factor)
+                .round_dp_with_strategy(0, half_away)
+                .checked_mul(factor)
+        }
+    }
+}
+
+/// `round(numeric, digits)`
+pub(crate) fn round_digits(value: Expr, digits: Expr, returns: ArrowType) -> Expr {
+    Kernel::rowwise(
+        "round_digit",
+        "",
+        returns,
+        Volatility::Immutable,
+        true,
+        vec![value, digits],
+        |a| {
+            round(a[0].decimal(), a[1].int())
+                .map(Value::Decimal)
+                .ok_or_else(QueryError::out_of_range)
+        },
+    )
+}
+
+/// `round`, `ceil`, `floor`, `trunc`, `abs`, `sign` of a numeric.
+pub(crate) fn numeric_function(name: &str, value: Expr, returns: ArrowType) -> Expr {
+    let kind = name.to_owned();
+    Kernel::rowwise(
+        name,
+        "numeric",
+        returns,
+        Volatility::Immutable,
+        true,
+        vec![value],
+        move |a| {
+            let value = a[0].decimal();
+            Ok(Value::Decimal(match kind.as_str() {
+                "abs" => value.abs(),
+                "ceil" => value.ceil(),
+                "floor" => value.floor(),
+                "trunc" => value.trunc(),
+                "sign" if value.is_zero() => Decimal::ZERO,
+                "sign" => Decimal::from(if value.is_sign_negative() { -1 } else { 1 }),
+                _ => value.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero),
+            }))
+        },
+    )
+}
+
+/// `sign` of a double.
+pub(crate) fn double_function(name: &str, value: Expr) -> Expr {
+    Kernel::rowwise(
+        name,
+        "double",
+        ArrowType::Float64,
+        Volatility::Immutable,
+        true,
+        vec![value],
+        |a| {
+            let value = a[0].float();
+            Ok(Value::Float(if value == 0.0 {
+                0.0
+            } else {
+                value.signum()
+            }))
+        },
+    )
+}
+
+/// Variance or deviation from the sum, the sum of squares and the count.
+pub(crate) fn deviation(
+    name: &str,
+    digits: i8,
+    sum: Expr,
+    squares: Expr,
+    count: Expr,
+    returns: ArrowType,
+) -> Expr {
+    let kind = name.to_owned();
+    let variant = format!("{digits}");
+    Kernel::rowwise(
+        name,
+        variant,
+        returns,
+        Volatility::Immutable,
+        false,
+        vec![sum, squares, count],
+        move |a| {
+            let count = a[2].int();
+            let sample = kind.ends_with("samp");
+            if count == 0 || sample && count == 1 {
+                return Ok(Value::Null);
+            }
+            let (sum, squares, n) = (a[0].decimal(), a[1].decimal(), Decimal::from(count));
+            let square = numeric_value(Operator::Multiply, sum, sum)?;
+            let mean = numeric_value(Operator::Divide, square, n)?;
+            let rest = numeric_value(Operator::Subtract, squares, mean)?.max(Decimal::ZERO);
+            let divisor = if sample { n - Decimal::ONE } else { n };
+            let variance = numeric_value(Operator::Divide, rest, divisor)?;
+            if kind.starts_with("var") {
+                return Ok(Value::Decimal(variance));
+            }
+            variance
+                .sqrt()
+                .map(Value::Decimal)
+                .ok_or_else(QueryError::out_of_range)
+        },
+    )
+}
+
+/// `percentile_cont`, `percentile_disc` and `mode` of a sorted list.
+pub(crate) fn ordered_set(name: &str, list: Expr, fraction: Expr, returns: ArrowType) -> Expr {
+    let kind = name.to_owned();
+    Kernel::rowwise(
+        name,
+        "",
+        returns,
+        Volatility::Immutable,
+        true,
+        vec![list, fraction],
+        move |a| {
+            let items = a[0].list();
+            let fraction = a[1].float();
+            if !(0.0..=1.0).contains(&fraction) {
+                return Err(QueryError::parameter(
+                    "fraction",
+                    "percentile value must be between 0 and 1",
+                ));
+            }
+            let Some(last) = items.len().checked_sub(1) else {
+                return Ok(Value::Null);
+            };
+            Ok(match kind.as_str() {
+                "percentile_cont" => {
+                    let place = fraction * last as f64;
+                    let (low, high) = (place.floor() as usize, place.ceil() as usize);
+                    let (a, b) = (items[low].float(), items[high].float());
+                    Value::Float(a + (b - a) * (place - place.floor()))
+                }
+                "percentile_disc" => {
+                    let place = (fraction * items.len() as f64).ceil() as usize;
+                    items[place.saturating_sub(1)].clone()
+                }
+                _ => {
+                    let (mut best, mut best_count, mut count) = (0, 0, 0);
+                    for i in 0..items.len() {
+                        count = if i > 0 && items[i] == items[i - 1] {
+                            count + 1
+                        } else {
+                            1
+                        };
+                        if count > best_count {
+                            (best, best_count) = (i, count);
+                        }
+                    }
+                    items[best].clone()
+                }
+            })
+        },
+    )
+}
+
+/// A number in [0, 1). Not for secrets.
+pub(crate) fn random() -> f64 {
+    static STATE: AtomicU64 = AtomicU64::new(0);
+    let step = 0x9E37_79B9_7F4A_7C15;
+    let seed = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.as_nanos() as u64);
+    let mut z = STATE.fetch_add(step, Ordering::Relaxed).wrapping_add(seed);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_is_half_away_from_zero() {
+        let rounded = |text: &str, digits| {
+            round(text.parse().unwrap(), digits)
+                .unwrap()
+                .normalize()
+                .to_string()
+        };
+        assert_eq!(rounded("1.005", 2), "1.01");
+        assert_eq!(rounded("0.125", 2), "0.13");
+        assert_eq!(rounded("-2.5", 0), "-3");
+        assert_eq!(rounded("1234.567", -2), "1200");
+    }
+
+    #[test]
+    fn random_numbers_differ() {
+        assert!((0.0..1.0).contains(&random()));
+        assert_ne!(random().to_bits(), random().to_bits());
+    }
+}

@@ -1,0 +1,77 @@
+//! SQL text to sqlparser's tree, with RisingWave's shape of syntax errors.
+
+use datafusion::sql::sqlparser::ast::{Query, Statement};
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+
+use crate::error::QueryError;
+
+const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
+
+/// One statement.
+pub(crate) fn statement(sql: &str) -> Result<Statement, QueryError> {
+    let mut statements = Parser::parse_sql(&DIALECT, sql).map_err(|error| syntax(sql, error))?;
+    match statements.len() {
+        1 => Ok(statements.remove(0)),
+        0 => Err(QueryError::Syntax(
+            "expected a statement, found: end of input".into(),
+        )),
+        _ => Err(QueryError::Syntax(
+            "expected one statement, found several".into(),
+        )),
+    }
+}
+
+/// One query.
+pub(crate) fn query(sql: &str) -> Result<Query, QueryError> {
+    match statement(sql)? {
+        Statement::Query(query) => Ok(*query),
+        other => Err(QueryError::Syntax(format!(
+            "expected SELECT, found: {other}"
+        ))),
+    }
+}
+
+fn syntax(sql: &str, error: ParserError) -> QueryError {
+    let message = match error {
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => message,
+        ParserError::RecursionLimitExceeded => "the statement is nested too deeply".into(),
+    };
+    let lower_first = |text: &str| {
+        let mut chars = text.chars();
+        chars
+            .next()
+            .map(|first| first.to_lowercase().collect::<String>() + chars.as_str())
+            .unwrap_or_default()
+    };
+    let Some((text, line, column)) = position(&message) else {
+        return QueryError::Syntax(lower_first(&message));
+    };
+    let Some(source) = sql.lines().nth(line.saturating_sub(1)) else {
+        return QueryError::Syntax(lower_first(text));
+    };
+    let prefix = format!("LINE {line}: ");
+    let caret = " ".repeat(prefix.len() + column.saturating_sub(1));
+    QueryError::Syntax(format!("{}\n{prefix}{source}\n{caret}^", lower_first(text)))
+}
+
+/// Splits `… at Line: 1, Column: 8` off a message.
+fn position(message: &str) -> Option<(&str, usize, usize)> {
+    let (text, place) = message.rsplit_once(" at Line: ")?;
+    let (line, column) = place.split_once(", Column: ")?;
+    let column = column.trim_end_matches(|c: char| !c.is_ascii_digit());
+    Some((text, line.trim().parse().ok()?, column.trim().parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn syntax_errors_show_the_line() {
+        let error = statement("SELECT 1,, 2").unwrap_err().to_string();
+        assert!(error.starts_with("sql parser error: "), "{error}");
+        assert!(error.contains("LINE 1: SELECT 1,, 2\n"), "{error}");
+        assert!(error.ends_with('^'), "{error}");
+    }
+}

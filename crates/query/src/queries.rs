@@ -1,0 +1,111 @@
+//! The entry: plans statements over a catalog.
+
+use std::sync::Arc;
+
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::sqlparser::ast::Statement;
+use rwt_sql::{DataType, Ident, ObjectName};
+
+use crate::bind::Binder;
+use crate::catalog::Catalog;
+use crate::error::QueryError;
+use crate::plan::Plan;
+use crate::relation::{Relations, Settings};
+use crate::{names, parse};
+
+/// How queries use the machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Memory that all running queries share, in bytes. One that needs more fails, the others go on.
+    pub memory: usize,
+    /// Threads of one query.
+    pub partitions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            memory: 2 << 30,
+            partitions: cores.clamp(1, 2),
+        }
+    }
+}
+
+/// Plans and runs queries. Cheap to clone; one per engine.
+#[derive(Clone)]
+pub struct Queries {
+    pub(crate) context: SessionContext,
+}
+
+impl std::fmt::Debug for Queries {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queries").finish_non_exhaustive()
+    }
+}
+
+impl Queries {
+    /// With the default [`Limits`].
+    ///
+    /// # Errors
+    /// If DataFusion's runtime cannot be made.
+    pub fn new() -> Result<Self, QueryError> {
+        Self::with_limits(Limits::default())
+    }
+
+    /// With these limits.
+    ///
+    /// # Errors
+    /// If DataFusion's runtime cannot be made.
+    pub fn with_limits(limits: Limits) -> Result<Self, QueryError> {
+        let config = SessionConfig::new()
+            .with_target_partitions(limits.partitions.max(1))
+            .with_information_schema(false);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(GreedyMemoryPool::new(limits.memory)))
+            .build_arc()?;
+        Ok(Self {
+            context: SessionContext::new_with_config_rt(config, runtime),
+        })
+    }
+
+    /// The relations that a statement reads, in order of appearance, without its common table expressions. Views are not
+    /// expanded.
+    ///
+    /// # Errors
+    /// [`QueryError::Syntax`]
+    pub fn relations_of(&self, sql: &str) -> Result<Vec<ObjectName>, QueryError> {
+        let mentions = names::mentions(&parse::statement(sql)?);
+        Ok(mentions
+            .read
+            .into_iter()
+            .map(|(schema, name)| {
+                ObjectName(schema.into_iter().chain([name]).map(Ident::new).collect())
+            })
+            .collect())
+    }
+
+    /// Plans a query (SELECT, VALUES, WITH). `params` are the declared types of `$1`, …; `None` and missing ones are
+    /// inferred.
+    ///
+    /// # Errors
+    /// Every [`QueryError`] but those of evaluation.
+    pub async fn plan(
+        &self,
+        sql: &str,
+        relations: &dyn Relations,
+        settings: &Settings,
+        params: &[Option<DataType>],
+    ) -> Result<Plan, QueryError> {
+        let statement = parse::statement(sql)?;
+        let Statement::Query(query) = &statement else {
+            return Err(QueryError::invalid_input("expected a query"));
+        };
+        let catalog = Catalog::load(&statement, relations).await?;
+        let binder = Binder::new(&catalog, settings, params)?;
+        let bound = binder.root(query)?;
+        Plan::new(&binder, bound, &self.context)
+    }
+}
