@@ -16,7 +16,7 @@ use crate::compile::{Body, CompiledNode};
 use crate::error::{CompileError, CompileErrors};
 use crate::jinja::{
     Jinja, NodeScope, Phase, Quiet, Relation, Reporter, Scope, Shared, SharedSession,
-    TemplateError, from_json,
+    TemplateError, from_json, lazy,
 };
 use crate::materialize::{
     BUILT_IN, BUILT_IN_MACROS, RecordedStatement, Recorder, Session, drop_statement, lend,
@@ -369,11 +369,23 @@ impl Compiler {
             package: node.package_name.clone(),
             materialized: node.materialized.clone(),
             this: References::relation(node),
-            model: model_value(node),
+            model: self.model(node),
         });
         scope.config = Arc::new(node.config.clone());
         scope.session = Some(session.clone());
         scope
+    }
+
+    /// `model`
+    fn model(&self, node: &Node) -> Value {
+        let manifest = Arc::clone(&self.manifest);
+        let id = node.unique_id.clone();
+        lazy(move || {
+            manifest
+                .nodes
+                .get(&id)
+                .map_or(Value::UNDEFINED, model_value)
+        })
     }
 
     /// Renders a node's text, with the ephemeral models that it reads in front.

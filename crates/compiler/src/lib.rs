@@ -15,6 +15,9 @@ pub use compile::CompiledNode;
 pub use compiler::{Compiler, Flags, NodeResult, When};
 pub use error::{CompileError, CompileErrors, Problem};
 
+/// The dbt whose behaviour is followed: `dbt_version` in templates and in artifacts.
+pub const DBT_VERSION: &str = "1.12.6";
+
 /// Reads a project from disk, with Jinja in its YAML files rendered.
 ///
 /// # Errors

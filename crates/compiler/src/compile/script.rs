@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use rwt_project::profile::replace_markers;
+use rwt_project::profile::{marker, replace_markers};
 use rwt_sql::Literal;
 use rwt_sql::lexer::tokenize;
 
@@ -107,6 +107,9 @@ impl Script {
 impl Secrets {
     /// Turns strings with markers in them into references to psql's variables.
     fn with_variables(&mut self, sql: &str) -> String {
+        if !sql.contains(marker("").trim_end_matches('_')) {
+            return sql.to_owned();
+        }
         let mut out = String::with_capacity(sql.len());
         let mut at = 0;
         for token in tokenize(sql)

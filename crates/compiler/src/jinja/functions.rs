@@ -464,7 +464,7 @@ fn conversions(env: &mut Environment<'static>) {
         Ok::<_, Error>(dict(rest))
     });
     env.add_global("modules", super::modules::modules());
-    env.add_global("dbt_version", Value::from("1.11.0"));
+    env.add_global("dbt_version", Value::from(crate::DBT_VERSION));
     env.add_global("thread_id", Value::from("main"));
 }
 

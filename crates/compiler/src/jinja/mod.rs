@@ -11,6 +11,7 @@ mod environment;
 mod error;
 mod filters;
 mod functions;
+mod lazy;
 mod macros;
 mod modules;
 mod relation;
@@ -33,5 +34,6 @@ pub use scope::{
 pub use yaml::YamlRenderer;
 
 pub(crate) use collections::pairs_of;
+pub(crate) use lazy::lazy;
 pub(crate) use scope::scope_of;
 pub(crate) use statement::execute as send;

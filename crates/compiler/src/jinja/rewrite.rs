@@ -128,7 +128,7 @@ impl Scan<'_> {
             match bytes.get(at + 1) {
                 Some(b'#') => at = find_after(self.text, at + 2, "#}"),
                 Some(b'{') => {
-                    let end = tag_end(bytes, at + 2, b"}}");
+                    let end = tag_end(bytes, at + 2, b"}}").unwrap_or(bytes.len());
                     self.note_special_names(at..end);
                     at = end;
                 }
@@ -142,9 +142,12 @@ impl Scan<'_> {
     /// Handles the tag that begins at `start` and returns the byte behind it.
     fn tag(&mut self, start: usize) -> Result<usize, TagError> {
         let bytes = self.text.as_bytes();
-        let end = tag_end(bytes, start + 2, b"%}");
-        let mut inner = start + 2..end.saturating_sub(2).max(start + 2);
-        if matches!(bytes.get(inner.start), Some(b'-' | b'+')) {
+        // A tag that does not end is minijinja's to complain about.
+        let Some(end) = tag_end(bytes, start + 2, b"%}") else {
+            return Ok(bytes.len());
+        };
+        let mut inner = start + 2..end - 2;
+        if inner.start < inner.end && matches!(bytes[inner.start], b'-' | b'+') {
             inner.start += 1;
         }
         if inner.end > inner.start && matches!(bytes[inner.end - 1], b'-' | b'+') {
@@ -424,8 +427,8 @@ fn string_end(bytes: &[u8], start: usize, quote: u8) -> usize {
     bytes.len()
 }
 
-/// The byte behind the closing delimiter; delimiters in strings and inside of brackets do not count.
-fn tag_end(bytes: &[u8], from: usize, delimiter: &[u8]) -> usize {
+/// The byte behind the closing delimiter, if it closes; delimiters in strings and inside of brackets do not count.
+fn tag_end(bytes: &[u8], from: usize, delimiter: &[u8]) -> Option<usize> {
     let mut depth = 0_usize;
     let mut i = from;
     while i < bytes.len() {
@@ -434,14 +437,16 @@ fn tag_end(bytes: &[u8], from: usize, delimiter: &[u8]) -> usize {
                 i = string_end(bytes, i, quote);
                 continue;
             }
-            _ if depth == 0 && bytes[i..].starts_with(delimiter) => return i + delimiter.len(),
+            _ if depth == 0 && bytes[i..].starts_with(delimiter) => {
+                return Some(i + delimiter.len());
+            }
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
         i += 1;
     }
-    bytes.len()
+    None
 }
 
 /// The inside of the end tag of a raw block, and the byte behind it.
@@ -463,6 +468,8 @@ fn end_of_raw(text: &str, from: usize, word: &str) -> (Option<Range<usize>>, usi
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn macros(text: &str) -> Rewritten {
@@ -532,6 +539,75 @@ mod tests {
             out.text,
             "{% raw %}{{ nothing }}{% endraw %}{% macro rwt__test_not_null(model, column_name) %}1{% endmacro %}"
         );
+    }
+
+    /// Texts made of the pieces that the scan looks at.
+    fn template() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("{% "),
+            Just(" %}"),
+            Just("{{"),
+            Just("}}"),
+            Just("{#"),
+            Just("#}"),
+            Just("{%-"),
+            Just("-%}"),
+            Just("\n"),
+            Just("macro m(a, b=1)"),
+            Just("endmacro"),
+            Just("set x = "),
+            Just("set y"),
+            Just("endset"),
+            Just("materialization t, default"),
+            Just("endmaterialization"),
+            Just("test t(model)"),
+            Just("raw"),
+            Just("endraw"),
+            Just("docs d"),
+            Just("enddocs"),
+            Just("'"),
+            Just("\""),
+            Just("("),
+            Just(")"),
+            Just("["),
+            Just("é"),
+            Just("varargs"),
+            Just("kwargs"),
+            Just("return(1)"),
+            Just("=="),
+            Just("\\"),
+            Just("snapshot s"),
+        ];
+        prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn lines_stay_and_the_way_back_never_runs_backwards(text in template()) {
+            for kind in [FileKind::Macros, FileKind::Model] {
+                let Ok(out) = rewrite(&text, kind) else { continue };
+                prop_assert_eq!(out.text.matches('\n').count(), text.matches('\n').count());
+                let line = |text: &str, at: usize| text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count();
+                let mut before = 0;
+                for at in 0..=out.text.len() {
+                    let origin = out.map.original(at);
+                    prop_assert!(origin >= before && origin <= text.len());
+                    before = origin;
+                }
+                // A line break of the file that was not inside of a replaced tag keeps its line.
+                for (at, _) in out.text.match_indices('\n') {
+                    let origin = out.map.original(at);
+                    if text.as_bytes().get(origin) == Some(&b'\n') {
+                        prop_assert_eq!(line(&text, origin), line(&out.text, at));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn text_without_braces_is_untouched(text in "[^{]*") {
+            prop_assert_eq!(rewrite(&text, FileKind::Macros).expect("rewrites").text, text);
+        }
     }
 
     #[test]

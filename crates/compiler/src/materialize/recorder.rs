@@ -1,6 +1,6 @@
 //! A session on an empty database that keeps the statements instead of running them.
 
-use rwt_sql::{PieceKind, Statement, parse_statement, split_script};
+use rwt_sql::{PieceKind, Statement, parse_script, parse_statement, split_script};
 
 use super::effects::Effects;
 use super::session::{DatabaseError, ExistingRelation, Response, Session};
@@ -17,6 +17,29 @@ pub struct RecordedStatement {
 }
 
 impl RecordedStatement {
+    /// Parses the statements of a text.
+    fn parse_all(sql: &str) -> Result<Vec<Self>, DatabaseError> {
+        if let Ok(statements) = parse_script(sql) {
+            let parsed = statements.into_iter().map(|located| Self {
+                text: located.text,
+                statement: located.value,
+                problem: None,
+            });
+            return Ok(parsed.collect());
+        }
+        // One of them cannot be parsed: each by itself, so that the others can.
+        let pieces = split_script(sql).map_err(|error| DatabaseError {
+            sqlstate: None,
+            message: error.to_string(),
+            statement: sql.to_owned(),
+            line: u32::try_from(error.line()).ok(),
+        })?;
+        let statements = pieces
+            .iter()
+            .filter(|piece| piece.kind == PieceKind::Statement);
+        Ok(statements.map(|piece| Self::parse(piece.text)).collect())
+    }
+
     /// Parses a statement's text.
     pub fn parse(text: &str) -> Self {
         match parse_statement(text) {
@@ -75,18 +98,8 @@ impl Recorder {
 
 impl Session for Recorder {
     fn execute(&mut self, sql: &str) -> Result<Response, DatabaseError> {
-        let pieces = split_script(sql).map_err(|error| DatabaseError {
-            sqlstate: None,
-            message: error.to_string(),
-            statement: sql.to_owned(),
-            line: u32::try_from(error.line()).ok(),
-        })?;
         let mut response = Response::default();
-        for piece in pieces
-            .iter()
-            .filter(|piece| piece.kind == PieceKind::Statement)
-        {
-            let recorded = RecordedStatement::parse(piece.text);
+        for recorded in RecordedStatement::parse_all(sql)? {
             let asks = matches!(
                 recorded.statement,
                 Statement::Query(_)

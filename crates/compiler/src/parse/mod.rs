@@ -22,7 +22,7 @@ pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name};
 
 use crate::error::{CompileError, CompileErrors, NodeName};
 use crate::jinja::{
-    Captured, Jinja, NodeScope, Phase, Relation, Scope, Shared, TemplateError, from_json,
+    Captured, Jinja, NodeScope, Phase, Relation, Scope, Shared, TemplateError, from_json, lazy,
 };
 use crate::materialize::with_stack;
 
@@ -112,9 +112,12 @@ impl<'a> Parser<'a> {
             package: self.project.name().to_owned(),
             materialized: before.materialized().to_owned(),
             this,
-            model: model_value(&id, model, &before),
+            model: Value::UNDEFINED,
         });
         scope.config = Arc::new(before.values);
+        if let Some(node) = &mut scope.node {
+            node.model = model_value(&id, model, &scope.config);
+        }
         let template = template_name(model);
         let (_, scope) = self
             .jinja
@@ -142,7 +145,8 @@ impl<'a> Parser<'a> {
     ) -> Result<Node, TemplateError> {
         let properties = self.project.properties.models.get(&model.name);
         let custom = |key: &str| config.text(key).map(str::to_owned);
-        let naming = self.name(custom, &model.name, &model_value(&id, model, &config))?;
+        let value = || model_value(&id, model, &Arc::new(config.values.clone()));
+        let naming = self.name(custom, &model.name, &value)?;
         let materialized = config.materialized().to_owned();
         if materialized != EPHEMERAL && self.jinja.macros().materialization(&materialized).is_none()
         {
@@ -339,24 +343,22 @@ pub(crate) fn model_name<'a>(id: &'a UniqueId, model: &'a ModelFile) -> NodeName
 }
 
 /// What macros see as `model` and as `node`.
-fn model_value(id: &UniqueId, model: &ModelFile, config: &ResolvedConfig) -> Value {
-    let config_json: serde_json::Map<String, Json> = config
-        .values
-        .iter()
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    from_json(&serde_json::json!({
-        "unique_id": id.0,
-        "resource_type": "model",
-        "name": model.name,
-        "alias": config.text("alias").unwrap_or(&model.name),
-        "package_name": model.fqn.first(),
-        "fqn": model.fqn,
-        "path": model.path,
-        "original_file_path": model.original_file_path,
-        "config": config_json,
-        "tags": config.tags(),
-    }))
+fn model_value(id: &UniqueId, model: &ModelFile, config: &Arc<IndexMap<String, Json>>) -> Value {
+    let (id, model, config) = (id.clone(), model.clone(), Arc::clone(config));
+    lazy(move || {
+        from_json(&serde_json::json!({
+            "unique_id": id.0,
+            "resource_type": "model",
+            "name": model.name,
+            "alias": config.get("alias").and_then(Json::as_str).unwrap_or(&model.name),
+            "package_name": model.fqn.first(),
+            "fqn": model.fqn,
+            "path": model.path,
+            "original_file_path": model.original_file_path,
+            "config": *config,
+            "tags": config.get("tags"),
+        }))
+    })
 }
 
 /// Runs `work` for each index on a few threads and keeps the results in order.

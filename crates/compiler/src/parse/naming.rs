@@ -24,7 +24,7 @@ impl Parser<'_> {
         &self,
         custom: impl Fn(&str) -> Option<String>,
         name: &str,
-        node: &Value,
+        node: &dyn Fn() -> Value,
     ) -> Result<Naming, TemplateError> {
         let shared = &self.shared;
         let database = self.generate(
@@ -57,7 +57,7 @@ impl Parser<'_> {
         &self,
         name: &str,
         custom: Option<String>,
-        node: &Value,
+        node: &dyn Fn() -> Value,
         default: impl FnOnce(Option<String>) -> String,
     ) -> Result<String, TemplateError> {
         let Some(definition) = self.jinja.macros().find(name) else {
@@ -65,9 +65,7 @@ impl Parser<'_> {
         };
         let custom = custom.map_or_else(|| Value::from(()), Value::from);
         let scope = Scope::new(Arc::clone(&self.shared), Phase::Parse, self.names.clone());
-        let (value, _) = self
-            .jinja
-            .call(definition, &[custom, node.clone()], scope)?;
+        let (value, _) = self.jinja.call(definition, &[custom, node()], scope)?;
         Ok(value.to_string().trim().to_owned())
     }
 }
