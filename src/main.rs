@@ -1,1 +1,7 @@
-fn main() {}
+//! argv to exit code; everything else is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rwt::cli::main()
+}

@@ -1,0 +1,9 @@
+//! What changes the database: running the selected models in DAG order, and dropping what the project made.
+
+mod drop;
+mod report;
+mod run;
+
+pub use drop::{DropReport, DropStep, Hanging, drop_all, drop_steps, hook_objects};
+pub use report::{NodeReport, RunReport, RunResults, Status};
+pub use run::{Observer, RunError, RunOptions, run};

@@ -1,0 +1,210 @@
+//! What a run did, for people, for `--output json` and for `target/run_results.json`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use serde_json::json;
+
+/// How a node ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Its statements ran.
+    Created,
+    /// It was there already, and nothing was sent.
+    Unchanged,
+    /// It failed.
+    Error,
+    /// It was not tried, because something it reads failed or the run was interrupted.
+    Skipped,
+}
+
+/// One node's part of a run.
+#[derive(Debug, Serialize)]
+pub struct NodeReport {
+    /// dbt's id.
+    pub unique_id: String,
+    /// The model's name.
+    pub name: String,
+    /// `schema.identifier`
+    pub relation: String,
+    /// Its materialization.
+    pub materialized: String,
+    /// How it ended.
+    pub status: Status,
+    /// What the database answered, or why there was nothing to answer.
+    pub message: String,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Which thread ran it, from 1.
+    pub thread: usize,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub completed_at: DateTime<Utc>,
+    /// Models that depend on it, directly or not, and were skipped for it.
+    pub skipped_children: Vec<String>,
+    /// The error with its place, for people.
+    #[serde(skip)]
+    pub error: Option<miette::Report>,
+}
+
+/// A whole run.
+#[derive(Debug, Serialize)]
+pub struct RunReport {
+    /// One entry per selected node, in the order in which they ended.
+    pub nodes: Vec<NodeReport>,
+    /// How long all of it took, in seconds.
+    pub seconds: f64,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+}
+
+impl RunReport {
+    fn count(&self, status: Status) -> usize {
+        self.nodes.iter().filter(|n| n.status == status).count()
+    }
+
+    /// Whether a node failed or was skipped.
+    pub fn failed(&self) -> bool {
+        self.count(Status::Error) + self.count(Status::Skipped) > 0
+    }
+
+    /// Whether nothing at all was changed.
+    pub fn nothing_changed(&self) -> bool {
+        self.count(Status::Unchanged) == self.nodes.len()
+    }
+
+    /// `3 sources, 6 tables, …` in the order of the materializations' names.
+    fn kinds(&self) -> String {
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        for node in &self.nodes {
+            *kinds.entry(&node.materialized).or_default() += 1;
+        }
+        let parts: Vec<String> = kinds
+            .into_iter()
+            .map(|(kind, count)| {
+                let plural = if count == 1 { "" } else { "s" };
+                format!("{count} {}{plural}", kind.replace('_', " "))
+            })
+            .collect();
+        parts.join(", ")
+    }
+}
+
+impl fmt::Display for RunReport {
+    /// The closing lines, in dbt's words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.nodes.is_empty() {
+            return write!(f, "Nothing to do: no model is selected.");
+        }
+        writeln!(f, "Finished running {} in {:.2}s.", self.kinds(), self.seconds)?;
+        writeln!(f)?;
+        let errors = self.count(Status::Error);
+        if errors > 0 {
+            let plural = if errors == 1 { "" } else { "s" };
+            writeln!(f, "Completed with {errors} error{plural}:")?;
+            for node in self.nodes.iter().filter(|n| n.status == Status::Error) {
+                write!(f, "  {}", node.relation)?;
+                if !node.skipped_children.is_empty() {
+                    write!(f, " (skipped: {})", node.skipped_children.join(", "))?;
+                }
+                writeln!(f)?;
+            }
+        } else if self.failed() {
+            writeln!(f, "Interrupted before the end.")?;
+        } else if self.nothing_changed() {
+            writeln!(
+                f,
+                "Nothing changed: all {} were already there. `--full-refresh` drops and recreates.",
+                self.nodes.len()
+            )?;
+        } else {
+            writeln!(f, "Completed successfully.")?;
+        }
+        write!(
+            f,
+            "Done. PASS={} WARN=0 ERROR={} SKIP={} TOTAL={}",
+            self.count(Status::Created) + self.count(Status::Unchanged),
+            errors,
+            self.count(Status::Skipped),
+            self.nodes.len()
+        )
+    }
+}
+
+/// `target/run_results.json` in dbt's shape, version 6
+/// (<https://schemas.getdbt.com/dbt/run-results/v6.json>).
+#[derive(Debug)]
+pub struct RunResults<'a> {
+    /// The run.
+    pub report: &'a RunReport,
+    /// The command line's words that matter, for dbt's `args`.
+    pub args: serde_json::Value,
+    /// dbt's `invocation_id`.
+    pub invocation_id: &'a str,
+}
+
+impl RunResults<'_> {
+    /// Writes the file, as a whole or not at all.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be written.
+    pub fn write(&self, target_dir: &Path) -> std::io::Result<()> {
+        std::fs::create_dir_all(target_dir)?;
+        let path = target_dir.join("run_results.json");
+        let draft = path.with_extension("json.new");
+        std::fs::write(&draft, serde_json::to_vec_pretty(&self.to_json())?)?;
+        std::fs::rename(draft, path)
+    }
+
+    fn to_json(&self) -> serde_json::Value {
+        let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
+        let results: Vec<serde_json::Value> = self
+            .report
+            .nodes
+            .iter()
+            .map(|node| {
+                let status = match node.status {
+                    Status::Created | Status::Unchanged => "success",
+                    Status::Error => "error",
+                    Status::Skipped => "skipped",
+                };
+                json!({
+                    "status": status,
+                    "timing": [{
+                        "name": "execute",
+                        "started_at": time(node.started_at),
+                        "completed_at": time(node.completed_at),
+                    }],
+                    "thread_id": format!("Thread-{}", node.thread),
+                    "execution_time": node.seconds,
+                    "adapter_response": {"_message": node.message},
+                    "message": node.message,
+                    "failures": null,
+                    "unique_id": node.unique_id,
+                    "compiled": node.status != Status::Skipped,
+                    "compiled_code": null,
+                    "relation_name": node.relation,
+                    "batch_results": null,
+                })
+            })
+            .collect();
+        json!({
+            "metadata": {
+                "dbt_schema_version": "https://schemas.getdbt.com/dbt/run-results/v6.json",
+                "dbt_version": rwt_compiler::DBT_VERSION,
+                "generated_at": time(Utc::now()),
+                "invocation_id": self.invocation_id,
+                "invocation_started_at": time(self.report.started_at),
+                "env": {},
+            },
+            "results": results,
+            "elapsed_time": self.report.seconds,
+            "args": self.args,
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! Options that several commands share, in dbt's words where dbt has them.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::ui::{ColorChoice, Printer};
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(super) struct GlobalArgs {
+    /// The project's folder, instead of the current one or one above it
+    #[arg(long, global = true, value_name = "DIR", env = "DBT_PROJECT_DIR")]
+    pub project_dir: Option<PathBuf>,
+    /// The folder with profiles.yml, instead of the project's and ~/.dbt
+    #[arg(long, global = true, value_name = "DIR", env = "DBT_PROFILES_DIR")]
+    pub profiles_dir: Option<PathBuf>,
+    /// The profile, instead of the project's
+    #[arg(long, global = true, value_name = "NAME", env = "DBT_PROFILE")]
+    pub profile: Option<String>,
+    /// The target, instead of the profile's
+    #[arg(short, long, global = true, value_name = "NAME", env = "DBT_TARGET")]
+    pub target: Option<String>,
+    /// Variables as YAML or JSON, for example '{startup_mode: latest}'
+    #[arg(long, global = true, value_name = "YAML")]
+    pub vars: Option<String>,
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: ColorChoice,
+    /// Print results and errors only
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+impl GlobalArgs {
+    pub(super) fn printer(&self, json: bool) -> Printer {
+        Printer::new(self.color, self.quiet, json)
+    }
+}
+
+/// Which models.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct SelectArgs {
+    /// Models to take: names, tag:x, path:x, config.x:y, +parents, children+, @, wildcards; blanks unite, commas intersect
+    #[arg(short, long, num_args = 1.., value_name = "SELECTOR", visible_aliases = ["models", "model"])]
+    pub select: Vec<String>,
+    /// Models to leave out
+    #[arg(long, num_args = 1.., value_name = "SELECTOR")]
+    pub exclude: Vec<String>,
+}
+
+/// How the result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document on stdout.
+    Json,
+}
+
+impl Output {
+    pub(super) fn is_json(self) -> bool {
+        self == Self::Json
+    }
+}

@@ -1,0 +1,117 @@
+//! `rwt compile`
+
+use std::time::Instant;
+
+use clap::Args;
+use rwt_compiler::compile::output::{DIRECTORY, Difference, Output as Files, SCRIPT};
+use rwt_project::manifest::UniqueId;
+use serde_json::json;
+
+use super::args::{GlobalArgs, Output, SelectArgs};
+use super::context::{Context, FlagsOf, not_compiled};
+use super::{CommandResult, Exit, Failure};
+use crate::ui::Printer;
+
+#[derive(Debug, Args)]
+pub(super) struct CompileArgs {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// Write nothing; exit with 1 if compiled/ is not what it should be
+    #[arg(long, conflicts_with_all = ["select", "exclude"])]
+    check: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// `compiled/` is not up to date.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{DIRECTORY}/ is not up to date:{0}")]
+#[diagnostic(code(rwt::compile::stale), help("`rwt compile` writes it; commit what it changes"))]
+struct Stale(String);
+
+pub(super) fn main(global: &GlobalArgs, args: &CompileArgs, printer: &Printer) -> CommandResult {
+    let clock = Instant::now();
+    let flags = FlagsOf {
+        command: "compile",
+        full_refresh: false,
+    };
+    let context = Context::load_for(global, &flags, printer)?;
+    let compiler = &context.compiler;
+    let everything = args.select.select.is_empty() && args.select.exclude.is_empty();
+    let selected = context.selected_ids(&args.select, printer)?;
+    let order: Vec<UniqueId> = context.dag().order(&selected);
+    let nodes = compiler.compile_all(&order).map_err(not_compiled)?;
+    // A script of some models would not run from an empty database, so a selection leaves it alone.
+    let files = if everything {
+        Files::complete(&nodes, compiler.script(&nodes)?)
+    } else {
+        Files::of_nodes(&nodes)
+    };
+    let root = &compiler.project().root;
+    let changes = if args.check {
+        files.differences(root)?
+    } else {
+        files.write(root)?
+    };
+    if args.check && !changes.is_empty() {
+        let list: String = changes
+            .iter()
+            .map(|(path, difference)| format!("\n  {} {}", word(*difference), path.display()))
+            .collect();
+        return Err(Failure::from(Stale(list)));
+    }
+    if printer.is_json() {
+        let nodes: Vec<serde_json::Value> = nodes
+            .iter()
+            .map(|node| {
+                json!({
+                    "unique_id": node.unique_id,
+                    "name": node.name,
+                    "materialized": node.materialized,
+                    "path": node.original_file_path,
+                    "compiled_path": format!("{DIRECTORY}/models/{}", node.path.display()),
+                    "compiled_code": node.compiled_code,
+                    "statements": node.statements.iter().map(|s| &s.text).collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        printer.document(&json!({"nodes": nodes, "changed": changes}));
+        return Ok(Exit::Ok);
+    }
+    if !everything {
+        for node in &nodes {
+            printer.line(format!(
+                "-- Compiled node '{}'\n{}\n",
+                node.name,
+                node.compiled_code.trim()
+            ));
+        }
+    }
+    let milliseconds = clock.elapsed().as_secs_f64() * 1000.0;
+    let what = if everything {
+        format!("{DIRECTORY}/{SCRIPT}")
+    } else {
+        format!("{DIRECTORY}/models/")
+    };
+    let changed = match (args.check, changes.len()) {
+        (true, _) => "up to date".to_owned(),
+        (false, 0) => "nothing changed".to_owned(),
+        (false, 1) => "1 file changed".to_owned(),
+        (false, n) => format!("{n} files changed"),
+    };
+    printer.note(format!(
+        "Compiled {} model{} to {what} in {milliseconds:.0} ms; {changed}",
+        nodes.len(),
+        if nodes.len() == 1 { "" } else { "s" },
+    ));
+    Ok(Exit::Ok)
+}
+
+fn word(difference: Difference) -> &'static str {
+    match difference {
+        Difference::Missing => "missing",
+        Difference::Changed => "changed",
+        Difference::Stale => "stale  ",
+    }
+}

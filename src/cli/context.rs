@@ -1,0 +1,446 @@
+//! What most commands begin with: the project with its target, compiled, and the stack that the target needs.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use miette::{Diagnostic, Severity};
+use rwt_compiler::jinja::{Level, Reporter};
+use rwt_compiler::materialize::DatabaseError;
+use rwt_compiler::{CompileErrors, CompiledNode, Compiler, Flags};
+use rwt_project::graph::{Dag, Selection};
+use rwt_project::manifest::{Node, ResourceType, UniqueId};
+use rwt_project::profile::{Target, TargetKind};
+use rwt_project::project::parse_vars;
+use rwt_project::{LoadErrors, LoadOptions, Project};
+use rwt_sql::Statement;
+use rwt_sql::statement::Options;
+use tokio::runtime::Runtime;
+
+use super::args::{GlobalArgs, SelectArgs};
+use super::{Exit, Failure};
+use crate::client::Connector;
+use crate::stack::topics::Broker;
+use crate::stack::{self, Started, control, state};
+use crate::ui::Printer;
+
+/// A project that is ready for a command.
+pub(super) struct Context {
+    pub compiler: Compiler,
+    target: Arc<Target>,
+    runtime: Runtime,
+    /// Where the embedded stack runs, if the target is embedded.
+    place: Option<control::Place>,
+    quiet: Printer,
+}
+
+/// Where an embedded target's stack keeps its data.
+pub(super) struct Place {
+    pub data_dir: PathBuf,
+}
+
+/// What the database refused, with what it was asked for.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{doing}: {error}")]
+#[diagnostic(code(rwt::database::error))]
+pub(super) struct DatabaseFailure {
+    doing: &'static str,
+    error: DatabaseError,
+}
+
+impl DatabaseFailure {
+    pub(super) fn new(doing: &'static str) -> impl FnOnce(DatabaseError) -> Self {
+        move |error| Self { doing, error }
+    }
+}
+
+/// The target names no broker.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("target {0} has no Kafka")]
+#[diagnostic(
+    code(rwt::kafka::none),
+    help("give it `kafka: {{bootstrap: …, local: …}}` in profiles.yml")
+)]
+struct NoKafka(String);
+
+/// The target has no stack that rwt runs.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("target {0} is a RisingWave cluster, which rwt neither starts nor stops")]
+#[diagnostic(
+    code(rwt::stack::not_embedded),
+    help("`--target` chooses another target; `rwt debug` checks this one")
+)]
+struct NotEmbedded(String);
+
+/// A project that cannot be loaded is a matter of usage: nothing was tried yet.
+fn not_loaded(errors: LoadErrors) -> Failure {
+    Failure {
+        exit: Exit::Usage,
+        ..Failure::all(errors)
+    }
+}
+
+/// Models that cannot be compiled.
+pub(super) fn not_compiled(errors: CompileErrors) -> Failure {
+    Failure::all(errors.0)
+}
+
+/// Passes on what templates say.
+struct Messages(Printer);
+
+impl Reporter for Messages {
+    fn message(&self, level: Level, node: Option<&str>, text: &str) {
+        match level {
+            Level::Debug => {}
+            Level::Info => self.0.note(text),
+            Level::Warn => {
+                let node = node.map(|id| format!(" ({id})")).unwrap_or_default();
+                self.0.warning(&*miette::miette!(
+                    severity = Severity::Warning,
+                    code = "rwt::jinja::warn",
+                    "{text}{node}"
+                ));
+            }
+        }
+    }
+}
+
+/// Reads the project, and prints its warnings.
+fn load_project(global: &GlobalArgs, printer: &Printer) -> Result<Project, Failure> {
+    let vars = match &global.vars {
+        Some(text) => parse_vars(text).map_err(not_loaded)?,
+        None => indexmap::IndexMap::new(),
+    };
+    let project = rwt_compiler::load(&LoadOptions {
+        project_dir: global.project_dir.clone(),
+        profiles_dir: global.profiles_dir.clone(),
+        profile: global.profile.clone(),
+        target: global.target.clone(),
+        vars,
+        ..LoadOptions::default()
+    })
+    .map_err(not_loaded)?;
+    for warning in &project.warnings {
+        printer.warning(warning);
+    }
+    Ok(project)
+}
+
+/// The data directory of an embedded target.
+fn data_dir(project: &Project) -> PathBuf {
+    project.root.join(&project.target.data_dir)
+}
+
+impl Place {
+    /// The data directory as given, or the project's target's.
+    pub(super) fn find(
+        global: &GlobalArgs,
+        given: Option<&Path>,
+        printer: &Printer,
+    ) -> Result<Self, Failure> {
+        if let Some(dir) = given {
+            return Ok(Self {
+                data_dir: dir.to_owned(),
+            });
+        }
+        let project = load_project(global, printer)?;
+        if project.target.kind != TargetKind::Embedded {
+            return Err(Failure::usage(NotEmbedded(project.target.name)));
+        }
+        Ok(Self {
+            data_dir: data_dir(&project),
+        })
+    }
+
+    /// Deletes a stack's data, and nothing else that may lie beside it.
+    pub(super) fn delete(&self) -> Result<(), Failure> {
+        state::delete(&self.data_dir).map_err(|error| {
+            Failure::usage(miette::miette!(
+                "{} cannot be deleted: {error}",
+                self.data_dir.display()
+            ))
+        })
+    }
+}
+
+impl Context {
+    /// The project of the global options. An embedded target's addresses are those of its running stack, if it runs.
+    pub(super) fn load(global: &GlobalArgs, printer: &Printer) -> Result<Self, Failure> {
+        let project = load_project(global, printer)?;
+        Self::of(project, &FlagsOf::default(), printer)
+    }
+
+    /// The same, for a command that templates can see.
+    pub(super) fn load_for(
+        global: &GlobalArgs,
+        flags: &FlagsOf,
+        printer: &Printer,
+    ) -> Result<Self, Failure> {
+        let project = load_project(global, printer)?;
+        Self::of(project, flags, printer)
+    }
+
+    /// The project with an embedded stack of its own, somewhere else.
+    pub(super) fn load_elsewhere(
+        global: &GlobalArgs,
+        place: &control::Place,
+        printer: &Printer,
+    ) -> Result<Self, Failure> {
+        let mut project = load_project(global, printer)?;
+        if project.target.kind != TargetKind::Embedded {
+            return Err(Failure::usage(NotEmbedded(project.target.name)));
+        }
+        project.target.data_dir.clone_from(&place.data_dir);
+        set_ports(&mut project.target, place.engine_port, place.kafka_port);
+        Self::of(project, &FlagsOf::default(), printer)
+    }
+
+    fn of(mut project: Project, flags: &FlagsOf, printer: &Printer) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::usage(miette::miette!("no runtime can be built: {error}")))?;
+        let place = match project.target.kind {
+            TargetKind::RisingWave => None,
+            TargetKind::Embedded => {
+                let data_dir = data_dir(&project);
+                let running = stack::running(&data_dir).map_err(|source| control::StackError::Io {
+                    doing: format!("cannot read {}", data_dir.display()),
+                    source,
+                })?;
+                if let Some(running) = running {
+                    set_ports(&mut project.target, running.engine.port(), running.kafka.port());
+                }
+                Some(control::Place {
+                    data_dir,
+                    engine_port: project.target.port,
+                    kafka_port: kafka_port(&project.target),
+                })
+            }
+        };
+        let target = Arc::new(project.target.clone());
+        let flags = Flags {
+            full_refresh: flags.full_refresh,
+            command: flags.command.to_owned(),
+            reporter: Arc::new(Messages(printer.clone())),
+        };
+        Ok(Self {
+            compiler: Compiler::load(project, flags).map_err(not_compiled)?,
+            target,
+            runtime,
+            place,
+            quiet: printer.clone(),
+        })
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(super) fn dag(&self) -> &Dag {
+        self.compiler.dag()
+    }
+
+    pub(super) fn place_mut(&mut self) -> Option<&mut control::Place> {
+        self.place.as_mut()
+    }
+
+    pub(super) fn place(&self) -> Option<&control::Place> {
+        self.place.as_ref()
+    }
+
+    pub(super) fn target_dir(&self) -> PathBuf {
+        self.compiler.project().target_path.clone()
+    }
+
+    pub(super) fn connector(&self) -> Connector {
+        Connector::new(
+            self.target.clone(),
+            self.compiler.project().environment.clone(),
+            self.runtime.handle().clone(),
+        )
+    }
+
+    /// A model by its name.
+    pub(super) fn model(&self, name: &str) -> Option<&Node> {
+        let nodes = &self.compiler.manifest().nodes;
+        nodes
+            .values()
+            .find(|node| node.resource_type == ResourceType::Model && node.name == name)
+    }
+
+    /// The selected models in DAG order. Selectors that match nothing are warned of.
+    pub(super) fn select(
+        &self,
+        args: &SelectArgs,
+        printer: &Printer,
+    ) -> Result<Vec<&Node>, Failure> {
+        let selected = self.selected_ids(args, printer)?;
+        Ok(self
+            .dag()
+            .order(&selected)
+            .iter()
+            .filter_map(|id| self.compiler.manifest().nodes.get(id))
+            .filter(|node| node.materialized != "ephemeral")
+            .collect())
+    }
+
+    /// The ids of selected nodes, sources and ephemeral models among them.
+    pub(super) fn selected_ids(
+        &self,
+        args: &SelectArgs,
+        printer: &Printer,
+    ) -> Result<BTreeSet<UniqueId>, Failure> {
+        let selection =
+            Selection::parse(&args.select, &args.exclude).map_err(|errors| Failure {
+                exit: Exit::Usage,
+                ..Failure::all(errors)
+            })?;
+        let selected = selection.resolve(self.compiler.manifest(), self.dag());
+        for warning in &selected.warnings {
+            printer.warning(warning);
+        }
+        Ok(selected.nodes)
+    }
+
+    /// Starts the target's stack if it is one that rwt runs and it does not run, says so in one line, and makes the
+    /// topics that the sources read.
+    pub(super) fn ensure_stack(&mut self, printer: &Printer) -> Result<(), Failure> {
+        let started = self.start_stack()?;
+        if let Some(Started::Now(running)) = &started {
+            printer.note(format!(
+                "Started the embedded stack: SQL engine {}, Kafka {}, lake {}",
+                running.engine,
+                running.kafka,
+                running.lake_dir().display()
+            ));
+        }
+        if started.is_some() {
+            let created = self.create_topics()?;
+            if !created.is_empty() {
+                printer.note(format!("Created the topics {}", created.join(", ")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the stack of an embedded target, or finds it running.
+    pub(super) fn start_stack(&mut self) -> Result<Option<Started>, Failure> {
+        let Some(place) = &self.place else {
+            return Ok(None);
+        };
+        let started = stack::ensure_running(place)?;
+        let running = started.running();
+        let ports = (running.engine.port(), running.kafka.port());
+        if ports != (self.target.port, kafka_port(&self.target)) {
+            // The models hold the broker's address: compile them again for the ports that are.
+            let mut project = self.compiler.project().clone();
+            set_ports(&mut project.target, ports.0, ports.1);
+            project.target.data_dir.clone_from(&running.data_dir);
+            let printer = self.quiet.clone();
+            *self = Self::of(project, &FlagsOf::default(), &printer)?;
+        }
+        Ok(Some(started))
+    }
+
+    /// The broker as this machine sees it.
+    pub(super) fn broker(&self) -> Option<Broker> {
+        let kafka = self.target.kafka.as_ref()?;
+        Some(Broker {
+            bootstrap: kafka.local.clone(),
+            settings: kafka
+                .security
+                .iter()
+                .map(|(key, value)| (key.clone(), value.expose().to_owned()))
+                .collect(),
+        })
+    }
+
+    pub(super) fn required_broker(&self) -> Result<Broker, Failure> {
+        self.broker()
+            .ok_or_else(|| Failure::usage(NoKafka(self.target.name.clone())))
+    }
+
+    /// Every model as it would be built on an empty database, in DAG order.
+    pub(super) fn compile_everything(&self) -> Result<Vec<CompiledNode>, Failure> {
+        self.compiler
+            .compile_all(&self.compiler.order())
+            .map_err(not_compiled)
+    }
+
+    /// The topics that the project's sources and tables read, by name.
+    pub(super) fn topics(&self) -> Result<Vec<String>, Failure> {
+        let nodes = self.compile_everything()?;
+        let topics: BTreeSet<String> = nodes
+            .iter()
+            .flat_map(|node| &node.statements)
+            .filter_map(|recorded| match &recorded.statement {
+                Statement::CreateSource(create) => kafka_topic(&create.with),
+                Statement::CreateTable(create) => kafka_topic(&create.with),
+                _ => None,
+            })
+            .collect();
+        Ok(topics.into_iter().collect())
+    }
+
+    /// Makes the topics that do not exist, and returns them.
+    pub(super) fn create_topics(&self) -> Result<Vec<String>, Failure> {
+        let topics = self.topics()?;
+        match self.broker() {
+            Some(broker) if !topics.is_empty() => {
+                Ok(self.runtime.block_on(broker.create_missing(&topics))?)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+/// What templates can see of the command.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FlagsOf {
+    pub command: &'static str,
+    pub full_refresh: bool,
+}
+
+impl Default for FlagsOf {
+    fn default() -> Self {
+        Self {
+            command: "run",
+            full_refresh: false,
+        }
+    }
+}
+
+fn kafka_topic(with: &Options) -> Option<String> {
+    let is_kafka = with.text("connector") == Some("kafka");
+    is_kafka.then(|| with.text("topic").map(str::to_owned))?
+}
+
+fn kafka_port(target: &Target) -> u16 {
+    let local = target.kafka.as_ref().map(|kafka| kafka.local.as_str());
+    local
+        .and_then(|address| address.rsplit_once(':'))
+        .and_then(|(_, port)| port.parse().ok())
+        .unwrap_or(19092)
+}
+
+fn set_ports(target: &mut Target, engine: u16, kafka: u16) {
+    target.port = engine;
+    if let Some(addresses) = &mut target.kafka {
+        let address = format!("127.0.0.1:{kafka}");
+        addresses.bootstrap.clone_from(&address);
+        addresses.local = address;
+    }
+}
+
+/// Errors of the system, on their way to a person.
+pub(super) fn unexpected(doing: &str) -> impl FnOnce(io::Error) -> Failure {
+    let doing = doing.to_owned();
+    move |error| Failure::usage(miette::miette!("{doing}: {error}"))
+}

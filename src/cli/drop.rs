@@ -1,0 +1,104 @@
+//! `rwt drop`
+
+use std::io::{BufRead, IsTerminal};
+
+use clap::Args;
+use rwt_compiler::When;
+use rwt_sql::Statement;
+
+use super::args::{GlobalArgs, Output, SelectArgs};
+use super::context::{Context, DatabaseFailure};
+use super::run::DependentsError;
+use super::{CommandResult, Exit, Failure};
+use crate::apply::{self, DropReport};
+use crate::client::Catalog;
+use crate::ui::Printer;
+
+#[derive(Debug, Args)]
+pub(super) struct DropArgs {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Say what would be dropped, and drop nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// Nobody could be asked.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{0} objects would be dropped with their rows, and nobody said yes")]
+#[diagnostic(
+    code(rwt::apply::not_confirmed),
+    help("`rwt drop --yes` drops without asking; `rwt drop --dry-run` shows what")
+)]
+struct NotConfirmed(usize);
+
+pub(super) fn main(global: &GlobalArgs, args: &DropArgs, printer: &Printer) -> CommandResult {
+    let mut context = Context::load(global, printer)?;
+    context.ensure_stack(printer)?;
+    let nodes = context.select(&args.select, printer)?;
+    let connector = context.connector();
+    let connection = connector.connect()?;
+    let mut catalog = Catalog::load(&connection, &connector.target().database)
+        .map_err(DatabaseFailure::new("the catalog cannot be read"))?;
+
+    let (mut steps, hanging) = apply::drop_steps(nodes.iter().copied(), &catalog);
+    if !hanging.is_empty() {
+        return Err(DependentsError { hanging }.into());
+    }
+    if args.select.select.is_empty() && args.select.exclude.is_empty() {
+        let hooks: Vec<Statement> = context
+            .compiler
+            .record_hooks(When::Start)?
+            .into_iter()
+            .map(|recorded| recorded.statement)
+            .collect();
+        steps.extend(apply::hook_objects(
+            &hooks,
+            &catalog,
+            &connector.target().schema,
+        ));
+    }
+    let mut report = DropReport::default();
+    if steps.is_empty() {
+        printer.line("Nothing to drop: the database holds nothing of this project.");
+    } else if args.dry_run {
+        for step in &steps {
+            printer.line(format!("would drop {step}"));
+        }
+    } else {
+        if !args.yes && !confirmed(&steps, printer) {
+            return Err(Failure::usage(NotConfirmed(steps.len())));
+        }
+        apply::drop_all(&connection, &steps, &mut catalog, &mut report, |step| {
+            printer.line(format!("dropped {step}"));
+        })
+        .map_err(DatabaseFailure::new("dropping cannot go on"))?;
+        printer.line(format!("Done. {} objects dropped.", report.dropped.len()));
+    }
+    if printer.is_json() {
+        printer.document(&report);
+    }
+    Ok(Exit::Ok)
+}
+
+fn confirmed(steps: &[apply::DropStep], printer: &Printer) -> bool {
+    if !std::io::stdin().is_terminal() {
+        return false;
+    }
+    for step in steps {
+        printer.note(format!("  {step}"));
+    }
+    printer.note(format!(
+        "Drop these {} objects with their rows? Type yes:",
+        steps.len()
+    ));
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && answer.trim().eq_ignore_ascii_case("yes")
+}

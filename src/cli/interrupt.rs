@@ -1,0 +1,34 @@
+//! Ctrl-C and SIGTERM: the first asks the work to end well, the second ends it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The shell's code for a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
+/// A flag that the first signal raises. The second signal ends the program at once.
+///
+/// # Errors
+/// The system refuses signal handlers.
+pub(super) fn flag(handle: &Handle) -> std::io::Result<Arc<AtomicBool>> {
+    let raised = Arc::new(AtomicBool::new(false));
+    let _guard = handle.enter();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let flag = raised.clone();
+    handle.spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if flag.swap(true, Ordering::SeqCst) {
+                std::process::exit(INTERRUPTED);
+            }
+        }
+    });
+    Ok(raised)
+}

@@ -1,0 +1,184 @@
+//! Arguments to settings to one function per command.
+
+mod args;
+mod compile;
+mod context;
+mod debug;
+mod demo;
+mod drop;
+mod exit;
+mod funnel;
+mod graph;
+mod interrupt;
+mod logs;
+mod ls;
+mod produce;
+mod run;
+mod stack;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub(crate) use debug::Check;
+pub use exit::Exit;
+
+use args::GlobalArgs;
+
+/// Build, plan and run streaming pipelines on RisingWave.
+#[derive(Debug, Parser)]
+#[command(name = "rwt", version, max_term_width = 100, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show everything at work on this machine: stack, models, producers, funnel, lake
+    Demo(demo::DemoArgs),
+    /// Write compiled/: every model as plain SQL, and one script that psql can run
+    Compile(compile::CompileArgs),
+    /// List the project's models
+    #[command(visible_alias = "list")]
+    Ls(ls::LsArgs),
+    /// Draw how models hang together
+    Graph(graph::GraphArgs),
+    /// Create what is missing in the database, in the order of the models
+    Run(run::RunArgs),
+    /// Drop what the project made in the database
+    Drop(drop::DropArgs),
+    /// Check everything that the target needs, and say what to do
+    Debug(debug::DebugArgs),
+    /// Start the embedded stack, or make the topics of another target
+    Up(stack::UpArgs),
+    /// Show the stack: sources, topics, lake
+    Status(status::StatusArgs),
+    /// Stop the embedded stack
+    Down(stack::DownArgs),
+    /// Show the log of the embedded stack
+    Logs(logs::LogsArgs),
+    /// Send events to Kafka, or with --direct into the database
+    Produce(produce::ProduceArgs),
+    /// Show the conversion funnel, or check it
+    Funnel(funnel::FunnelArgs),
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// The inside of the embedded stack
+    #[command(hide = true)]
+    StackProcess(stack::ProcessArgs),
+}
+
+/// Runs what the arguments ask for. Returns the exit code; see [`Exit`].
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap's own texts: help and version on stdout, usage errors on stderr with code 2.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let Cli { global, command } = cli;
+    let printer = global.printer(command.wants_json());
+    let result = match command {
+        Command::Demo(args) => demo::main(&global, &args, &printer),
+        Command::Compile(args) => compile::main(&global, &args, &printer),
+        Command::Ls(args) => ls::main(&global, &args, &printer),
+        Command::Graph(args) => graph::main(&global, &args, &printer),
+        Command::Run(args) => run::main(&global, &args, &printer),
+        Command::Drop(args) => drop::main(&global, &args, &printer),
+        Command::Debug(args) => debug::main(&global, &args, &printer),
+        Command::Up(args) => stack::up(&global, &args, &printer),
+        Command::Status(args) => status::main(&global, &args, &printer),
+        Command::Down(args) => stack::down(&global, &args, &printer),
+        Command::Logs(args) => logs::main(&global, &args, &printer),
+        Command::Produce(args) => produce::main(&global, &args, &printer),
+        Command::Funnel(args) => funnel::main(&global, &args, &printer),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "rwt", &mut script);
+            printer.raw(&String::from_utf8_lossy(&script));
+            Ok(Exit::Ok)
+        }
+        Command::StackProcess(args) => stack::process(&args),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            for report in &failure.reports {
+                printer.error(report);
+            }
+            failure.exit.into()
+        }
+    }
+}
+
+impl Command {
+    fn wants_json(&self) -> bool {
+        match self {
+            Self::Compile(args) => args.output.is_json(),
+            Self::Ls(args) => args.output.is_json(),
+            Self::Run(args) => args.output.is_json(),
+            Self::Drop(args) => args.output.is_json(),
+            Self::Debug(args) => args.output.is_json(),
+            Self::Up(args) => args.output.is_json(),
+            Self::Status(args) => args.output.is_json(),
+            Self::Produce(args) => args.output.is_json(),
+            Self::Funnel(args) => args.output == funnel::FunnelOutput::Json,
+            _ => false,
+        }
+    }
+}
+
+/// A command that did not do what was asked.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    reports: Vec<miette::Report>,
+}
+
+type CommandResult = Result<Exit, Failure>;
+
+impl Failure {
+    /// Wrong usage, or a missing project, profile or target.
+    fn usage(error: impl Into<miette::Report>) -> Self {
+        Self {
+            exit: Exit::Usage,
+            reports: vec![error.into()],
+        }
+    }
+
+    /// Several errors of one kind.
+    fn all<E: Into<miette::Report>>(errors: impl IntoIterator<Item = E>) -> Self {
+        Self {
+            exit: Exit::Failure,
+            reports: errors.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl<E: miette::Diagnostic + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self {
+            exit: Exit::Failure,
+            reports: vec![miette::Report::new(error)],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

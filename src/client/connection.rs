@@ -1,0 +1,332 @@
+//! One connection, used from synchronous code: macros call the database in the middle of rendering.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rwt_compiler::materialize::DatabaseError;
+use rwt_project::environment::Environment;
+use rwt_project::profile::{SslMode, Target, TargetKind, is_secret_name, replace_markers};
+use rwt_sql::Ident;
+use tokio::runtime::Handle;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+
+use super::tls::{self, Files, TlsError, Verification};
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum ConnectError {
+    /// The network or the server refused.
+    #[error("cannot connect to {address}: {reason}")]
+    #[diagnostic(code(rwt::client::connect), help("{help}"))]
+    Refused {
+        /// `host:port/database`
+        address: String,
+        /// What was said.
+        reason: String,
+        /// What to do.
+        help: String,
+    },
+    /// TLS could not be set up.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tls(#[from] TlsError),
+    /// A session setting of the profile was refused.
+    #[error("the server refused a session setting of the profile: {0}")]
+    #[diagnostic(
+        code(rwt::client::session_setting),
+        help("remove it from the target in profiles.yml, or use a server version that knows it")
+    )]
+    Setting(DatabaseError),
+}
+
+/// Opens connections to one target.
+#[derive(Clone)]
+pub struct Connector {
+    target: Arc<Target>,
+    handle: Handle,
+    secrets: Arc<Secrets>,
+}
+
+/// What markers in statements stand for.
+struct Secrets {
+    of_target: BTreeMap<String, String>,
+    environment: Environment,
+}
+
+impl Secrets {
+    fn get(&self, name: &str) -> Option<String> {
+        let of_target = self.of_target.get(name).cloned();
+        of_target.or_else(|| is_secret_name(name).then(|| self.environment.get(name))?)
+    }
+}
+
+/// What one statement gave, all values as the server's text.
+#[derive(Debug, Clone, Default)]
+pub struct ResultSet {
+    /// Column names; empty for statements without rows.
+    pub columns: Vec<String>,
+    /// Rows.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// Rows changed or returned, as the command tag says.
+    pub count: u64,
+}
+
+/// An open connection.
+pub struct Connection {
+    client: Client,
+    handle: Handle,
+    secrets: Arc<Secrets>,
+}
+
+impl Connector {
+    /// A connector for `target`; `handle` drives the sockets.
+    /// `environment` holds the secrets that models name by `env_var`.
+    pub fn new(target: Arc<Target>, environment: Environment, handle: Handle) -> Self {
+        let secrets = Secrets {
+            of_target: target.secrets(),
+            environment,
+        };
+        Self {
+            target,
+            handle,
+            secrets: Arc::new(secrets),
+        }
+    }
+
+    /// The target.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// `host:port/database`
+    pub fn address(&self) -> String {
+        let target = &self.target;
+        format!("{}:{}/{}", target.host, target.port, target.database)
+    }
+
+    /// Connects, tries again as often as the target's `retries` says, and applies the session settings: implicit
+    /// flush, so that what was written is there for the next statement (as dbt-risingwave does), then the profile's own.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn connect(&self) -> Result<Connection, ConnectError> {
+        let mut attempt = 0;
+        let client = loop {
+            match self.open() {
+                Ok(client) => break client,
+                Err(ConnectError::Refused { .. }) if attempt < self.target.retries => {
+                    attempt += 1;
+                    std::thread::sleep(Duration::from_millis(200 * u64::from(attempt)));
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let connection = Connection {
+            client,
+            handle: self.handle.clone(),
+            secrets: self.secrets.clone(),
+        };
+        let mut settings = vec!["set rw_implicit_flush to true".to_owned()];
+        settings.extend(self.target.session_statements());
+        if let Some(path) = &self.target.search_path {
+            settings.push(format!("set search_path to {path}"));
+        }
+        if let Some(role) = &self.target.role {
+            settings.push(format!("set role {}", Ident::new(role).quoted()));
+        }
+        connection
+            .run(&settings.join("; "))
+            .map_err(ConnectError::Setting)?;
+        Ok(connection)
+    }
+
+    fn open(&self) -> Result<Client, ConnectError> {
+        let target = &self.target;
+        let mut config = Config::new();
+        config
+            .host(&target.host)
+            .port(target.port)
+            .user(&target.user)
+            .dbname(&target.database)
+            .application_name(&target.application_name)
+            .connect_timeout(target.connect_timeout);
+        if !target.keepalives_idle.is_zero() {
+            config.keepalives_idle(target.keepalives_idle);
+        }
+        if !target.password.is_empty() {
+            config.password(target.password.expose());
+        }
+        let (mode, verification) = match target.sslmode {
+            SslMode::Disable => (tokio_postgres::config::SslMode::Disable, None),
+            SslMode::Allow | SslMode::Prefer => (
+                tokio_postgres::config::SslMode::Prefer,
+                Some(Verification::None),
+            ),
+            SslMode::Require => (
+                tokio_postgres::config::SslMode::Require,
+                Some(Verification::None),
+            ),
+            SslMode::VerifyCa => (
+                tokio_postgres::config::SslMode::Require,
+                Some(Verification::Chain),
+            ),
+            SslMode::VerifyFull => (
+                tokio_postgres::config::SslMode::Require,
+                Some(Verification::ChainAndName),
+            ),
+        };
+        config.ssl_mode(mode);
+        let refused = |error: tokio_postgres::Error| self.refused(&error);
+        let Some(verification) = verification else {
+            let (client, socket) = self
+                .handle
+                .block_on(config.connect(NoTls))
+                .map_err(refused)?;
+            self.handle.spawn(socket);
+            return Ok(client);
+        };
+        let tls = tls::connector(
+            verification,
+            Files {
+                root: target.sslrootcert.as_deref(),
+                certificate: target.sslcert.as_deref(),
+                key: target.sslkey.as_deref(),
+            },
+        )?;
+        let (client, socket) = self.handle.block_on(config.connect(tls)).map_err(refused)?;
+        self.handle.spawn(socket);
+        Ok(client)
+    }
+
+    fn refused(&self, error: &tokio_postgres::Error) -> ConnectError {
+        let target = &self.target;
+        let help = if target.kind == TargetKind::Embedded {
+            "`rwt up` starts the embedded stack; `rwt logs` shows what it does".to_owned()
+        } else {
+            format!(
+                "check host, port, user, password and sslmode of target `{}` in profiles.yml; `rwt debug` checks each part",
+                target.name
+            )
+        };
+        ConnectError::Refused {
+            address: self.address(),
+            reason: describe(error),
+            help,
+        }
+    }
+}
+
+/// An error of tokio-postgres with its causes, which its own text leaves out.
+fn describe(error: &tokio_postgres::Error) -> String {
+    if let Some(server) = error.as_db_error() {
+        return server.message().to_owned();
+    }
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+impl Connection {
+    /// Runs one or more statements and returns what each gave. Secret references are resolved on the way out.
+    ///
+    /// # Errors
+    /// What the server refused; the statement in it still holds references.
+    pub fn run(&self, sql: &str) -> Result<Vec<ResultSet>, DatabaseError> {
+        let sent = self.resolve(sql);
+        let messages = self
+            .handle
+            .block_on(self.client.simple_query(&sent))
+            .map_err(|error| database_error(&error, sql))?;
+        let mut results = Vec::new();
+        let mut current = ResultSet::default();
+        for message in messages {
+            match message {
+                SimpleQueryMessage::RowDescription(columns) => {
+                    current.columns = columns.iter().map(|c| c.name().to_owned()).collect();
+                }
+                SimpleQueryMessage::Row(row) => {
+                    if current.columns.is_empty() {
+                        current.columns = row.columns().iter().map(|c| c.name().to_owned()).collect();
+                    }
+                    let cells = (0..row.len()).map(|i| row.get(i).map(str::to_owned));
+                    current.rows.push(cells.collect());
+                }
+                SimpleQueryMessage::CommandComplete(count) => {
+                    current.count = count;
+                    results.push(std::mem::take(&mut current));
+                }
+                _ => {}
+            }
+        }
+        Ok(results)
+    }
+
+    /// Puts secrets in the place of their markers, which stand inside of string literals.
+    fn resolve(&self, sql: &str) -> String {
+        replace_markers(sql, |name| {
+            self.secrets.get(name).map(|value| value.replace('\'', "''"))
+        })
+    }
+
+    /// Runs one query and returns its rows.
+    ///
+    /// # Errors
+    /// As [`Connection::run`].
+    pub fn query(&self, sql: &str) -> Result<ResultSet, DatabaseError> {
+        Ok(self.run(sql)?.pop().unwrap_or_default())
+    }
+
+    /// The column types of a query, without running it; `None` if the server does not say.
+    pub fn describe(&self, sql: &str) -> Option<Vec<Type>> {
+        let sent = self.resolve(sql);
+        let statement = self.handle.block_on(self.client.prepare(&sent)).ok()?;
+        Some(statement.columns().iter().map(|c| c.type_().clone()).collect())
+    }
+
+    /// The client beneath, for callers that need more of the protocol.
+    pub fn into_client(self) -> Client {
+        self.client
+    }
+
+    /// Whether the server has closed the connection.
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+}
+
+fn database_error(error: &tokio_postgres::Error, sql: &str) -> DatabaseError {
+    let message = describe(error);
+    DatabaseError {
+        sqlstate: error.code().map(|code| code.code().to_owned()),
+        line: line_of(&message),
+        message,
+        statement: sql.to_owned(),
+    }
+}
+
+/// RisingWave's syntax errors say `LINE n:`.
+fn line_of(message: &str) -> Option<u32> {
+    let rest = message.split("LINE ").nth(1)?;
+    rest.split(':').next()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_syntax_error_is_found() {
+        assert_eq!(line_of("sql parser error: …\nLINE 12: selec\n   ^"), Some(12));
+        assert_eq!(line_of("table or source not found: x"), None);
+    }
+}

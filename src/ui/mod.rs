@@ -1,0 +1,16 @@
+//! What a person sees: the only code that prints. Results go to stdout; notes, warnings, errors and progress to stderr.
+
+mod check_line;
+mod diagnostic;
+mod funnel_view;
+mod printer;
+mod progress;
+mod run_line;
+mod table;
+
+pub(crate) use check_line::check_line;
+pub use funnel_view::{funnel_csv, funnel_text};
+pub use printer::{ColorChoice, Printer};
+pub use progress::RunProgress;
+pub use run_line::run_line;
+pub use table::{Align, Table};

@@ -1,0 +1,134 @@
+//! The two streams, colours and the machine's format.
+
+use std::io::{IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
+use miette::Diagnostic;
+use serde::Serialize;
+
+use super::diagnostic;
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Writes to stdout and stderr as the global options say.
+#[derive(Debug, Clone)]
+pub struct Printer {
+    quiet: bool,
+    json: bool,
+}
+
+/// Colours by meaning.
+pub(crate) mod style {
+    use super::{AnsiColor, Style};
+
+    pub(crate) const OK: Style = AnsiColor::Green.on_default();
+    pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
+    pub(crate) const ERROR: Style = AnsiColor::Red.on_default();
+    pub(crate) const DIM: Style = Style::new().dimmed();
+    pub(crate) const BOLD: Style = Style::new().bold();
+}
+
+impl Printer {
+    /// A printer; `quiet` drops notes, `json` keeps stdout for one JSON document.
+    pub fn new(color: ColorChoice, quiet: bool, json: bool) -> Self {
+        match color {
+            ColorChoice::Auto => {}
+            ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
+            ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        diagnostic::install(color);
+        Self { quiet, json }
+    }
+
+    /// Whether results are printed as JSON.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether a person watches stderr.
+    pub fn is_terminal(&self) -> bool {
+        std::io::stderr().is_terminal() && !self.quiet
+    }
+
+    /// Whether a person watches stdout.
+    pub fn stdout_is_terminal(&self) -> bool {
+        std::io::stdout().is_terminal()
+    }
+
+    /// A line of the command's result. With JSON it goes to stderr, because stdout is the document's.
+    pub fn line(&self, text: impl AsRef<str>) {
+        if self.json {
+            self.note(text);
+        } else {
+            self.raw(&format!("{}\n", text.as_ref()));
+        }
+    }
+
+    /// The command's result as it is, on stdout. A reader that has gone (`| head`) ends the program quietly.
+    pub fn raw(&self, text: &str) {
+        let mut out = anstream::stdout().lock();
+        if out
+            .write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .is_err()
+        {
+            std::process::exit(0);
+        }
+    }
+
+    /// A machine's result: one JSON document on stdout.
+    pub fn document(&self, value: &impl Serialize) {
+        match serde_json::to_string_pretty(value) {
+            Ok(text) => self.raw(&format!("{text}\n")),
+            Err(error) => self.error(&miette::miette!("the result cannot be written as JSON: {error}")),
+        }
+    }
+
+    /// What is going on, for people.
+    pub fn note(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            self.stderr(&format!("{}\n", text.as_ref()));
+        }
+    }
+
+    /// A warning, with its place and its help.
+    pub fn warning(&self, warning: &dyn Diagnostic) {
+        if !self.quiet {
+            self.stderr(&diagnostic::render(warning));
+        }
+    }
+
+    /// An error, with its place and its help.
+    pub fn error(&self, report: &miette::Report) {
+        self.stderr(&diagnostic::render(report.as_ref()));
+    }
+
+    fn stderr(&self, text: &str) {
+        // A stderr that nobody reads must not stop the work.
+        let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+/// Replaces control characters, which a name or a server's message could use to write over the terminal.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' && c != '\t' {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect()
+}

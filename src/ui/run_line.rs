@@ -1,0 +1,36 @@
+//! The line of a finished node.
+
+use super::printer::{printable, style};
+use crate::apply::{NodeReport, Status};
+
+const WIDTH: usize = 78;
+
+/// `12 of 28 OK created source public.src_page ........ [CREATE_SOURCE in 0.02s]`
+pub fn run_line(index: usize, total: usize, report: &NodeReport) -> String {
+    let digits = total.to_string().len();
+    let kind = report.materialized.replace('_', " ");
+    let verdict = match report.status {
+        Status::Created => "OK created",
+        Status::Unchanged => "OK unchanged",
+        Status::Error => "ERROR creating",
+        Status::Skipped => "SKIP",
+    };
+    let start = format!(
+        "{index:>digits$} of {total} {} {kind} {} ",
+        verdict,
+        printable(&report.relation)
+    );
+    let dots = ".".repeat(WIDTH.saturating_sub(start.chars().count()).max(3));
+    let (color, outcome) = match report.status {
+        Status::Created => (style::OK, printable(&report.message)),
+        Status::Unchanged => (style::DIM, "unchanged".to_owned()),
+        Status::Error => (style::ERROR, "ERROR".to_owned()),
+        Status::Skipped => (style::WARN, printable(&report.message)),
+    };
+    let time = if report.status == Status::Skipped {
+        String::new()
+    } else {
+        format!(" in {:.2}s", report.seconds)
+    };
+    format!("{start}{dots} [{color}{outcome}{color:#}{time}]")
+}
