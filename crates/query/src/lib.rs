@@ -6,8 +6,10 @@
 
 mod bind;
 mod catalog;
+mod dml;
 mod error;
 mod execute;
+mod insert;
 mod json;
 mod kernel;
 mod names;
@@ -22,6 +24,7 @@ mod types;
 mod value;
 
 pub use datafusion::common::ScalarValue;
+pub use dml::{Changes, Dml, DmlKind, Target, TargetColumn};
 pub use error::QueryError;
 pub use plan::Plan;
 pub use queries::{Limits, Queries};

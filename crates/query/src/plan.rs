@@ -102,6 +102,10 @@ impl Plan {
         self.schema.clone()
     }
 
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
     /// The same plan over the relations' present rows and another time, for a statement that was prepared before.
     ///
     /// # Errors

@@ -1,0 +1,614 @@
+//! INSERT, UPDATE and DELETE: planned once, then giving the rows and row ids to change. Nothing is changed here.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::LogicalPlanBuilder;
+use datafusion::sql::sqlparser::ast::{
+    Assignment, AssignmentTarget, Expr as Ast, FromTable, Insert, SelectItem, SetExpr, Statement,
+    TableFactor, TableObject, TableWithJoins,
+};
+use rwt_sql::{DataType, Ident, ObjectName};
+
+use crate::bind::{Binder, Bound, BoundQuery, CastContext, Ctes, Env, OutputColumn, Scope, column};
+use crate::catalog::Catalog;
+use crate::error::QueryError;
+use crate::plan::Plan;
+use crate::queries::Queries;
+use crate::relation::{Column, ROW_ID, Relation, Relations, Settings};
+use crate::types::arrow_type;
+use crate::{names, parse, types};
+
+/// A column that DML writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetColumn {
+    /// Name and type.
+    pub column: Column,
+    /// The expression of DEFAULT, as SQL text.
+    pub default: Option<String>,
+    /// NULL is refused.
+    pub not_null: bool,
+}
+
+/// A table that DML writes: its visible columns in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The table's name, for messages.
+    pub name: String,
+    /// The columns that a user sees, without generated ones.
+    pub columns: Vec<TargetColumn>,
+}
+
+impl Target {
+    fn position(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c.column.name == name)
+    }
+
+    fn visible(&self) -> Vec<Column> {
+        self.columns.iter().map(|c| c.column.clone()).collect()
+    }
+}
+
+/// What a statement changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DmlKind {
+    /// New rows.
+    Insert,
+    /// Rows that get new values.
+    Update,
+    /// Rows that go.
+    Delete,
+}
+
+/// The effect of a statement, to be applied by whoever owns the table.
+#[derive(Debug, Clone)]
+pub struct Changes {
+    /// What to do.
+    pub kind: DmlKind,
+    /// The row ids of the rows to change or delete, in the order of `rows`; none for INSERT.
+    pub row_ids: Vec<i64>,
+    /// The new rows of INSERT and UPDATE, the old ones of DELETE: the target's columns in their stored Arrow types.
+    pub rows: Vec<RecordBatch>,
+    /// The rows of RETURNING, if the statement has it.
+    pub returning: Option<Vec<RecordBatch>>,
+}
+
+impl Changes {
+    /// How many rows are inserted, updated or deleted.
+    pub fn count(&self) -> usize {
+        self.rows.iter().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// A planned INSERT, UPDATE or DELETE.
+#[derive(Debug, Clone)]
+pub struct Dml {
+    kind: DmlKind,
+    target: Target,
+    plan: Plan,
+    returning: Option<Plan>,
+    schema: SchemaRef,
+}
+
+impl Dml {
+    /// What the statement changes.
+    pub fn kind(&self) -> DmlKind {
+        self.kind
+    }
+
+    /// The types of the parameters.
+    pub fn params(&self) -> &[DataType] {
+        self.plan.params()
+    }
+
+    /// The columns of RETURNING; `None` without it.
+    pub fn returning(&self) -> Option<&[Column]> {
+        self.returning.as_ref().map(Plan::columns)
+    }
+
+    /// The same statement over the relations' present rows, see [`Plan::refreshed`].
+    ///
+    /// # Errors
+    /// [`QueryError::Stale`]
+    pub async fn refreshed(
+        &self,
+        relations: &dyn Relations,
+        now: DateTime<Utc>,
+    ) -> Result<Self, QueryError> {
+        Ok(Self {
+            plan: self.plan.refreshed(relations, now).await?,
+            ..self.clone()
+        })
+    }
+
+    /// Finds out what to change.
+    ///
+    /// # Errors
+    /// Those of evaluation, and NULL in a NOT NULL column.
+    pub async fn execute(&self, params: &[ScalarValue]) -> Result<Changes, QueryError> {
+        let batches = self.plan.execute(params).await?;
+        let mut row_ids = Vec::new();
+        let mut rows = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let mut columns = batch.columns().to_vec();
+            if self.kind != DmlKind::Insert {
+                let ids = columns.remove(0);
+                row_ids.extend_from_slice(ids.as_primitive::<Int64Type>().values());
+            }
+            rows.push(RecordBatch::try_new(self.schema.clone(), columns)?);
+        }
+        if self.kind != DmlKind::Delete {
+            check_not_null(&self.target, &rows)?;
+        }
+        let returning = match &self.returning {
+            Some(plan) => Some(self.returned(plan, &rows).await?),
+            None => None,
+        };
+        Ok(Changes {
+            kind: self.kind,
+            row_ids,
+            rows,
+            returning,
+        })
+    }
+
+    async fn returned(
+        &self,
+        plan: &Plan,
+        rows: &[RecordBatch],
+    ) -> Result<Vec<RecordBatch>, QueryError> {
+        let relation = OneRelation {
+            name: self.target.name.clone(),
+            relation: Relation::rows(self.target.visible(), Arc::new(rows.to_vec())),
+        };
+        plan.refreshed(&relation, plan.now())
+            .await?
+            .execute(&[])
+            .await
+    }
+}
+
+/// Refuses NULL where the target does not take it.
+pub(crate) fn check_not_null(target: &Target, rows: &[RecordBatch]) -> Result<(), QueryError> {
+    for (i, column) in target
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| c.not_null)
+    {
+        if rows.iter().any(|batch| batch.column(i).null_count() > 0) {
+            return Err(QueryError::Evaluation(format!(
+                "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+                column.column.name, target.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A catalog of one relation: rows in hand.
+struct OneRelation {
+    name: String,
+    relation: Relation,
+}
+
+#[async_trait]
+impl Relations for OneRelation {
+    async fn relation(
+        &self,
+        _schema: Option<&str>,
+        name: &str,
+    ) -> Result<Option<Relation>, QueryError> {
+        Ok((name == self.name).then(|| self.relation.clone()))
+    }
+}
+
+/// The name of the table that an INSERT, UPDATE or DELETE writes.
+fn table_name(statement: &Statement) -> Result<Vec<String>, QueryError> {
+    let factor = match statement {
+        Statement::Insert(Insert {
+            table: TableObject::TableName(name),
+            ..
+        }) => return Ok(names::parts(name)),
+        Statement::Update(update) => &update.table.relation,
+        Statement::Delete(delete) => &single(from_tables(&delete.from))?.relation,
+        other => {
+            return Err(QueryError::invalid_input(format!(
+                "expected INSERT, UPDATE or DELETE: {other}"
+            )));
+        }
+    };
+    match factor {
+        TableFactor::Table {
+            name, args: None, ..
+        } => Ok(names::parts(name)),
+        other => Err(QueryError::invalid_input(format!(
+            "expected a table: {other}"
+        ))),
+    }
+}
+
+fn from_tables(from: &FromTable) -> &[TableWithJoins] {
+    match from {
+        FromTable::WithFromKeyword(tables) | FromTable::WithoutKeyword(tables) => tables,
+    }
+}
+
+fn single(tables: &[TableWithJoins]) -> Result<&TableWithJoins, QueryError> {
+    match tables {
+        [table] if table.joins.is_empty() => Ok(table),
+        _ => Err(QueryError::Syntax("expected one table".into())),
+    }
+}
+
+fn is_default(ast: &Ast) -> bool {
+    matches!(ast, Ast::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
+}
+
+impl Queries {
+    /// The table that a DML statement writes, before it is planned.
+    ///
+    /// # Errors
+    /// [`QueryError::Syntax`], or if the statement is no DML.
+    pub fn target_of(&self, sql: &str) -> Result<ObjectName, QueryError> {
+        let parts = table_name(&parse::statement(sql)?)?;
+        Ok(ObjectName(parts.into_iter().map(Ident::new).collect()))
+    }
+
+    /// Plans an INSERT, UPDATE or DELETE of a table. For UPDATE and DELETE the table's relation must have the hidden
+    /// column [`ROW_ID`].
+    ///
+    /// # Errors
+    /// Every [`QueryError`] but those of evaluation.
+    pub async fn plan_dml(
+        &self,
+        sql: &str,
+        target: &Target,
+        relations: &dyn Relations,
+        settings: &Settings,
+        params: &[Option<DataType>],
+    ) -> Result<Dml, QueryError> {
+        let statement = parse::statement(sql)?;
+        let catalog = Catalog::load(&statement, relations).await?;
+        let binder = Binder::new(&catalog, settings, params)?;
+        let (kind, query, returning) = match &statement {
+            Statement::Insert(insert) => (
+                DmlKind::Insert,
+                binder.insert(insert, target)?,
+                insert.returning.clone(),
+            ),
+            Statement::Update(update) => {
+                if update.from.is_some() {
+                    return Err(QueryError::Syntax(
+                        "expected end of statement, found: FROM".into(),
+                    ));
+                }
+                let query = binder.update(
+                    &update.table,
+                    &update.assignments,
+                    update.selection.as_ref(),
+                    target,
+                )?;
+                (DmlKind::Update, query, update.returning.clone())
+            }
+            Statement::Delete(delete) => {
+                if delete.using.is_some() {
+                    return Err(QueryError::Syntax(
+                        "expected end of statement, found: USING".into(),
+                    ));
+                }
+                let table = single(from_tables(&delete.from))?;
+                let query = binder.update(table, &[], delete.selection.as_ref(), target)?;
+                (DmlKind::Delete, query, delete.returning.clone())
+            }
+            other => {
+                return Err(QueryError::invalid_input(format!(
+                    "expected INSERT, UPDATE or DELETE: {other}"
+                )));
+            }
+        };
+        let plan = Plan::new(&binder, query, &self.context)?;
+        let returning = match returning {
+            Some(items) => Some(self.plan_returning(items, target, settings).await?),
+            None => None,
+        };
+        Ok(Dml {
+            kind,
+            schema: types::schema(&target.visible()),
+            target: target.clone(),
+            plan,
+            returning,
+        })
+    }
+
+    async fn plan_returning(
+        &self,
+        items: Vec<SelectItem>,
+        target: &Target,
+        settings: &Settings,
+    ) -> Result<Plan, QueryError> {
+        let mut query = parse::query(&format!(
+            "SELECT * FROM {}",
+            Ident::new(&target.name).quoted()
+        ))?;
+        if let SetExpr::Select(select) = query.body.as_mut() {
+            select.projection = items;
+        }
+        let relation = OneRelation {
+            name: target.name.clone(),
+            relation: Relation::rows(target.visible(), Arc::new(Vec::new())),
+        };
+        let catalog = Catalog::load(&Statement::Query(Box::new(query.clone())), &relation).await?;
+        let binder = Binder::new(&catalog, settings, &[])?;
+        let bound = binder.root(&query)?;
+        Plan::new(&binder, bound, &self.context)
+    }
+}
+
+impl Binder<'_> {
+    fn insert(&self, insert: &Insert, target: &Target) -> Result<BoundQuery, QueryError> {
+        let mut places: Vec<usize> = Vec::with_capacity(target.columns.len());
+        for ident in &insert.columns {
+            let name = names::folded(ident);
+            let place = target.position(&name).ok_or_else(|| {
+                QueryError::bind(format!("Column {name} not found in table {}", target.name))
+            })?;
+            if places.contains(&place) {
+                return Err(QueryError::bind("Column specified more than once"));
+            }
+            places.push(place);
+        }
+        let explicit = !places.is_empty();
+        if !explicit {
+            places = (0..target.columns.len()).collect();
+        }
+        let source = insert
+            .source
+            .as_ref()
+            .ok_or_else(|| QueryError::Syntax("expected SELECT or VALUES in INSERT".into()))?;
+        let types: Vec<DataType> = places
+            .iter()
+            .map(|i| target.columns[*i].column.data_type.clone())
+            .collect();
+        let check = |width: usize| {
+            if width > places.len() {
+                return Err(QueryError::bind(
+                    "INSERT has more expressions than target columns",
+                ));
+            }
+            if explicit && width < places.len() {
+                return Err(QueryError::bind(
+                    "INSERT has more target columns than expressions",
+                ));
+            }
+            Ok(())
+        };
+        let bound = match source.body.as_ref() {
+            SetExpr::Values(values) if source.with.is_none() && source.order_by.is_none() => {
+                let (scope, ctes) = (Scope::default(), Ctes::new());
+                let env = Env {
+                    scope: &scope,
+                    ctes: &ctes,
+                    outer: None,
+                    windows: &[],
+                    arguments: None,
+                };
+                let mut rows = Vec::with_capacity(values.rows.len());
+                for row in &values.rows {
+                    if row.iter().any(is_default) {
+                        return Err(QueryError::Syntax(
+                            "expected an expression, found: DEFAULT".into(),
+                        ));
+                    }
+                    rows.push(
+                        row.iter()
+                            .map(|ast| self.expr(ast, &env))
+                            .collect::<Result<Vec<_>, _>>()?,
+                    );
+                }
+                let width = rows.first().map_or(0, Vec::len);
+                if rows.iter().any(|row| row.len() != width) {
+                    return Err(QueryError::bind("VALUES lists must all be the same length"));
+                }
+                check(width)?;
+                self.rows(rows, Some(&types))?
+            }
+            _ => {
+                let bound = self.root(source)?;
+                check(bound.columns.len())?;
+                bound
+            }
+        };
+        let mut values: Vec<Option<Bound>> = vec![None; target.columns.len()];
+        for (out, place) in bound.columns.into_iter().zip(&places) {
+            let to = &target.columns[*place].column.data_type;
+            values[*place] = Some(self.cast(out.bound, to, CastContext::Assign)?);
+        }
+        let mut row = Vec::with_capacity(values.len());
+        for (value, column) in values.into_iter().zip(&target.columns) {
+            row.push(match value {
+                Some(value) => value,
+                None => self.default_value(column)?,
+            });
+        }
+        self.stored(
+            BoundQuery {
+                plan: bound.plan,
+                columns: Vec::new(),
+            },
+            Vec::new(),
+            row,
+            target,
+        )
+    }
+
+    /// The value of a column that the statement leaves out.
+    fn default_value(&self, target: &TargetColumn) -> Result<Bound, QueryError> {
+        let text = target.default.as_deref().unwrap_or("NULL");
+        let query = parse::query(&format!("SELECT {text}"))?;
+        let SetExpr::Select(select) = query.body.as_ref() else {
+            return Err(QueryError::Internal(format!(
+                "the default {text} is no expression"
+            )));
+        };
+        let Some(SelectItem::UnnamedExpr(ast)) = select.projection.first() else {
+            return Err(QueryError::Internal(format!(
+                "the default {text} is no expression"
+            )));
+        };
+        let (scope, ctes) = (Scope::default(), Ctes::new());
+        let env = Env {
+            scope: &scope,
+            ctes: &ctes,
+            outer: None,
+            windows: &[],
+            arguments: None,
+        };
+        let bound = self.expr(ast, &env)?;
+        self.cast(bound, &target.column.data_type, CastContext::Assign)
+    }
+
+    /// The row ids and the new values of the rows to update; the old values where nothing is assigned.
+    fn update(
+        &self,
+        table: &TableWithJoins,
+        assignments: &[Assignment],
+        selection: Option<&Ast>,
+        target: &Target,
+    ) -> Result<BoundQuery, QueryError> {
+        let ctes = Ctes::new();
+        let empty = Scope::default();
+        let outside = Env {
+            scope: &empty,
+            ctes: &ctes,
+            outer: None,
+            windows: &[],
+            arguments: None,
+        };
+        let (mut plan, scope) =
+            self.from(std::slice::from_ref(table), &outside)
+                .map_err(|error| match error {
+                    QueryError::RelationNotFound(name) => QueryError::TableNotFound(name),
+                    other => other,
+                })?;
+        let env = Env {
+            scope: &scope,
+            ..outside
+        };
+        if let Some(condition) = selection {
+            let condition = self.condition(condition, &env, "WHERE")?.expr;
+            plan = LogicalPlanBuilder::from(plan).filter(condition)?.build()?;
+        }
+        let mut values: Vec<Option<Bound>> = vec![None; target.columns.len()];
+        for (name, ast) in assigned(assignments)? {
+            let place = target
+                .position(&name)
+                .ok_or_else(|| QueryError::Expression {
+                    expression: name.clone(),
+                    message: format!("Item not found: Invalid column: {name}"),
+                })?;
+            if values[place].is_some() {
+                return Err(QueryError::bind("multiple assignments to the same column"));
+            }
+            let column = &target.columns[place];
+            values[place] = Some(if is_default(ast) {
+                self.default_value(column)?
+            } else {
+                let bound = self.expr(ast, &env)?;
+                self.cast(bound, &column.column.data_type, CastContext::Assign)?
+            });
+        }
+        let mut row = Vec::with_capacity(values.len());
+        for (value, column) in values.into_iter().zip(&target.columns) {
+            row.push(match value {
+                Some(value) => value,
+                None => self.old_value(&column.column.name, &env)?,
+            });
+        }
+        let row_id = self.old_value(ROW_ID, &env)?;
+        let ids = vec![(Column::new(ROW_ID, DataType::BigInt), row_id)];
+        self.stored(
+            BoundQuery {
+                plan,
+                columns: Vec::new(),
+            },
+            ids,
+            row,
+            target,
+        )
+    }
+
+    fn old_value(&self, name: &str, env: &Env<'_>) -> Result<Bound, QueryError> {
+        self.lookup(None, name, env)?
+            .ok_or_else(|| QueryError::Internal(format!("the table has no column {name}")))
+    }
+
+    /// Projects to the row ids and the target's columns in their stored Arrow types.
+    fn stored(
+        &self,
+        query: BoundQuery,
+        ids: Vec<(Column, Bound)>,
+        row: Vec<Bound>,
+        target: &Target,
+    ) -> Result<BoundQuery, QueryError> {
+        let all = ids
+            .into_iter()
+            .chain(target.visible().into_iter().zip(row))
+            .map(|(out, bound)| {
+                let arrow = arrow_type(&out.data_type);
+                let bound = self.force(bound, &out.data_type, arrow);
+                (out, bound)
+            });
+        let mut exprs = Vec::new();
+        let mut columns = Vec::new();
+        for (out, bound) in all {
+            let name = self.fresh(&out.name);
+            exprs.push(bound.expr.alias(&name));
+            columns.push(OutputColumn {
+                name: out.name,
+                bound: Bound::new(column(&name), bound.data_type, bound.arrow),
+                named: true,
+            });
+        }
+        let plan = LogicalPlanBuilder::from(query.plan)
+            .project(exprs)?
+            .build()?;
+        Ok(BoundQuery { plan, columns })
+    }
+}
+
+/// The assigned columns with their expressions; `(a, b) = (1, 2)` taken apart.
+fn assigned(assignments: &[Assignment]) -> Result<Vec<(String, &Ast)>, QueryError> {
+    let last = |parts: Vec<String>| parts.into_iter().next_back().unwrap_or_default();
+    let mut out = Vec::new();
+    for assignment in assignments {
+        match (&assignment.target, &assignment.value) {
+            (AssignmentTarget::ColumnName(name), value) => {
+                out.push((last(names::parts(name)), value))
+            }
+            (AssignmentTarget::Tuple(columns), Ast::Tuple(values))
+                if columns.len() == values.len() =>
+            {
+                for (name, value) in columns.iter().zip(values) {
+                    out.push((last(names::parts(name)), value));
+                }
+            }
+            (AssignmentTarget::Tuple(_), Ast::Tuple(_)) => {
+                return Err(QueryError::bind(
+                    "number of columns does not match number of values",
+                ));
+            }
+            (AssignmentTarget::Tuple(_), value) => {
+                return Err(QueryError::NotImplemented(format!(
+                    "assignment of {value} to several columns"
+                )));
+            }
+        }
+    }
+    Ok(out)
+}
