@@ -16,14 +16,14 @@ const RATE: &str = "{% macro rate(part, whole) -%}\n    case when {{ whole }} > 
 
 /// One model in ten is a source, the others aggregate a model before them.
 fn model(number: usize) -> String {
-    if number % 10 == 0 {
+    if number.is_multiple_of(10) {
         return format!(
             "{{{{ config(materialized='source') }}}}\ncreate source {{{{ this }}}} (user_id int, amount double precision, event_time timestamp)\n\
              with (connector = 'kafka', topic = 't{number}', properties.bootstrap.server = '{{{{ target.kafka.bootstrap }}}}')\n\
              format plain encode json\n"
         );
     }
-    let parent = if number % 3 == 0 {
+    let parent = if number.is_multiple_of(3) {
         number - number % 10
     } else {
         number - 1

@@ -8,7 +8,7 @@ use minijinja::Value;
 use rwt_project::Project;
 use rwt_project::graph::Dag;
 use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
-use rwt_project::yaml::SourceFile;
+use rwt_project::yaml::{SourceFile, Warning};
 use serde_json::Value as Json;
 
 use crate::compile::script::{Parts, schema_statements, script};
@@ -19,7 +19,7 @@ use crate::jinja::{
     TemplateError, from_json, lazy,
 };
 use crate::materialize::{
-    BUILT_IN, BUILT_IN_MACROS, RecordedStatement, Recorder, Session, drop_statement, lend,
+    BUILT_IN, BUILT_IN_MACROS, RecordedStatement, Recorder, Session, drop_statement, is_query, lend,
 };
 use crate::parse::{
     EPHEMERAL, Parser, References, cte_name, in_parallel, model_name, template_name,
@@ -84,6 +84,7 @@ pub struct Compiler {
     manifest: Arc<Manifest>,
     references: Arc<References>,
     dag: Dag,
+    warnings: Vec<Warning>,
 }
 
 impl Compiler {
@@ -103,8 +104,8 @@ impl Compiler {
         let parser = Parser::new(&project, &jinja, &shared);
         let skip =
             |model: &rwt_project::project::ModelFile| unreadable.contains(&template_name(model));
-        let manifest = match parser.manifest(&skip) {
-            Ok(manifest) => Arc::new(manifest),
+        let (manifest, warnings) = match parser.manifest(&skip) {
+            Ok((manifest, warnings)) => (Arc::new(manifest), warnings),
             Err(more) => {
                 errors.extend(more.0);
                 return Err(CompileErrors(errors));
@@ -122,6 +123,7 @@ impl Compiler {
             manifest,
             references,
             dag,
+            warnings,
         })
     }
 
@@ -138,6 +140,11 @@ impl Compiler {
     /// How they hang together.
     pub fn dag(&self) -> &Dag {
         &self.dag
+    }
+
+    /// What is allowed in models and probably not meant.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// The invocation's id, as templates see it.
@@ -187,7 +194,8 @@ impl Compiler {
     pub fn compile_all(&self, ids: &[UniqueId]) -> Result<Vec<CompiledNode>, CompileErrors> {
         let mut errors = Vec::new();
         let mut nodes = Vec::with_capacity(ids.len());
-        for result in in_parallel(ids.len(), |index| self.record(&ids[index])) {
+        let results = in_parallel(ids.len(), |index| self.record(&ids[index]));
+        for result in results.map_err(CompileError::from)? {
             match result {
                 Ok(node) => nodes.push(node),
                 Err(error) => errors.push(error),
@@ -272,7 +280,7 @@ impl Compiler {
         lend(session, |session| {
             let body = self.body(node, &session)?;
             self.build(node, &body, &session)
-        })
+        })?
     }
 
     /// Runs the project's hooks of one kind, in order.
@@ -296,7 +304,7 @@ impl Compiler {
                 .iter()
                 .map(|hook| self.run_hook(hook, &session))
                 .collect()
-        })
+        })?
     }
 
     fn run_hook(
@@ -394,6 +402,17 @@ impl Compiler {
         let mut seen = BTreeSet::new();
         let (mut body, refs) = self.own_body(node, session)?;
         self.collect_ctes(&refs, session, &mut seen, &mut ctes)?;
+        if !ctes.is_empty() && !is_query(&body.own) {
+            let file = SourceFile::new(&node.original_file_path, node.raw_code.as_str());
+            let error = TemplateError::at(
+                "rwt::compile::ephemeral_in_statement",
+                format!("{} reads an ephemeral model, and its text is not a query", node.name),
+                Some("an ephemeral model becomes part of a query: make it a view, or this text a query".to_owned()),
+                &file,
+                0..0,
+            );
+            return Err(CompileError::template(error, Some(node.into())));
+        }
         body.add_ctes(&ctes);
         Ok(body)
     }

@@ -10,7 +10,7 @@ use rwt_project::manifest::{Node, UniqueId};
 use thiserror::Error;
 
 use crate::jinja::{Place, TemplateError};
-use crate::materialize::DatabaseError;
+use crate::materialize::{BUILT_IN_FILES, DatabaseError};
 
 /// One thing that is wrong.
 #[derive(Debug, Error, Diagnostic)]
@@ -28,6 +28,13 @@ pub enum CompileError {
     #[error("there is no node {0}")]
     #[diagnostic(code(rwt::compile::unknown_node))]
     UnknownNode(UniqueId),
+    /// The system refused a thread.
+    #[error("no thread to render on: {0}")]
+    #[diagnostic(
+        code(rwt::compile::thread),
+        help("the system's limit of threads or of memory is reached; see `ulimit -a`")
+    )]
+    Thread(String),
     /// A file of the output.
     #[error("cannot write {path}: {cause}")]
     #[diagnostic(
@@ -42,7 +49,7 @@ impl CompileError {
     pub(crate) fn template(mut error: TemplateError, node: Option<NodeName<'_>>) -> Self {
         error
             .places
-            .retain(|place| !place.at.file().path().starts_with("rwt"));
+            .retain(|place| !place.at.file().path().starts_with(BUILT_IN_FILES));
         let mut callers: Vec<CallSite> = Vec::new();
         if let Some((cause, outer)) = error.places.split_last() {
             let other_files = outer
@@ -96,6 +103,12 @@ impl fmt::Display for CompileErrors {
 }
 
 impl std::error::Error for CompileErrors {}
+
+impl From<std::io::Error> for CompileError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Thread(error.to_string())
+    }
+}
 
 impl From<CompileError> for CompileErrors {
     fn from(error: CompileError) -> Self {

@@ -41,6 +41,7 @@ fixtures! {
     cycle
     disabled_ref
     duplicate_macro
+    ephemeral_in_statement
     error_in_hook
     error_in_macro
     macro_syntax_error
@@ -55,4 +56,19 @@ fixtures! {
     unknown_source
     wrong_arguments
     wrong_config_call
+}
+
+#[test]
+fn a_slip_in_a_config_key_is_a_warning() {
+    let compiler = support::compiler(&[(
+        "models/a.sql",
+        "{{ config(materialised='view', own_key=1) }}\nselect 1\n",
+    )])
+    .unwrap_or_else(|error| panic!("{error}"));
+    let warnings: Vec<String> = compiler
+        .warnings()
+        .iter()
+        .map(|warning| shown(warning))
+        .collect();
+    insta::assert_snapshot!(warnings.join("\n"));
 }

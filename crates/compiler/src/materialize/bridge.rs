@@ -24,7 +24,7 @@ struct Bridge {
 }
 
 /// Bytes of stack for a thread that renders; minijinja's frames are large in debug builds.
-const STACK: usize = 64 << 20;
+const STACK: usize = 16 << 20;
 
 fn gone<T>(sql: &str) -> Result<T, DatabaseError> {
     Err(DatabaseError {
@@ -64,7 +64,13 @@ impl Session for Bridge {
 }
 
 /// Runs `work` on a rendering thread with the session lent to it.
-pub fn lend<R: Send>(session: &mut dyn Session, work: impl FnOnce(SharedSession) -> R + Send) -> R {
+///
+/// # Errors
+/// The system has no thread to give.
+pub fn lend<R: Send>(
+    session: &mut dyn Session,
+    work: impl FnOnce(SharedSession) -> R + Send,
+) -> std::io::Result<R> {
     let (requests, received) = channel();
     let bridge = Bridge {
         requests,
@@ -72,21 +78,23 @@ pub fn lend<R: Send>(session: &mut dyn Session, work: impl FnOnce(SharedSession)
     };
     std::thread::scope(|scope| {
         let shared: SharedSession = Arc::new(Mutex::new(bridge));
-        let running = std::thread::Builder::new()
-            .name("rwt-render".to_owned())
-            .stack_size(STACK)
-            .spawn_scoped(scope, move || work(shared));
-        match running {
-            Ok(running) => {
-                serve(session, &received);
-                match running.join() {
-                    Ok(result) => result,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            Err(error) => std::panic::panic_any(format!("no thread to render on: {error}")),
-        }
+        let running = rendering_thread().spawn_scoped(scope, move || work(shared))?;
+        serve(session, &received);
+        Ok(joined(running.join()))
     })
+}
+
+fn rendering_thread() -> std::thread::Builder {
+    std::thread::Builder::new()
+        .name("rwt-render".to_owned())
+        .stack_size(STACK)
+}
+
+fn joined<R>(result: std::thread::Result<R>) -> R {
+    match result {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
 }
 
 /// Answers until the rendering side has let go of the bridge.
@@ -104,16 +112,9 @@ fn serve(session: &mut dyn Session, received: &Receiver<Request>) {
 }
 
 /// Runs `work` on a thread with a stack for rendering.
-pub fn with_stack<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    std::thread::scope(|scope| {
-        let running = std::thread::Builder::new()
-            .name("rwt-render".to_owned())
-            .stack_size(STACK)
-            .spawn_scoped(scope, work);
-        match running.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(error) => std::panic::panic_any(format!("no thread to render on: {error}")),
-        }
-    })
+///
+/// # Errors
+/// The system has no thread to give.
+pub fn with_stack<R: Send>(work: impl FnOnce() -> R + Send) -> std::io::Result<R> {
+    std::thread::scope(|scope| Ok(joined(rendering_thread().spawn_scoped(scope, work)?.join())))
 }

@@ -39,7 +39,7 @@ pub fn add_functions(env: &mut Environment<'static>) {
     env.add_function("rwt__literal", |value: Value| {
         Literal::Text(&value.to_string()).to_string()
     });
-    env.add_function("rwt__identifier", |value: Value| {
+    env.add_filter("rwt__identifier", |value: Value| {
         Ident::new(value.to_string()).quoted()
     });
 }
@@ -95,7 +95,7 @@ fn options(values: Value) -> Result<String, Error> {
 }
 
 /// Whether a text begins as a query does, comments aside.
-fn is_query(sql: &str) -> bool {
+pub fn is_query(sql: &str) -> bool {
     let first = rwt_sql::lexer::tokenize(sql)
         .into_iter()
         .find(|token| !token.kind.is_trivia());

@@ -13,8 +13,8 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use rwt_project::Project;
 use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
-use rwt_project::project::{ModelFile, ResolvedConfig};
-use rwt_project::yaml::{SourceFile, nearest};
+use rwt_project::project::{ModelFile, ResolvedConfig, near_config};
+use rwt_project::yaml::{SourceFile, Warning, nearest};
 use serde_json::Value as Json;
 
 pub use naming::Naming;
@@ -41,6 +41,7 @@ pub struct Parser<'a> {
 struct Parsed {
     node: Node,
     captured: Captured,
+    warnings: Vec<Warning>,
 }
 
 impl<'a> Parser<'a> {
@@ -69,7 +70,10 @@ impl<'a> Parser<'a> {
     ///
     /// # Errors
     /// Everything that is wrong with any model.
-    pub fn manifest(&self, skip: &dyn Fn(&ModelFile) -> bool) -> Result<Manifest, CompileErrors> {
+    pub fn manifest(
+        &self,
+        skip: &dyn Fn(&ModelFile) -> bool,
+    ) -> Result<(Manifest, Vec<Warning>), CompileErrors> {
         let models: Vec<&ModelFile> = self
             .project
             .models
@@ -78,23 +82,23 @@ impl<'a> Parser<'a> {
             .collect();
         let mut errors = Vec::new();
         let mut parsed = Vec::with_capacity(models.len());
-        for result in self.parse_all(&models) {
+        let results = in_parallel(models.len(), |index| self.parse(models[index]));
+        for result in results.map_err(CompileError::from)? {
             match result {
                 Ok(model) => parsed.push(model),
                 Err(error) => errors.push(error),
             }
         }
+        let warnings = parsed
+            .iter_mut()
+            .flat_map(|model| std::mem::take(&mut model.warnings))
+            .collect();
         let manifest = self.assemble(parsed, &mut errors);
         if errors.is_empty() {
-            Ok(manifest)
+            Ok((manifest, warnings))
         } else {
             Err(CompileErrors(errors))
         }
-    }
-
-    /// Models in parallel; results in the order of the models.
-    fn parse_all(&self, models: &[&ModelFile]) -> Vec<Result<Parsed, CompileError>> {
-        in_parallel(models.len(), |index| self.parse(models[index]))
     }
 
     fn parse(&self, model: &ModelFile) -> Result<Parsed, CompileError> {
@@ -134,7 +138,15 @@ impl<'a> Parser<'a> {
         let node = self
             .node(id.clone(), model, config)
             .map_err(|error| CompileError::template(error, Some(model_name(&id, model))))?;
-        Ok(Parsed { node, captured })
+        let keys = captured.config.keys();
+        let warnings = keys
+            .filter_map(|key| unknown_config(&model.file, key))
+            .collect();
+        Ok(Parsed {
+            node,
+            captured,
+            warnings,
+        })
     }
 
     fn node(
@@ -219,7 +231,10 @@ impl<'a> Parser<'a> {
                 (node.name.clone(), (node.unique_id.clone(), node.enabled))
             })
             .collect();
-        for Parsed { mut node, captured } in parsed {
+        for Parsed {
+            mut node, captured, ..
+        } in parsed
+        {
             if !node.enabled {
                 continue;
             }
@@ -318,6 +333,20 @@ fn find_word(text: &str, word: &str) -> Option<Range<usize>> {
     Some(at..at + word.len())
 }
 
+/// A warning for a key of `config()` that is near to one that exists. A materialization of the project may read keys of
+/// its own, so that other unknown keys are fine.
+fn unknown_config(file: &Arc<SourceFile>, key: &str) -> Option<Warning> {
+    let near = near_config(key)?;
+    let range = find_word(file.text(), key).unwrap_or(0..0);
+    Some(Warning::UnknownConfig {
+        path: file.path().display().to_string(),
+        key: key.to_owned(),
+        help: format!("did you mean `{near}`?"),
+        file: Arc::clone(file),
+        at: range.into(),
+    })
+}
+
 /// The name under which a model's template is kept and shown.
 pub fn template_name(model: &ModelFile) -> String {
     model.original_file_path.display().to_string()
@@ -362,7 +391,13 @@ fn model_value(id: &UniqueId, model: &ModelFile, config: &Arc<IndexMap<String, J
 }
 
 /// Runs `work` for each index on a few threads and keeps the results in order.
-pub(crate) fn in_parallel<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+///
+/// # Errors
+/// The system has no thread to give.
+pub(crate) fn in_parallel<R: Send>(
+    count: usize,
+    work: impl Fn(usize) -> R + Sync,
+) -> std::io::Result<Vec<R>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.min(count.div_ceil(16)).max(1);
     let next = AtomicUsize::new(0);
@@ -376,22 +411,19 @@ pub(crate) fn in_parallel<R: Send>(count: usize, work: impl Fn(usize) -> R + Syn
             done.push((index, work(index)));
         }
     };
-    let mut results: Vec<(usize, R)> = if threads == 1 {
-        with_stack(run)
-    } else {
-        std::thread::scope(|scope| {
-            let running: Vec<_> = (0..threads)
-                .map(|_| scope.spawn(|| with_stack(run)))
-                .collect();
-            running
-                .into_iter()
-                .flat_map(|thread| match thread.join() {
-                    Ok(done) => done,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                })
-                .collect()
-        })
-    };
+    let mut results: Vec<(usize, R)> = std::thread::scope(|scope| {
+        let helpers: Vec<_> = (1..threads)
+            .map(|_| scope.spawn(|| with_stack(run)))
+            .collect();
+        let mut results = with_stack(run)?;
+        for helper in helpers {
+            match helper.join() {
+                Ok(done) => results.extend(done?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok::<_, std::io::Error>(results)
+    })?;
     results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+    Ok(results.into_iter().map(|(_, result)| result).collect())
 }

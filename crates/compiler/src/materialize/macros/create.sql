@@ -20,6 +20,8 @@
             {%- do rwt_create_index(relation, index) -%}
         {%- endfor -%}
         {%- do rwt__end_settings() -%}
+        {%- do rwt_grant(relation) -%}
+        {%- do rwt_describe(relation) -%}
         {%- do run_hooks(post_hooks) -%}
     {%- endif -%}
     {{ return({'relations': [relation]}) }}
@@ -31,6 +33,28 @@
     {{ exceptions.raise_compiler_error(
         existing ~ ' is a ' ~ found ~ ' in the database, and ' ~ model.name ~ ' is to become a ' ~ wanted
         ~ ': rename the model, or drop the ' ~ found ~ ' with --full-refresh') }}
+{% endmacro %}
+
+{# `grants` of the configuration: privilege, then a user or a list of users. #}
+{% macro rwt_grant(relation) %}
+    {%- set kind = relation.type | replace('_', ' ') -%}
+    {%- for privilege, users in config.get('grants', {}).items() -%}
+        {%- set users = [users] if users is string else users -%}
+        {%- if users -%}
+            {%- call statement('grant') -%}
+                grant {{ privilege }} on {{ kind }} {{ relation }} to {{ users | map('rwt__identifier') | join(', ') }}
+            {%- endcall -%}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}
+
+{# `persist_docs`: the description of the relation, which RisingWave keeps for every kind as that of a table. #}
+{% macro rwt_describe(relation) %}
+    {%- if config.persist_relation_docs() and model.description -%}
+        {%- call statement('comment') -%}
+            comment on table {{ relation }} is {{ rwt__literal(model.description) }}
+        {%- endcall -%}
+    {%- endif -%}
 {% endmacro %}
 
 {% macro rwt_create_index(relation, index) %}
