@@ -86,7 +86,12 @@ impl Broker {
         tasks.spawn(retain_regularly(node.clone()));
         tasks.spawn({
             let node = node.clone();
-            async move { node.groups.keep_time().await }
+            async move {
+                tokio::select! {
+                    () = node.groups.keep_time() => {}
+                    () = node.stopped() => {}
+                }
+            }
         });
         tracing::info!(%local_addr, data_dir = %node.config.data_dir.display(), topics = node.topics.all().len(), "broker started");
         Ok(Self {
@@ -162,10 +167,10 @@ impl Broker {
             .collect()
     }
 
-    /// Stops serving, and brings everything to disk.
+    /// Stops serving, and brings everything to disk. The address and the data directory are free when it returns.
     pub async fn shutdown(mut self) {
         self.node.stopping.send_replace(true);
-        self.tasks.shutdown().await;
+        while self.tasks.join_next().await.is_some() {}
         let node = self.node.clone();
         if let Err(error) = tokio::task::spawn_blocking(move || node.flush()).await {
             tracing::error!(%error, "the last flush failed");
@@ -190,6 +195,7 @@ async fn accept(node: Arc<Node>, listener: TcpListener) {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
+            () = node.stopped() => break,
         };
         let (stream, address): (TcpStream, SocketAddr) = match accepted {
             Ok(accepted) => accepted,
@@ -210,20 +216,28 @@ async fn accept(node: Arc<Node>, listener: TcpListener) {
             drop(slot);
         });
     }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
 }
 
 async fn flush_regularly(node: Arc<Node>) {
-    loop {
-        tokio::time::sleep(node.config.flush_interval).await;
+    while pause(&node, node.config.flush_interval).await {
         let node = node.clone();
         let _ = tokio::task::spawn_blocking(move || node.flush()).await;
     }
 }
 
 async fn retain_regularly(node: Arc<Node>) {
-    loop {
-        tokio::time::sleep(node.config.retention_interval).await;
+    while pause(&node, node.config.retention_interval).await {
         let node = node.clone();
         let _ = tokio::task::spawn_blocking(move || node.retain(now_ms())).await;
+    }
+}
+
+/// Waits; false if the broker stops meanwhile.
+async fn pause(node: &Node, interval: std::time::Duration) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(interval) => true,
+        () = node.stopped() => false,
     }
 }

@@ -119,6 +119,13 @@ impl Node {
         Ok(node)
     }
 
+    /// Waits until the broker stops.
+    pub async fn stopped(&self) {
+        let mut stopping = self.stopping.subscribe();
+        // The sender lives as long as the node, so this ends only when it turns true.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    }
+
     /// A producer id that nobody has had.
     pub fn new_producer_id(&self) -> io::Result<i64> {
         let mut ids = self

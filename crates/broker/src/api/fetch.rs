@@ -136,7 +136,6 @@ async fn wait_for(
     deadline: Instant,
 ) -> Result<Vec<Found>, CallError> {
     let mut appends = call.node.appends.subscribe();
-    let mut stopping = call.node.stopping.subscribe();
     let mut last_try = deadline <= Instant::now();
     loop {
         appends.borrow_and_update();
@@ -150,7 +149,6 @@ async fn wait_for(
         }
         tokio::select! {
             changed = appends.changed() => last_try = changed.is_err(),
-            _ = stopping.wait_for(|stopping| *stopping) => last_try = true,
             () = sleep_until(deadline) => last_try = true,
         }
     }

@@ -69,8 +69,10 @@ pub async fn metadata(
             topic.topic_authorized_operations = allowed::ON_TOPIC;
         }
     }
-    let cluster_operations =
-        allowed::if_asked(request.include_cluster_authorized_operations, allowed::ON_CLUSTER);
+    let cluster_operations = allowed::if_asked(
+        request.include_cluster_authorized_operations,
+        allowed::ON_CLUSTER,
+    );
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(NODE_ID))
         .with_host(text(node.host.clone()))

@@ -25,7 +25,8 @@ mod allowed {
     /// Answer to a client that did not ask.
     pub const NOT_ASKED: i32 = i32::MIN;
     /// Read, write, create, delete, alter, describe, describe and alter settings.
-    pub const ON_TOPIC: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
+    pub const ON_TOPIC: i32 =
+        1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
     /// Create, alter, describe, describe and alter settings, write idempotently.
     pub const ON_CLUSTER: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11 | 1 << 12;
     /// Read, delete, describe.

@@ -38,7 +38,7 @@ pub async fn list_offsets(
     call: &Call<'_>,
     request: ListOffsetsRequest,
 ) -> Result<ListOffsetsResponse, CallError> {
-    let node = call.node.clone();
+    let (node, version) = (call.node.clone(), call.version);
     let answer = move || {
         let topics = request.topics.into_iter().map(|topic| {
             let partitions = topic.partitions.iter().map(|asked| {
@@ -50,9 +50,10 @@ pub async fn list_offsets(
                     return answer.with_error_code(ResponseError::UnknownTopicOrPartition.code());
                 };
                 match find_offset(&partition, asked.timestamp) {
-                    Ok(Some(place)) => {
-                        answer.with_offset(place.offset).with_timestamp(place.timestamp).with_leader_epoch(LEADER_EPOCH)
-                    }
+                    Ok(Some(place)) => answer
+                        .with_offset(place.offset)
+                        .with_timestamp(place.timestamp)
+                        .with_leader_epoch(if version >= 4 { LEADER_EPOCH } else { -1 }),
                     Ok(None) => answer,
                     Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                         answer.with_error_code(ResponseError::InvalidRequest.code())

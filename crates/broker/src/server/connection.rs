@@ -62,18 +62,13 @@ impl Peer<'_> {
     }
 }
 
-/// Serves a client until it goes, misbehaves, or the broker stops.
+/// Serves a client until it goes, misbehaves, or the broker stops. A request that has been read is dealt with to the end, so
+/// that nothing is written after the broker has stopped.
 pub async fn serve(node: Arc<Node>, stream: TcpStream, address: SocketAddr) {
     let _ = stream.set_nodelay(true);
     let (mut reader, mut writer) = stream.into_split();
-    let mut stopping = node.stopping.subscribe();
     loop {
-        let served = tokio::select! {
-            biased;
-            _ = stopping.wait_for(|stopping| *stopping) => return,
-            served = serve_one(&node, &mut reader, &mut writer, address) => served,
-        };
-        match served {
+        match serve_one(&node, &mut reader, &mut writer, address).await {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
@@ -84,35 +79,45 @@ pub async fn serve(node: Arc<Node>, stream: TcpStream, address: SocketAddr) {
     }
 }
 
-/// Reads, answers and writes one request; false when the client has closed the connection.
+/// Reads, answers and writes one request; false when the client has closed the connection or the broker stops.
 async fn serve_one(
     node: &Arc<Node>,
     reader: &mut OwnedReadHalf,
     writer: &mut OwnedWriteHalf,
     address: SocketAddr,
 ) -> Result<bool, ConnectionError> {
-    let Some(size) = read_size(node, reader).await? else {
+    let request = async {
+        let Some(size) = read_size(node, reader).await? else {
+            return Ok(None);
+        };
+        let share = if size > SMALL_FRAME {
+            u32::try_from(size).unwrap_or(u32::MAX)
+        } else {
+            0
+        };
+        let memory = node
+            .request_memory
+            .acquire_many(share)
+            .await
+            .map_err(|_| ConnectionError::Stalled)?;
+        Ok::<_, ConnectionError>(Some((read_frame(reader, size).await?, memory)))
+    };
+    let request = tokio::select! {
+        biased;
+        () = node.stopped() => return Ok(false),
+        request = request => request?,
+    };
+    let Some((frame, _memory)) = request else {
         return Ok(false);
     };
-    let share = if size > SMALL_FRAME {
-        u32::try_from(size).unwrap_or(u32::MAX)
-    } else {
-        0
-    };
-    let _memory = node
-        .request_memory
-        .acquire_many(share)
-        .await
-        .map_err(|_| ConnectionError::Stalled)?;
-    let frame = read_frame(reader, size).await?;
     let peer = Peer { address, reader };
     if let Some(response) = dispatch::answer(node, &peer, frame).await? {
-        timeout(
-            STALLED + transfer_time(response.len()),
-            writer.write_all(&response),
-        )
-        .await
-        .map_err(|_| ConnectionError::Stalled)??;
+        let patience = STALLED + transfer_time(response.len());
+        tokio::select! {
+            written = timeout(patience, writer.write_all(&response)) => written.map_err(|_| ConnectionError::Stalled)??,
+            // What is small enough is on its way already; nobody waits for a slow reader now.
+            () = node.stopped() => return Ok(false),
+        }
     }
     Ok(true)
 }

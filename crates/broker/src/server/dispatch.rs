@@ -61,6 +61,9 @@ pub enum CallError {
     /// The client closed the connection while it was waiting.
     #[error("the client is gone")]
     ClientGone,
+    /// The broker stops.
+    #[error("the broker stops")]
+    Stopping,
     /// Records that nobody waits for the acknowledgement of could not be kept; closing is the only way to say so.
     #[error("records sent without acknowledgement were refused")]
     Unacknowledged,
@@ -83,11 +86,13 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Waits for `work`, or gives up when the client closes the connection.
+    /// Waits for `work`, or gives up when the client closes the connection or the broker stops. The work must not be in the middle
+    /// of writing.
     pub async fn unless_gone<T>(&self, work: impl Future<Output = T>) -> Result<T, CallError> {
         tokio::select! {
             done = work => Ok(done),
             () = self.peer.gone() => Err(CallError::ClientGone),
+            () = self.node.stopped() => Err(CallError::Stopping),
         }
     }
 }

@@ -27,10 +27,19 @@ impl Running {
     }
 
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        // With RUST_LOG=rwt_broker=debug a failing test shows why the broker closed a connection.
+        let logs = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(logs)
+            .with_test_writer()
+            .try_init();
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::new(dir.path());
         change(&mut config);
-        Self { broker: Broker::start(config).await.unwrap(), dir }
+        Self {
+            broker: Broker::start(config).await.unwrap(),
+            dir,
+        }
     }
 
     /// Stops the broker and starts another one on its data.
@@ -39,7 +48,10 @@ impl Running {
         let mut config = Config::new(dir.path());
         config.listen = broker.local_addr();
         broker.shutdown().await;
-        Self { broker: Broker::start(config).await.unwrap(), dir }
+        Self {
+            broker: Broker::start(config).await.unwrap(),
+            dir,
+        }
     }
 
     pub fn address(&self) -> String {
@@ -57,14 +69,23 @@ impl Running {
     /// Reads every record of a topic, partition by partition, from its first offset to its high watermark.
     pub async fn read_all(&self, topic: &str) -> Vec<OwnedMessage> {
         let (address, topic) = (self.address(), topic.to_owned());
-        tokio::task::spawn_blocking(move || read_all(&address, &topic)).await.unwrap()
+        tokio::task::spawn_blocking(move || read_all(&address, &topic))
+            .await
+            .unwrap()
     }
 
     /// Low and high watermark of every partition of a topic.
     pub fn watermarks(&self, topic: &str) -> Vec<(i64, i64)> {
         let topics = self.broker.topics();
-        let topic = topics.into_iter().find(|status| status.name == topic).unwrap();
-        topic.partitions.iter().map(|partition| (partition.low_watermark, partition.high_watermark)).collect()
+        let topic = topics
+            .into_iter()
+            .find(|status| status.name == topic)
+            .unwrap();
+        topic
+            .partitions
+            .iter()
+            .map(|partition| (partition.low_watermark, partition.high_watermark))
+            .collect()
     }
 }
 
@@ -78,19 +99,32 @@ pub fn client(address: &str, settings: &[(&str, &str)]) -> ClientConfig {
 }
 
 pub fn read_all(address: &str, topic: &str) -> Vec<OwnedMessage> {
-    let settings = [("group.id", "reader"), ("enable.auto.commit", "false"), ("check.crcs", "true")];
+    let settings = [
+        ("group.id", "reader"),
+        ("enable.auto.commit", "false"),
+        ("check.crcs", "true"),
+    ];
     let consumer: BaseConsumer = client(address, &settings).create().unwrap();
     let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
     let mut all = Vec::new();
     for partition in metadata.topics()[0].partitions() {
-        let (low, high) = consumer.fetch_watermarks(topic, partition.id(), PATIENCE).unwrap();
+        let (low, high) = consumer
+            .fetch_watermarks(topic, partition.id(), PATIENCE)
+            .unwrap();
         let mut assignment = TopicPartitionList::new();
-        assignment.add_partition_offset(topic, partition.id(), Offset::Offset(low)).unwrap();
+        assignment
+            .add_partition_offset(topic, partition.id(), Offset::Offset(low))
+            .unwrap();
         consumer.assign(&assignment).unwrap();
         let mut next = low;
         while next < high {
             let message = poll(&consumer);
-            assert_eq!(message.offset(), next, "a gap in partition {}", partition.id());
+            assert_eq!(
+                message.offset(),
+                next,
+                "a gap in partition {}",
+                partition.id()
+            );
             next += 1;
             all.push(message);
         }
@@ -111,7 +145,8 @@ pub fn poll<C: rdkafka::consumer::ConsumerContext>(consumer: &BaseConsumer<C>) -
 }
 
 pub fn payloads(messages: &[OwnedMessage]) -> Vec<String> {
-    let text = |message: &OwnedMessage| String::from_utf8(message.payload().unwrap().to_vec()).unwrap();
+    let text =
+        |message: &OwnedMessage| String::from_utf8(message.payload().unwrap().to_vec()).unwrap();
     messages.iter().map(text).collect()
 }
 
@@ -143,14 +178,25 @@ impl Sender {
         Self(config.create_with_context(Deliveries::default()).unwrap())
     }
 
-    pub fn send(&self, topic: &str, partition: Option<i32>, key: &str, payload: &str, timestamp: Option<i64>) {
+    pub fn send(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        key: &str,
+        payload: &str,
+        timestamp: Option<i64>,
+    ) {
         self.0.context().sent.fetch_add(1, Ordering::Relaxed);
         let patience = Instant::now() + PATIENCE;
         let mut record = BaseRecord::to(topic).key(key).payload(payload);
         record.partition = partition;
         record.timestamp = timestamp;
         while let Err((error, back)) = self.0.send(record) {
-            assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
+            assert_eq!(
+                error.rdkafka_error_code(),
+                Some(RDKafkaErrorCode::QueueFull),
+                "{error}"
+            );
             assert!(Instant::now() < patience, "the queue stays full");
             self.0.poll(Duration::from_millis(10));
             record = back;
@@ -169,7 +215,10 @@ impl Sender {
     pub fn outcomes(&self) -> Vec<Result<(i32, i64), RDKafkaErrorCode>> {
         self.0.flush(PATIENCE).unwrap();
         let outcomes = std::mem::take(&mut *self.0.context().outcomes.lock().unwrap());
-        assert_eq!(outcomes.len(), self.0.context().sent.swap(0, Ordering::Relaxed));
+        assert_eq!(
+            outcomes.len(),
+            self.0.context().sent.swap(0, Ordering::Relaxed)
+        );
         outcomes
     }
 

@@ -15,7 +15,8 @@ use crate::idempotence::{batch, produce_request};
 use crate::raw::Raw;
 
 fn assert_serves(running: &Running) {
-    let response = Raw::connect(running.broker.local_addr()).call(12, &MetadataRequest::default().with_topics(None));
+    let response = Raw::connect(running.broker.local_addr())
+        .call(12, &MetadataRequest::default().with_topics(None));
     assert_eq!(response.brokers.len(), 1);
 }
 
@@ -32,8 +33,16 @@ fn request(key: i16, version: i16, body: &[u8]) -> Vec<u8> {
 /// Bytes handed out before and after: what the process has mapped.
 fn mapped_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        * 1024
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,14 +51,32 @@ async fn arrays_longer_than_the_request_are_not_believed() {
     // Request, version, what comes before the first array, whether its length is a varint.
     let before_array: [(i16, i16, &[u8], bool); 6] = [
         (0, 8, &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1], false),
-        (1, 4, &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0], false),
+        (
+            1,
+            4,
+            &[
+                0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0,
+            ],
+            false,
+        ),
         (3, 1, &[], false),
         (3, 12, &[0], true),
-        (11, 5, &[0, 1, b'g', 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0xff, 0xff, 0, 1, b'c'], false),
+        (
+            11,
+            5,
+            &[
+                0, 1, b'g', 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0xff, 0xff, 0, 1, b'c',
+            ],
+            false,
+        ),
         (19, 7, &[0], true),
     ];
     for (key, version, before, varint) in before_array {
-        let length: &[u8] = if varint { &[0xff, 0xff, 0xff, 0xff, 0x0f] } else { &[0x7f, 0xff, 0xff, 0xff] };
+        let length: &[u8] = if varint {
+            &[0xff, 0xff, 0xff, 0xff, 0x0f]
+        } else {
+            &[0x7f, 0xff, 0xff, 0xff]
+        };
         let mut raw = Raw::connect(running.broker.local_addr());
         raw.send_frame(&request(key, version, &[before, length, &[0; 16]].concat()));
         assert!(raw.is_closed(), "request {key} in version {version}");
@@ -61,13 +88,21 @@ async fn arrays_longer_than_the_request_are_not_believed() {
 async fn announced_sizes_reserve_nothing() {
     let running = Running::start().await;
     let before = mapped_bytes();
-    let mut waiting: Vec<Raw> = (0..50).map(|_| Raw::connect(running.broker.local_addr())).collect();
+    let mut waiting: Vec<Raw> = (0..50)
+        .map(|_| Raw::connect(running.broker.local_addr()))
+        .collect();
     for raw in &mut waiting {
-        raw.stream().write_all(&(99i32 << 20).to_be_bytes()).unwrap();
+        raw.stream()
+            .write_all(&(99i32 << 20).to_be_bytes())
+            .unwrap();
         raw.stream().write_all(&[0, 0, 0, 9]).unwrap();
     }
     assert_serves(&running);
-    assert!(mapped_bytes() < before + (200 << 20), "{} bytes more", mapped_bytes() - before);
+    assert!(
+        mapped_bytes() < before + (200 << 20),
+        "{} bytes more",
+        mapped_bytes() - before
+    );
     for size in [-1i32, i32::MIN, i32::MAX, 101 << 20] {
         let mut raw = Raw::connect(running.broker.local_addr());
         raw.stream().write_all(&size.to_be_bytes()).unwrap();
@@ -78,7 +113,14 @@ async fn announced_sizes_reserve_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_requests_and_versions_close_the_connection() {
     let running = Running::start().await;
-    for (key, version) in [(999, 0), (-1, 0), (0, 99), (0, 2), (1, 3), (ApiKey::WriteTxnMarkers as i16, 1)] {
+    for (key, version) in [
+        (999, 0),
+        (-1, 0),
+        (0, 99),
+        (0, 2),
+        (1, 3),
+        (ApiKey::WriteTxnMarkers as i16, 1),
+    ] {
         let mut raw = Raw::connect(running.broker.local_addr());
         raw.send_frame(&request(key, version, &[0; 8]));
         assert!(raw.is_closed(), "request {key} in version {version}");
@@ -89,7 +131,9 @@ async fn unknown_requests_and_versions_close_the_connection() {
         assert!(raw.is_closed());
     }
     let mut raw = Raw::connect(running.broker.local_addr());
-    raw.stream().write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    raw.stream()
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
     assert!(raw.is_closed());
     assert_serves(&running);
 }
@@ -108,7 +152,9 @@ async fn a_client_that_goes_in_the_middle_leaves_no_trace() {
     }
     // A fetch that would wait for five minutes ends when its client goes, and the broker can stop at once.
     let partition = FetchPartition::default().with_partition_max_bytes(1_000);
-    let topic = FetchTopic::default().with_topic(TopicName(StrBytes::from_static_str("events"))).with_partitions(vec![partition]);
+    let topic = FetchTopic::default()
+        .with_topic(TopicName(StrBytes::from_static_str("events")))
+        .with_partitions(vec![partition]);
     let fetch = FetchRequest::default()
         .with_replica_id(BrokerId(-1))
         .with_max_wait_ms(300_000)
@@ -156,8 +202,15 @@ async fn random_bytes_never_stop_the_broker() {
     let address = running.broker.local_addr();
     let keys = prop_oneof![3 => 0i16..=75, 1 => any::<i16>()];
     let versions = prop_oneof![3 => 0i16..=18, 1 => any::<i16>()];
-    let bodies = proptest::collection::vec(prop_oneof![Just(0u8), Just(1), Just(0xff), any::<u8>()], 0..200);
-    let mut runner = TestRunner::new(Cases { cases: 1_500, failure_persistence: None, ..Cases::default() });
+    let bodies = proptest::collection::vec(
+        prop_oneof![Just(0u8), Just(1), Just(0xff), any::<u8>()],
+        0..200,
+    );
+    let mut runner = TestRunner::new(Cases {
+        cases: 1_500,
+        failure_persistence: None,
+        ..Cases::default()
+    });
     runner
         .run(&(keys, versions, bodies), |(key, version, body)| {
             let mut raw = Raw::connect(address);
@@ -185,7 +238,11 @@ async fn damaged_requests_never_stop_the_broker_nor_spoil_the_log() {
         frame
     };
     let damage = proptest::collection::vec((8..good.len(), any::<u8>()), 1..4);
-    let mut runner = TestRunner::new(Cases { cases: 1_000, failure_persistence: None, ..Cases::default() });
+    let mut runner = TestRunner::new(Cases {
+        cases: 1_000,
+        failure_persistence: None,
+        ..Cases::default()
+    });
     runner
         .run(&damage, |damage| {
             let mut frame = good.clone();
@@ -201,6 +258,10 @@ async fn damaged_requests_never_stop_the_broker_nor_spoil_the_log() {
         .unwrap();
     let (_, high) = running.watermarks("events")[0];
     let running = running.restart().await;
-    assert_eq!(running.watermarks("events"), [(0, high)], "the log opens again as it was");
+    assert_eq!(
+        running.watermarks("events"),
+        [(0, high)],
+        "the log opens again as it was"
+    );
     assert_eq!(running.read_all("events").await.len() as i64, high);
 }

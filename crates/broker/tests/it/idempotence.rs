@@ -1,11 +1,15 @@
 //! Batches that are sent twice are kept once, also across a restart; what breaks a producer's sequence is refused.
 
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::produce_request::{
+    PartitionProduceData, ProduceRequest, TopicProduceData,
+};
 use kafka_protocol::messages::{InitProducerIdRequest, ProducerId, TopicName, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
-use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
-use kafka_protocol::ResponseError;
+use kafka_protocol::records::{
+    Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
+};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, Producer};
 
@@ -34,17 +38,25 @@ pub fn batch(producer_id: i64, epoch: i16, sequence: i32, payloads: &[&str]) -> 
         })
         .collect();
     let mut bytes = BytesMut::new();
-    let options = RecordEncodeOptions { version: 2, compression: Compression::None };
+    let options = RecordEncodeOptions {
+        version: 2,
+        compression: Compression::None,
+    };
     RecordBatchEncoder::encode(&mut bytes, &records, &options).unwrap();
     bytes.freeze()
 }
 
 pub fn produce_request(topic: &str, records: Bytes) -> ProduceRequest {
-    let partition = PartitionProduceData::default().with_index(0).with_records(Some(records));
+    let partition = PartitionProduceData::default()
+        .with_index(0)
+        .with_records(Some(records));
     let topic = TopicProduceData::default()
         .with_name(TopicName(StrBytes::from_string(topic.to_owned())))
         .with_partition_data(vec![partition]);
-    ProduceRequest::default().with_acks(-1).with_timeout_ms(10_000).with_topic_data(vec![topic])
+    ProduceRequest::default()
+        .with_acks(-1)
+        .with_timeout_ms(10_000)
+        .with_topic_data(vec![topic])
 }
 
 fn produce(raw: &mut Raw, records: Bytes) -> Result<i64, ResponseError> {
@@ -54,7 +66,10 @@ fn produce(raw: &mut Raw, records: Bytes) -> Result<i64, ResponseError> {
 }
 
 fn new_producer_id(raw: &mut Raw) -> i64 {
-    let response = raw.call(4, &InitProducerIdRequest::default().with_transaction_timeout_ms(1_000));
+    let response = raw.call(
+        4,
+        &InitProducerIdRequest::default().with_transactional_id(None),
+    );
     assert_eq!((response.error_code, response.producer_epoch), (0, 0));
     response.producer_id.0
 }
@@ -67,34 +82,52 @@ async fn a_batch_sent_again_is_kept_once_also_after_a_restart() {
     let id = new_producer_id(&mut raw);
     assert_eq!(produce(&mut raw, batch(id, 0, 0, &["a", "b"])), Ok(0));
     assert_eq!(produce(&mut raw, batch(id, 0, 2, &["c"])), Ok(2));
-    assert_eq!(produce(&mut raw, batch(id, 0, 0, &["a", "b"])), Ok(0), "the first answer again");
+    assert_eq!(
+        produce(&mut raw, batch(id, 0, 0, &["a", "b"])),
+        Ok(0),
+        "the first answer again"
+    );
     assert_eq!(produce(&mut raw, batch(id, 0, 2, &["c"])), Ok(2));
     for _ in 0..2 {
         running = running.restart().await;
         let mut raw = Raw::connect(running.broker.local_addr());
-        assert_eq!(produce(&mut raw, batch(id, 0, 2, &["c"])), Ok(2), "after a restart");
+        assert_eq!(
+            produce(&mut raw, batch(id, 0, 2, &["c"])),
+            Ok(2),
+            "after a restart"
+        );
         assert!(new_producer_id(&mut raw) > id, "no id is handed out twice");
     }
     let mut raw = Raw::connect(running.broker.local_addr());
     assert_eq!(produce(&mut raw, batch(id, 0, 3, &["d"])), Ok(3));
-    assert_eq!(payloads(&running.read_all("events").await), ["a", "b", "c", "d"]);
+    assert_eq!(
+        payloads(&running.read_all("events").await),
+        ["a", "b", "c", "d"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn producer_state_survives_restarts_over_many_segments() {
-    let mut running = Running::start_with(|config| config.topic_defaults.segment_bytes = 1_024).await;
+    let mut running =
+        Running::start_with(|config| config.topic_defaults.segment_bytes = 1_024).await;
     running.broker.create_topic("events", 1).await.unwrap();
     let mut raw = Raw::connect(running.broker.local_addr());
     let (first, second) = (new_producer_id(&mut raw), new_producer_id(&mut raw));
     assert_eq!(produce(&mut raw, batch(first, 0, 0, &["only once"])), Ok(0));
     for number in 0..100 {
-        assert_eq!(produce(&mut raw, batch(second, 0, number, &["again and again"])), Ok(1 + i64::from(number)));
+        assert_eq!(
+            produce(&mut raw, batch(second, 0, number, &["again and again"])),
+            Ok(1 + i64::from(number))
+        );
     }
     for _ in 0..2 {
         running = running.restart().await;
         let mut raw = Raw::connect(running.broker.local_addr());
         assert_eq!(produce(&mut raw, batch(first, 0, 0, &["only once"])), Ok(0));
-        assert_eq!(produce(&mut raw, batch(second, 0, 99, &["again and again"])), Ok(100));
+        assert_eq!(
+            produce(&mut raw, batch(second, 0, 99, &["again and again"])),
+            Ok(100)
+        );
     }
     assert_eq!(running.watermarks("events"), [(0, 101)]);
 }
@@ -106,15 +139,30 @@ async fn gaps_and_old_epochs_are_refused() {
     let mut raw = Raw::connect(running.broker.local_addr());
     let id = new_producer_id(&mut raw);
     assert_eq!(produce(&mut raw, batch(id, 1, 0, &["a"])), Ok(0));
-    assert_eq!(produce(&mut raw, batch(id, 1, 2, &["c"])), Err(ResponseError::OutOfOrderSequenceNumber));
-    assert_eq!(produce(&mut raw, batch(id, 0, 0, &["z"])), Err(ResponseError::InvalidProducerEpoch));
-    assert_eq!(produce(&mut raw, batch(id, 2, 1, &["b"])), Err(ResponseError::OutOfOrderSequenceNumber));
+    assert_eq!(
+        produce(&mut raw, batch(id, 1, 2, &["c"])),
+        Err(ResponseError::OutOfOrderSequenceNumber)
+    );
+    assert_eq!(
+        produce(&mut raw, batch(id, 0, 0, &["z"])),
+        Err(ResponseError::InvalidProducerEpoch)
+    );
+    assert_eq!(
+        produce(&mut raw, batch(id, 2, 1, &["b"])),
+        Err(ResponseError::OutOfOrderSequenceNumber)
+    );
     assert_eq!(produce(&mut raw, batch(id, 2, 0, &["b"])), Ok(1));
     // A long-lived producer's sequence wraps around.
     let long = new_producer_id(&mut raw);
-    assert_eq!(produce(&mut raw, batch(long, 0, i32::MAX, &["last", "wrapped"])), Ok(2));
+    assert_eq!(
+        produce(&mut raw, batch(long, 0, i32::MAX, &["last", "wrapped"])),
+        Ok(2)
+    );
     assert_eq!(produce(&mut raw, batch(long, 0, 1, &["on"])), Ok(4));
-    assert_eq!(payloads(&running.read_all("events").await), ["a", "b", "last", "wrapped", "on"]);
+    assert_eq!(
+        payloads(&running.read_all("events").await),
+        ["a", "b", "last", "wrapped", "on"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,8 +179,16 @@ async fn damaged_and_contradictory_batches_are_refused() {
     let mut flipped = good.to_vec();
     *flipped.last_mut().unwrap() ^= 1;
     cases.push(("a flipped bit", flipped, ResponseError::CorruptMessage));
-    cases.push(("cut off", good[..good.len() - 3].to_vec(), ResponseError::CorruptMessage));
-    cases.push(("two batches", [&good[..], &good[..]].concat(), ResponseError::InvalidRecord));
+    cases.push((
+        "cut off",
+        good[..good.len() - 3].to_vec(),
+        ResponseError::CorruptMessage,
+    ));
+    cases.push((
+        "two batches",
+        [&good[..], &good[..]].concat(),
+        ResponseError::InvalidRecord,
+    ));
     cases.push(("empty", Vec::new(), ResponseError::CorruptMessage));
     let mut old = good.to_vec();
     old[16] = 1;
@@ -142,7 +198,12 @@ async fn damaged_and_contradictory_batches_are_refused() {
         ("a wrong last offset", 26, 200, ResponseError::InvalidRecord),
         ("unknown compression", 22, 7, ResponseError::InvalidRecord),
         ("a control batch", 22, 0x20, ResponseError::InvalidRecord),
-        ("a transactional batch", 22, 0x10, ResponseError::TransactionalIdAuthorizationFailed),
+        (
+            "a transactional batch",
+            22,
+            0x10,
+            ResponseError::TransactionalIdAuthorizationFailed,
+        ),
     ] {
         let mut bytes = good.to_vec();
         bytes[at] = value;
@@ -184,14 +245,30 @@ async fn an_idempotent_producer_goes_on_through_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_are_refused_at_once_and_plainly() {
     let running = Running::start().await;
-    let producer: BaseProducer = running.client(&[("transactional.id", "tx")]).create().unwrap();
+    let producer: BaseProducer = running
+        .client(&[("transactional.id", "tx")])
+        .create()
+        .unwrap();
     let error = producer.init_transactions(PATIENCE).unwrap_err();
-    assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed), "{error}");
-    assert!(error.to_string().contains("transactions are not supported"), "{error}");
+    assert_eq!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("transactions are not supported"),
+        "{error}"
+    );
 
     let mut raw = Raw::connect(running.broker.local_addr());
     let id = TransactionalId(StrBytes::from_static_str("tx"));
-    let response = raw.call(4, &InitProducerIdRequest::default().with_transactional_id(Some(id)));
-    assert_eq!(response.error_code, ResponseError::TransactionalIdAuthorizationFailed.code());
+    let response = raw.call(
+        4,
+        &InitProducerIdRequest::default().with_transactional_id(Some(id)),
+    );
+    assert_eq!(
+        response.error_code,
+        ResponseError::TransactionalIdAuthorizationFailed.code()
+    );
     assert_eq!(response.producer_id, ProducerId(-1));
 }

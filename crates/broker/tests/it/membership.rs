@@ -6,11 +6,13 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, OffsetCommitRequest,
-    SyncGroupRequest, TopicName,
+    GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    OffsetCommitRequest, SyncGroupRequest, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 
@@ -49,7 +51,9 @@ impl Member {
 
     fn join_request(&self) -> JoinGroupRequest {
         let protocols = self.protocols.iter().map(|name| {
-            JoinGroupRequestProtocol::default().with_name(text(name)).with_metadata(Bytes::from_static(b"topics"))
+            JoinGroupRequestProtocol::default()
+                .with_name(text(name))
+                .with_metadata(Bytes::from_static(b"topics"))
         });
         JoinGroupRequest::default()
             .with_group_id(group())
@@ -87,7 +91,9 @@ impl Member {
 
     fn send_sync(&mut self, assignments: &[(&str, &'static str)]) {
         let assignments = assignments.iter().map(|(id, what)| {
-            SyncGroupRequestAssignment::default().with_member_id(text(id)).with_assignment(Bytes::from_static(what.as_bytes()))
+            SyncGroupRequestAssignment::default()
+                .with_member_id(text(id))
+                .with_assignment(Bytes::from_static(what.as_bytes()))
         });
         let request = SyncGroupRequest::default()
             .with_group_id(group())
@@ -115,7 +121,9 @@ impl Member {
 
     fn commit(&mut self, offset: i64) -> Result<(), ResponseError> {
         let partition = OffsetCommitRequestPartition::default().with_committed_offset(offset);
-        let topic = OffsetCommitRequestTopic::default().with_name(TopicName(text("events"))).with_partitions(vec![partition]);
+        let topic = OffsetCommitRequestTopic::default()
+            .with_name(TopicName(text("events")))
+            .with_partitions(vec![partition]);
         let request = OffsetCommitRequest::default()
             .with_group_id(group())
             .with_generation_id_or_member_epoch(self.generation)
@@ -123,12 +131,17 @@ impl Member {
             .with_group_instance_id(self.instance.map(text))
             .with_topics(vec![topic]);
         let response = self.raw.call(8, &request);
-        ResponseError::try_from_code(response.topics[0].partitions[0].error_code).map_or(Ok(()), Err)
+        ResponseError::try_from_code(response.topics[0].partitions[0].error_code)
+            .map_or(Ok(()), Err)
     }
 
     fn leave(&mut self) -> i16 {
-        let member = MemberIdentity::default().with_member_id(text(&self.id)).with_group_instance_id(self.instance.map(text));
-        let request = LeaveGroupRequest::default().with_group_id(group()).with_members(vec![member]);
+        let member = MemberIdentity::default()
+            .with_member_id(text(&self.id))
+            .with_group_instance_id(self.instance.map(text));
+        let request = LeaveGroupRequest::default()
+            .with_group_id(group())
+            .with_members(vec![member]);
         self.raw.call(5, &request).members[0].error_code
     }
 
@@ -160,10 +173,17 @@ fn stable_pair(running: &Running, change: impl Fn(&mut Member)) -> (Member, Memb
     assert_eq!(joined.members.len(), 2);
     let followed = follower.receive_join();
     assert_eq!((followed.error_code, followed.members.len()), (0, 0));
-    assert_eq!((followed.generation_id, followed.leader), (joined.generation_id, joined.leader));
+    assert_eq!(
+        (followed.generation_id, followed.leader),
+        (joined.generation_id, joined.leader)
+    );
     follower.send_sync(&[]);
     let assignments = [(leader.id.clone(), "a"), (follower.id.clone(), "b")];
-    leader.send_sync(&assignments.each_ref().map(|(id, what)| (id.as_str(), *what)));
+    leader.send_sync(
+        &assignments
+            .each_ref()
+            .map(|(id, what)| (id.as_str(), *what)),
+    );
     assert_eq!(leader.receive_sync().unwrap(), "a");
     assert_eq!(follower.receive_sync().unwrap(), "b");
     (leader, follower)
@@ -179,7 +199,10 @@ async fn a_silent_member_is_removed_and_the_others_join_anew() {
     follower.beat_until(Err(ResponseError::RebalanceInProgress));
     follower.send_join();
     let joined = follower.receive_join();
-    assert_eq!((joined.leader.as_str(), joined.members.len()), (follower.id.as_str(), 1));
+    assert_eq!(
+        (joined.leader.as_str(), joined.members.len()),
+        (follower.id.as_str(), 1)
+    );
     assert_eq!(leader.heartbeat(), Err(ResponseError::UnknownMemberId));
     assert_eq!(leader.commit(9), Err(ResponseError::UnknownMemberId));
 }
@@ -240,8 +263,14 @@ async fn a_leader_that_never_assigns_does_not_hold_the_group() {
     follower.send_sync(&[]);
     third.send_sync(&[]);
     // The leader is silent: its session ends, and the waiting members are told to join again.
-    assert_eq!(follower.receive_sync(), Err(ResponseError::RebalanceInProgress));
-    assert_eq!(third.receive_sync(), Err(ResponseError::RebalanceInProgress));
+    assert_eq!(
+        follower.receive_sync(),
+        Err(ResponseError::RebalanceInProgress)
+    );
+    assert_eq!(
+        third.receive_sync(),
+        Err(ResponseError::RebalanceInProgress)
+    );
     follower.send_join();
     third.send_join();
     assert_eq!(follower.receive_join().error_code, 0);
@@ -258,11 +287,18 @@ async fn a_static_member_comes_back_without_disturbing_the_group() {
     returned.instance = Some("one");
     let joined = returned.join();
     assert_eq!((joined.error_code, joined.generation_id), (0, generation));
-    assert!(joined.skip_assignment, "it leads, but the assignments stand");
+    assert!(
+        joined.skip_assignment,
+        "it leads, but the assignments stand"
+    );
     assert_ne!(returned.id, leader.id);
     returned.send_sync(&[]);
     assert_eq!(returned.receive_sync().unwrap(), "a", "its old assignment");
-    assert_eq!(follower.heartbeat(), Ok(()), "the other member noticed nothing");
+    assert_eq!(
+        follower.heartbeat(),
+        Ok(()),
+        "the other member noticed nothing"
+    );
     assert_eq!(leader.heartbeat(), Err(ResponseError::FencedInstanceId));
     assert_eq!(leader.commit(1), Err(ResponseError::FencedInstanceId));
     assert_eq!(returned.commit(1), Ok(()));
@@ -275,15 +311,24 @@ async fn members_must_have_a_strategy_in_common() {
     first.protocols = vec!["range", "sticky"];
     second.protocols = vec!["roundrobin"];
     first.join();
-    assert_eq!(second.join().error_code, ResponseError::InconsistentGroupProtocol.code());
+    assert_eq!(
+        second.join().error_code,
+        ResponseError::InconsistentGroupProtocol.code()
+    );
     second.protocols = vec!["sticky", "roundrobin"];
     second.send_join();
     second.receive_join();
     second.send_join();
     first.beat_until(Err(ResponseError::RebalanceInProgress));
     first.send_join();
-    assert_eq!(first.receive_join().protocol_name.unwrap().as_str(), "sticky");
-    assert_eq!(second.receive_join().protocol_name.unwrap().as_str(), "sticky");
+    assert_eq!(
+        first.receive_join().protocol_name.unwrap().as_str(),
+        "sticky"
+    );
+    assert_eq!(
+        second.receive_join().protocol_name.unwrap().as_str(),
+        "sticky"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -291,12 +336,24 @@ async fn senseless_members_are_refused() {
     let running = Running::start().await;
     let mut member = Member::new(&running);
     member.session_ms = 1;
-    assert_eq!(member.join().error_code, ResponseError::InvalidSessionTimeout.code());
+    assert_eq!(
+        member.join().error_code,
+        ResponseError::InvalidSessionTimeout.code()
+    );
     let mut member = Member::new(&running);
     member.id = "made-up".to_owned();
-    assert_eq!(member.join().error_code, ResponseError::UnknownMemberId.code());
+    assert_eq!(
+        member.join().error_code,
+        ResponseError::UnknownMemberId.code()
+    );
     let mut member = Member::new(&running);
     member.protocols.clear();
-    assert_eq!(member.join().error_code, ResponseError::InconsistentGroupProtocol.code());
-    assert_eq!(Member::new(&running).heartbeat(), Err(ResponseError::UnknownMemberId));
+    assert_eq!(
+        member.join().error_code,
+        ResponseError::InconsistentGroupProtocol.code()
+    );
+    assert_eq!(
+        Member::new(&running).heartbeat(),
+        Err(ResponseError::UnknownMemberId)
+    );
 }

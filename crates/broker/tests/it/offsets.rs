@@ -1,6 +1,8 @@
 //! Offsets by time: of the first record at or after a time, and of the newest one.
 
-use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
+use kafka_protocol::messages::list_offsets_request::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
+};
 use kafka_protocol::messages::{BrokerId, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -13,7 +15,9 @@ const START: i64 = 1_770_000_000_000;
 
 fn at_time(consumer: &BaseConsumer, topic: &str, time: i64) -> Offset {
     let mut times = TopicPartitionList::new();
-    times.add_partition_offset(topic, 0, Offset::Offset(time)).unwrap();
+    times
+        .add_partition_offset(topic, 0, Offset::Offset(time))
+        .unwrap();
     let found = consumer.offsets_for_times(times, PATIENCE).unwrap();
     found.find_partition(topic, 0).unwrap().offset()
 }
@@ -22,7 +26,9 @@ fn newest(running: &Running, topic: &str) -> (i64, i64) {
     let name = TopicName(StrBytes::from_string(topic.to_owned()));
     let asked = ListOffsetsTopic::default().with_name(name);
     let asked = asked.with_partitions(vec![ListOffsetsPartition::default().with_timestamp(-3)]);
-    let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![asked]);
+    let request = ListOffsetsRequest::default()
+        .with_replica_id(BrokerId(-1))
+        .with_topics(vec![asked]);
     let response = Raw::connect(running.broker.local_addr()).call(7, &request);
     let partition = &response.topics[0].partitions[0];
     assert_eq!(partition.error_code, 0);
@@ -32,13 +38,23 @@ fn newest(running: &Running, topic: &str) -> (i64, i64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn offsets_for_times_are_exact_within_batches_and_across_segments() {
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
-        let running = Running::start_with(|config| config.topic_defaults.segment_bytes = 20_000).await;
+        let running =
+            Running::start_with(|config| config.topic_defaults.segment_bytes = 20_000).await;
         running.broker.create_topic("events", 1).await.unwrap();
-        let producer =
-            running.producer(&[("compression.type", codec), ("linger.ms", "50"), ("batch.num.messages", "300")]);
+        let producer = running.producer(&[
+            ("compression.type", codec),
+            ("linger.ms", "50"),
+            ("batch.num.messages", "300"),
+        ]);
         // Ten milliseconds apart.
         for number in 0..5_000i64 {
-            producer.send("events", Some(0), "", &format!("{number}"), Some(START + number * 10));
+            producer.send(
+                "events",
+                Some(0),
+                "",
+                &format!("{number}"),
+                Some(START + number * 10),
+            );
         }
         producer.acknowledged();
         let consumer: BaseConsumer = running.client(&[("group.id", "times")]).create().unwrap();
@@ -53,12 +69,29 @@ async fn offsets_for_times_are_exact_within_batches_and_across_segments() {
             (START + 49_991, Offset::End),
         ];
         for (time, expected) in cases {
-            assert_eq!(at_time(&consumer, "events", time), expected, "{codec} at {}", time - START);
+            assert_eq!(
+                at_time(&consumer, "events", time),
+                expected,
+                "{codec} at {}",
+                time - START
+            );
         }
-        assert_eq!(newest(&running, "events"), (4_999, START + 49_990), "{codec}");
+        assert_eq!(
+            newest(&running, "events"),
+            (4_999, START + 49_990),
+            "{codec}"
+        );
         let running = running.restart().await;
-        assert_eq!(at_time(&consumer, "events", START + 12_345), Offset::Offset(1_235), "{codec} after a restart");
-        assert_eq!(newest(&running, "events"), (4_999, START + 49_990), "{codec} after a restart");
+        assert_eq!(
+            at_time(&consumer, "events", START + 12_345),
+            Offset::Offset(1_235),
+            "{codec} after a restart"
+        );
+        assert_eq!(
+            newest(&running, "events"),
+            (4_999, START + 49_990),
+            "{codec} after a restart"
+        );
     }
 }
 
@@ -72,8 +105,18 @@ async fn times_out_of_order_give_the_first_offset_that_is_late_enough() {
     }
     producer.acknowledged();
     let consumer: BaseConsumer = running.client(&[("group.id", "times")]).create().unwrap();
-    let found: Vec<_> = [100, 501, 900, 901].map(|time| at_time(&consumer, "events", START + time)).into();
-    assert_eq!(found, [Offset::Offset(0), Offset::Offset(2), Offset::Offset(2), Offset::End]);
+    let found: Vec<_> = [100, 501, 900, 901]
+        .map(|time| at_time(&consumer, "events", START + time))
+        .into();
+    assert_eq!(
+        found,
+        [
+            Offset::Offset(0),
+            Offset::Offset(2),
+            Offset::Offset(2),
+            Offset::End
+        ]
+    );
     assert_eq!(newest(&running, "events"), (2, START + 900));
 }
 

@@ -13,7 +13,15 @@ async fn python_clients_produce_consume_and_administer() {
     };
     let running = Running::start().await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients/kafka_clients.py");
-    let output = Command::new(python).arg(script).arg(running.address()).output().unwrap();
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(python)
+        .arg(script)
+        .arg(running.address())
+        .output()
+        .unwrap();
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(output.status.success(), "{text}");
 }

@@ -18,7 +18,10 @@ impl Raw {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self { stream, correlation: 0 }
+        Self {
+            stream,
+            correlation: 0,
+        }
     }
 
     pub fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
@@ -34,7 +37,9 @@ impl Raw {
             .with_correlation_id(self.correlation)
             .with_client_id(Some(StrBytes::from_static_str("raw")));
         let mut body = BytesMut::new();
-        header.encode(&mut body, R::header_version(version)).unwrap();
+        header
+            .encode(&mut body, R::header_version(version))
+            .unwrap();
         request.encode(&mut body, version).unwrap();
         self.send_frame(&body);
     }
@@ -47,11 +52,18 @@ impl Raw {
     }
 
     pub fn receive<R: Request>(&mut self, version: i16) -> R::Response {
-        let mut frame = self.receive_frame().expect("the broker closed the connection");
-        let header = ResponseHeader::decode(&mut frame, R::Response::header_version(version)).unwrap();
+        let mut frame = self
+            .receive_frame()
+            .expect("the broker closed the connection");
+        let header =
+            ResponseHeader::decode(&mut frame, R::Response::header_version(version)).unwrap();
         assert_eq!(header.correlation_id, self.correlation);
         let response = R::Response::decode(&mut frame, version).unwrap();
-        assert!(frame.is_empty(), "bytes behind the response of request {} in version {version}", R::KEY);
+        assert!(
+            frame.is_empty(),
+            "bytes behind the response of request {} in version {version}",
+            R::KEY
+        );
         response
     }
 
