@@ -21,6 +21,9 @@ pub(super) struct GlobalArgs {
     /// The target, instead of the profile's
     #[arg(short, long, global = true, value_name = "NAME", env = "DBT_TARGET")]
     pub target: Option<String>,
+    /// The folder for run_results.json and other artifacts, instead of the project's
+    #[arg(long, global = true, value_name = "DIR", env = "DBT_TARGET_PATH")]
+    pub target_path: Option<PathBuf>,
     /// Variables as YAML or JSON, for example '{startup_mode: latest}'
     #[arg(long, global = true, value_name = "YAML")]
     pub vars: Option<String>,

@@ -117,6 +117,7 @@ fn load_project(global: &GlobalArgs, printer: &Printer) -> Result<Project, Failu
         profiles_dir: global.profiles_dir.clone(),
         profile: global.profile.clone(),
         target: global.target.clone(),
+        target_path: global.target_path.clone(),
         vars,
         ..LoadOptions::default()
     })

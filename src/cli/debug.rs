@@ -304,7 +304,7 @@ fn status_of(context: &Context, url: &str) -> Result<u16, String> {
         .map_err(text)?;
     let response = context
         .runtime()
-        .block_on(client.get(url).send())
+        .block_on(async { client.get(url).send().await })
         .map_err(text)?;
     Ok(response.status().as_u16())
 }

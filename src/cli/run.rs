@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use rwt_compiler::When;
+use rwt_compiler::materialize::Session as _;
 use rwt_project::manifest::Node;
 use serde_json::json;
 
@@ -93,6 +94,11 @@ pub(super) fn run(context: &Context, args: &RunArgs, printer: &Printer) -> Comma
         &connector.target().database,
         &connector.target().schema,
     );
+    for statement in compiler.schema_statements(nodes.iter().map(|node| &node.unique_id)) {
+        session
+            .execute(&statement.text)
+            .map_err(DatabaseFailure::new("a schema cannot be created"))?;
+    }
     compiler.run_hooks(When::Start, &mut session)?;
     let observer = Lines {
         progress: RunProgress::new(printer, nodes.len()),

@@ -9,6 +9,7 @@ mod run_line;
 mod table;
 
 pub(crate) use check_line::check_line;
+pub(crate) use funnel_view::ago;
 pub use funnel_view::{funnel_csv, funnel_text};
 pub use printer::{ColorChoice, Printer};
 pub use progress::RunProgress;
