@@ -9,9 +9,10 @@ use std::sync::Arc;
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use rwt_project::yaml::{SourceFile, nearest};
 
+use super::edits::OffsetMap;
 use super::error::{Sources, TemplateError, template_error};
 use super::macros::{MacroDefinition, MacroTable, MacroValue};
-use super::rewrite::{FileKind, OffsetMap, rewrite};
+use super::rewrite::{FileKind, rewrite};
 use super::scope::{Scope, ScopeValue};
 
 /// What one rendering may do: about so many instructions, and 64 times as many bytes of output.

@@ -7,6 +7,7 @@
 mod adapter;
 mod collections;
 mod config;
+mod edits;
 mod environment;
 mod error;
 mod filters;
@@ -21,6 +22,7 @@ mod statement;
 mod yaml;
 
 pub use collections::{from_json, to_json};
+pub use edits::OffsetMap;
 pub use environment::{Jinja, LineMap, Rendered};
 pub use error::{Place, TemplateError, raise};
 pub use functions::env_var;

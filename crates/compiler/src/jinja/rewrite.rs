@@ -9,6 +9,8 @@
 
 use std::ops::Range;
 
+use super::edits::{Edit, OffsetMap, apply};
+
 /// What a template file is read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
@@ -55,33 +57,6 @@ pub fn internal_name(name: &str) -> String {
 /// The function that the right side of `set` goes through.
 pub const MUTABLE: &str = "rwt__mutable";
 
-/// Byte ranges of the rewritten text and where they came from.
-#[derive(Debug, Clone, Default)]
-pub struct OffsetMap {
-    /// (start in the rewritten text, start in the file, length in the file, verbatim)
-    segments: Vec<(usize, usize, usize, bool)>,
-}
-
-impl OffsetMap {
-    /// The file's byte for a byte of the rewritten text; inside of a replacement, the nearest of the replaced bytes.
-    pub fn original(&self, offset: usize) -> usize {
-        let index = self
-            .segments
-            .partition_point(|(start, ..)| *start <= offset);
-        let Some((start, origin, length, _)) = index.checked_sub(1).map(|i| self.segments[i])
-        else {
-            return offset;
-        };
-        origin + (offset - start).min(length)
-    }
-
-    /// The file's range for a range of the rewritten text.
-    pub fn original_range(&self, range: Range<usize>) -> Range<usize> {
-        let start = self.original(range.start);
-        start..self.original(range.end).max(start)
-    }
-}
-
 /// Rewrites a file. Text without dbt's own tags comes back as it is.
 ///
 /// # Errors
@@ -95,12 +70,12 @@ pub fn rewrite(text: &str, kind: FileKind) -> Result<Rewritten, TagError> {
         open: Vec::new(),
     };
     scan.run()?;
-    Ok(apply(text, scan.edits, scan.definitions))
-}
-
-struct Edit {
-    range: Range<usize>,
-    with: String,
+    let (rewritten, map) = apply(text, scan.edits);
+    Ok(Rewritten {
+        text: rewritten,
+        map,
+        definitions: scan.definitions,
+    })
 }
 
 /// A macro whose end tag is still ahead.
@@ -309,27 +284,6 @@ impl Scan<'_> {
         let kept = with.matches('\n').count();
         with.push_str(&"\n".repeat(lines.saturating_sub(kept)));
         self.edits.push(Edit { range, with });
-    }
-}
-
-fn apply(text: &str, mut edits: Vec<Edit>, definitions: Vec<Definition>) -> Rewritten {
-    edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
-    let mut out = String::with_capacity(text.len() + edits.len() * 16);
-    let mut segments = Vec::with_capacity(edits.len() * 2 + 1);
-    let mut at = 0;
-    for edit in edits {
-        segments.push((out.len(), at, edit.range.start - at, true));
-        out.push_str(&text[at..edit.range.start]);
-        segments.push((out.len(), edit.range.start, edit.range.len(), false));
-        out.push_str(&edit.with);
-        at = edit.range.end;
-    }
-    segments.push((out.len(), at, text.len() - at, true));
-    out.push_str(&text[at..]);
-    Rewritten {
-        text: out,
-        map: OffsetMap { segments },
-        definitions,
     }
 }
 

@@ -153,13 +153,18 @@ impl<'a> Parser<'a> {
         &self,
         id: UniqueId,
         model: &ModelFile,
-        config: ResolvedConfig,
+        mut config: ResolvedConfig,
     ) -> Result<Node, TemplateError> {
         let properties = self.project.properties.models.get(&model.name);
         let custom = |key: &str| config.text(key).map(str::to_owned);
         let value = || model_value(&id, model, &Arc::new(config.values.clone()));
         let naming = self.name(custom, &model.name, &value)?;
         let materialized = config.materialized().to_owned();
+        let default = || Json::from(materialized.as_str());
+        config
+            .values
+            .entry("materialized".to_owned())
+            .or_insert_with(default);
         if materialized != EPHEMERAL && self.jinja.macros().materialization(&materialized).is_none()
         {
             return Err(self.unknown_materialization(model, &materialized));

@@ -1,0 +1,312 @@
+//! Building one node or hook: its text, its materialization, and where the database's complaints belong.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use minijinja::Value;
+use rwt_project::manifest::{Node, UniqueId};
+use rwt_project::yaml::SourceFile;
+use serde_json::Value as Json;
+
+use super::{Compiler, NodeResult, When};
+use crate::compile::Body;
+use crate::error::CompileError;
+use crate::jinja::{NodeScope, Phase, Scope, SharedSession, TemplateError, from_json, lazy};
+use crate::materialize::{Session, is_query, lend};
+use crate::parse::{EPHEMERAL, References, cte_name};
+
+impl Compiler {
+    /// Builds a node through a session: renders its text, then runs its materialization, from its first hook to its last.
+    /// Where the relation exists, nothing is executed.
+    ///
+    /// # Errors
+    /// What its templates do wrong, or what the database refused, with the model's line.
+    pub fn materialize(
+        &self,
+        id: &UniqueId,
+        session: &mut dyn Session,
+    ) -> Result<NodeResult, CompileError> {
+        let node = self.node(id)?;
+        lend(session, |session| {
+            let body = self.body(node, &session)?;
+            self.build(node, &body, &session)
+        })?
+    }
+
+    /// Runs the project's hooks of one kind, in order.
+    ///
+    /// # Errors
+    /// What their templates do wrong, or what the database refused, with the hook's line.
+    pub fn run_hooks(
+        &self,
+        when: When,
+        session: &mut dyn Session,
+    ) -> Result<Vec<NodeResult>, CompileError> {
+        let hooks = match when {
+            When::Start => &self.project.file.on_run_start,
+            When::End => &self.project.file.on_run_end,
+        };
+        if hooks.is_empty() {
+            return Ok(Vec::new());
+        }
+        lend(session, |session| {
+            hooks
+                .iter()
+                .map(|hook| self.run_hook(hook, &session))
+                .collect()
+        })?
+    }
+
+    fn run_hook(
+        &self,
+        hook: &rwt_project::project::Hook,
+        session: &SharedSession,
+    ) -> Result<NodeResult, CompileError> {
+        const NAME: &str = "hook";
+        let mut scope = self.scope(Phase::Materialize);
+        scope.session = Some(session.clone());
+        let here = |mut error: TemplateError| {
+            for place in &mut error.places {
+                if place.at.file().path() == Path::new(NAME) {
+                    place.at = hook.at.within(&hook.text, place.at.range());
+                }
+            }
+            CompileError::template(error, None)
+        };
+        let text = self
+            .jinja
+            .render_text(NAME, &hook.text, &Arc::new(scope))
+            .map_err(here)?;
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(NodeResult {
+                message: "nothing to do".to_owned(),
+                changed: false,
+                rows_affected: None,
+            });
+        }
+        let response = match session.lock() {
+            Ok(mut session) => session.execute(text),
+            Err(poisoned) => poisoned.into_inner().execute(text),
+        };
+        let response = response.map_err(|refused| {
+            let mut error = TemplateError::at(
+                "rwt::database::error",
+                refused.message.clone(),
+                None,
+                hook.at.file(),
+                hook.at.range(),
+            );
+            error.database = Some(Box::new(refused));
+            CompileError::template(error, None)
+        })?;
+        Ok(NodeResult {
+            message: response.message,
+            changed: true,
+            rows_affected: response.rows_affected,
+        })
+    }
+
+    fn scope(&self, phase: Phase) -> Scope {
+        Scope::new(Arc::clone(&self.shared), phase, self.references.clone())
+    }
+
+    fn node_scope(&self, node: &Node, phase: Phase, session: &SharedSession) -> Scope {
+        let mut scope = self.scope(phase);
+        scope.node = Some(NodeScope {
+            unique_id: node.unique_id.0.clone(),
+            name: node.name.clone(),
+            package: node.package_name.clone(),
+            materialized: node.materialized.clone(),
+            this: References::relation(node),
+            model: self.model(node),
+        });
+        scope.config = Arc::new(node.config.clone());
+        scope.session = Some(session.clone());
+        scope
+    }
+
+    /// `model`
+    fn model(&self, node: &Node) -> Value {
+        let manifest = Arc::clone(&self.manifest);
+        let id = node.unique_id.clone();
+        lazy(move || {
+            manifest
+                .nodes
+                .get(&id)
+                .map_or(Value::UNDEFINED, model_value)
+        })
+    }
+
+    /// Renders a node's text, with the ephemeral models that it reads in front.
+    pub(super) fn body(&self, node: &Node, session: &SharedSession) -> Result<Body, CompileError> {
+        let mut ctes = Vec::new();
+        let mut seen = BTreeSet::new();
+        let (mut body, refs) = self.own_body(node, session)?;
+        self.collect_ctes(&refs, session, &mut seen, &mut ctes)?;
+        if !ctes.is_empty() && !is_query(&body.own) {
+            let file = SourceFile::new(&node.original_file_path, node.raw_code.as_str());
+            let error = TemplateError::at(
+                "rwt::compile::ephemeral_in_statement",
+                format!("{} reads an ephemeral model, and its text is not a query", node.name),
+                Some("an ephemeral model becomes part of a query: make it a view, or this text a query".to_owned()),
+                &file,
+                0..0,
+            );
+            return Err(CompileError::template(error, Some(node.into())));
+        }
+        body.add_ctes(&ctes);
+        Ok(body)
+    }
+
+    fn own_body(
+        &self,
+        node: &Node,
+        session: &SharedSession,
+    ) -> Result<(Body, Vec<String>), CompileError> {
+        let scope = self.node_scope(node, Phase::Compile, session);
+        let template = node.original_file_path.display().to_string();
+        let (rendered, scope) = self
+            .jinja
+            .render(&template, scope)
+            .map_err(|error| CompileError::template(error, Some(node.into())))?;
+        let refs = scope
+            .captured()
+            .refs
+            .into_iter()
+            .map(|(_, name)| name)
+            .collect();
+        Ok((Body::new(rendered.text, rendered.lines), refs))
+    }
+
+    /// Ephemeral models among `refs` and below them, each after those that it reads itself.
+    fn collect_ctes(
+        &self,
+        refs: &[String],
+        session: &SharedSession,
+        seen: &mut BTreeSet<String>,
+        ctes: &mut Vec<(String, String)>,
+    ) -> Result<(), CompileError> {
+        for name in refs {
+            let Some(node) = self
+                .references
+                .model(name)
+                .filter(|node| node.materialized == EPHEMERAL)
+            else {
+                continue;
+            };
+            if seen.insert(name.clone()) {
+                let (body, inner) = self.own_body(node, session)?;
+                self.collect_ctes(&inner, session, seen, ctes)?;
+                ctes.push((cte_name(name), body.code));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a node's materialization.
+    pub(super) fn build(
+        &self,
+        node: &Node,
+        body: &Body,
+        session: &SharedSession,
+    ) -> Result<NodeResult, CompileError> {
+        if node.materialized == EPHEMERAL {
+            return Ok(NodeResult {
+                message: "ephemeral".to_owned(),
+                changed: false,
+                rows_affected: None,
+            });
+        }
+        let definition = self.jinja.macros().materialization(&node.materialized);
+        let definition =
+            definition.ok_or_else(|| CompileError::UnknownNode(node.unique_id.clone()))?;
+        let mut scope = self.node_scope(node, Phase::Materialize, session);
+        scope.extra.insert("sql", Value::from(body.code.as_str()));
+        scope
+            .extra
+            .insert("compiled_code", Value::from(body.code.as_str()));
+        scope.extra.insert("pre_hooks", hooks(node, "pre-hook"));
+        scope.extra.insert("post_hooks", hooks(node, "post-hook"));
+        let called = self.jinja.call(definition, &[], scope);
+        let (_, scope) = called.map_err(|error| {
+            CompileError::template(at_model(error, node, body), Some(node.into()))
+        })?;
+        let main = scope.result("main");
+        Ok(NodeResult {
+            changed: main.as_ref().is_none_or(|main| main.code != "skip"),
+            rows_affected: main.as_ref().and_then(|main| main.rows_affected),
+            message: main.map(|main| main.message).unwrap_or_default(),
+        })
+    }
+}
+
+/// Points a database's error at the model's line, where the statement holds the model's text.
+fn at_model(mut error: TemplateError, node: &Node, body: &Body) -> TemplateError {
+    let Some(refused) = &error.database else {
+        return error;
+    };
+    let Some(line) = body.source_line(&refused.statement, refused.line) else {
+        return error;
+    };
+    let file = SourceFile::new(&node.original_file_path, node.raw_code.as_str());
+    let start: usize = node
+        .raw_code
+        .split_inclusive('\n')
+        .take(line - 1)
+        .map(str::len)
+        .sum();
+    let length = node.raw_code[start..]
+        .lines()
+        .next()
+        .map_or(0, |line| line.trim_end().len());
+    let note = if refused.line.is_some() {
+        "here"
+    } else {
+        "in the statement that begins here"
+    };
+    let mut located = TemplateError::at(
+        error.code,
+        error.message.clone(),
+        error.help.take(),
+        &file,
+        start..start + length,
+    );
+    for place in &mut located.places {
+        note.clone_into(&mut place.note);
+    }
+    located.database = error.database;
+    located
+}
+
+/// A node's hooks as macros see them: `{sql, transaction, index}`.
+fn hooks(node: &Node, key: &str) -> Value {
+    let hooks = match node.config.get(key) {
+        None | Some(Json::Null) => Vec::new(),
+        Some(Json::Array(hooks)) => hooks.clone(),
+        Some(hook) => vec![hook.clone()],
+    };
+    let hooks = hooks
+        .into_iter()
+        .enumerate()
+        .map(|(index, hook)| match hook {
+            Json::Object(mut hook) => {
+                hook.entry("transaction").or_insert(Json::Bool(true));
+                hook.insert("index".to_owned(), index.into());
+                Json::Object(hook)
+            }
+            hook => serde_json::json!({ "sql": hook, "transaction": true, "index": index }),
+        });
+    from_json(&Json::Array(hooks.collect()))
+}
+
+/// `model` and `node` as macros see them.
+fn model_value(node: &Node) -> Value {
+    let mut value = serde_json::to_value(node).unwrap_or_default();
+    if let Json::Object(fields) = &mut value {
+        fields.insert("alias".to_owned(), node.identifier.as_str().into());
+        fields.insert("relation_name".to_owned(), node.relation_name().into());
+    }
+    from_json(&value)
+}

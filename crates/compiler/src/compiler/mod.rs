@@ -1,0 +1,274 @@
+//! [`Compiler`]: a loaded project, parsed, ready to be compiled, recorded or built.
+
+mod build;
+mod load;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use rwt_project::Project;
+use rwt_project::graph::Dag;
+use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
+use rwt_project::yaml::Warning;
+
+use self::load::{shared, templates};
+use crate::compile::CompiledNode;
+use crate::compile::script::{Parts, schema_statements, script};
+use crate::error::{CompileError, CompileErrors};
+use crate::jinja::{Jinja, Quiet, Relation, Reporter, Shared, SharedSession};
+use crate::materialize::{RecordedStatement, Recorder, drop_statement};
+use crate::parse::{EPHEMERAL, Parser, References, in_parallel, template_name};
+
+/// What the command line says about how a project is compiled.
+#[derive(Clone)]
+pub struct Flags {
+    /// `--full-refresh`
+    pub full_refresh: bool,
+    /// The command's name, for `flags.WHICH`.
+    pub command: String,
+    /// Where `log(…, info=True)`, `print` and `exceptions.warn` go.
+    pub reporter: Arc<dyn Reporter>,
+}
+
+impl Default for Flags {
+    fn default() -> Self {
+        Self {
+            full_refresh: false,
+            command: "compile".to_owned(),
+            reporter: Arc::new(Quiet),
+        }
+    }
+}
+
+/// Which hooks of the project file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// `on-run-start`
+    Start,
+    /// `on-run-end`
+    End,
+}
+
+impl When {
+    /// The key in the project file.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Start => "on-run-start",
+            Self::End => "on-run-end",
+        }
+    }
+}
+
+/// What a materialization or hook came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeResult {
+    /// The database's answer, for example `CREATE_TABLE`, or why nothing was done.
+    pub message: String,
+    /// False if what was wanted is there already.
+    pub changed: bool,
+    /// Rows changed, where the database said so.
+    pub rows_affected: Option<u64>,
+}
+
+/// A parsed project.
+pub struct Compiler {
+    project: Arc<Project>,
+    jinja: Jinja,
+    shared: Arc<Shared>,
+    manifest: Arc<Manifest>,
+    references: Arc<References>,
+    dag: Dag,
+    warnings: Vec<Warning>,
+}
+
+impl Compiler {
+    /// Reads every macro and model and parses the models.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn load(project: Project, flags: Flags) -> Result<Self, CompileErrors> {
+        let project = Arc::new(project);
+        let mut errors = Vec::new();
+        let (jinja, unreadable) = templates(&project, &mut errors);
+        let shared = Arc::new(shared(&project, flags, &jinja));
+        // Without its macros a model only shows errors that follow from theirs.
+        if errors.len() > unreadable.len() {
+            return Err(CompileErrors(errors));
+        }
+        let parser = Parser::new(&project, &jinja, &shared);
+        let skip =
+            |model: &rwt_project::project::ModelFile| unreadable.contains(&template_name(model));
+        let (manifest, warnings) = match parser.manifest(&skip) {
+            Ok((manifest, warnings)) => (Arc::new(manifest), warnings),
+            Err(more) => {
+                errors.extend(more.0);
+                return Err(CompileErrors(errors));
+            }
+        };
+        if !errors.is_empty() {
+            return Err(CompileErrors(errors));
+        }
+        let dag = Dag::new(&manifest).map_err(CompileError::from)?;
+        let references = Arc::new(References::new(&manifest));
+        Ok(Self {
+            project,
+            jinja,
+            shared,
+            manifest,
+            references,
+            dag,
+            warnings,
+        })
+    }
+
+    /// The project.
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// All enabled nodes.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// How they hang together.
+    pub fn dag(&self) -> &Dag {
+        &self.dag
+    }
+
+    /// What is allowed in models and probably not meant.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// The invocation's id, as templates see it.
+    pub fn invocation_id(&self) -> &str {
+        &self.shared.invocation_id
+    }
+
+    /// A node's relation, with its kind where the materialization is a built-in one. None for a node that is no object
+    /// of its own.
+    pub fn relation_of(&self, id: &UniqueId) -> Option<Relation> {
+        let node = self.manifest.nodes.get(id)?;
+        (node.materialized != EPHEMERAL).then(|| References::relation(node))
+    }
+
+    /// `drop … if exists`, never with CASCADE.
+    pub fn drop_statement(kind: &str, relation: &Relation) -> String {
+        drop_statement(kind, &relation.to_string())
+    }
+
+    /// `create schema if not exists` for the schemas of these nodes.
+    pub fn schema_statements<'a>(
+        &'a self,
+        ids: impl IntoIterator<Item = &'a UniqueId>,
+    ) -> Vec<RecordedStatement> {
+        let nodes = ids.into_iter().filter_map(|id| self.manifest.nodes.get(id));
+        let built = nodes.filter(|node| {
+            node.resource_type == ResourceType::Model && node.materialized != EPHEMERAL
+        });
+        schema_statements(built.map(|node| node.schema.as_str()))
+    }
+
+    /// A node as it would be built on an empty database.
+    ///
+    /// # Errors
+    /// What its templates do wrong.
+    pub fn compile(&self, id: &UniqueId) -> Result<CompiledNode, CompileError> {
+        self.compile_all(std::slice::from_ref(id))
+            .map_err(first)?
+            .pop()
+            .ok_or_else(|| CompileError::UnknownNode(id.clone()))
+    }
+
+    /// The same for many nodes, in the order given.
+    ///
+    /// # Errors
+    /// What is wrong with any of them.
+    pub fn compile_all(&self, ids: &[UniqueId]) -> Result<Vec<CompiledNode>, CompileErrors> {
+        let mut errors = Vec::new();
+        let mut nodes = Vec::with_capacity(ids.len());
+        let results = in_parallel(ids.len(), |index| self.record(&ids[index]));
+        for result in results.map_err(CompileError::from)? {
+            match result {
+                Ok(node) => nodes.push(node),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() {
+            Ok(nodes)
+        } else {
+            Err(CompileErrors(errors))
+        }
+    }
+
+    fn recorder(&self) -> Recorder {
+        Recorder::new(&self.shared.default_database, &self.shared.default_schema)
+    }
+
+    fn record(&self, id: &UniqueId) -> Result<CompiledNode, CompileError> {
+        let node = self.node(id)?;
+        let recorder = Arc::new(Mutex::new(self.recorder()));
+        let session: SharedSession = recorder.clone();
+        let body = self.body(node, &session)?;
+        self.build(node, &body, &session)?;
+        let statements = match recorder.lock() {
+            Ok(mut recorder) => recorder.take_statements(),
+            Err(poisoned) => poisoned.into_inner().take_statements(),
+        };
+        Ok(CompiledNode {
+            unique_id: id.clone(),
+            name: node.name.clone(),
+            materialized: node.materialized.clone(),
+            original_file_path: node.original_file_path.clone(),
+            path: node.path.clone(),
+            compiled_code: body.code,
+            statements,
+        })
+    }
+
+    /// The statements of the project's hooks, as they would run on an empty database.
+    ///
+    /// # Errors
+    /// What their templates do wrong.
+    pub fn record_hooks(&self, when: When) -> Result<Vec<RecordedStatement>, CompileError> {
+        let mut recorder = self.recorder();
+        self.run_hooks(when, &mut recorder)?;
+        Ok(recorder.into_statements())
+    }
+
+    /// `all_models.sql` of compiled nodes, which come in the order of the DAG.
+    ///
+    /// # Errors
+    /// What the hooks do wrong.
+    pub fn script(&self, nodes: &[CompiledNode]) -> Result<String, CompileError> {
+        Ok(script(&Parts {
+            project: self.project.name(),
+            target: &self.project.target.name,
+            database: &self.shared.default_database,
+            schema: &self.shared.default_schema,
+            schemas: self.schema_statements(nodes.iter().map(|node| &node.unique_id)),
+            before: self.record_hooks(When::Start)?,
+            nodes: nodes.iter().collect(),
+            after: self.record_hooks(When::End)?,
+        }))
+    }
+
+    /// All nodes that are built, in the order of the DAG.
+    pub fn order(&self) -> Vec<UniqueId> {
+        let all: BTreeSet<UniqueId> = self.dag.ids().cloned().collect();
+        self.dag.order(&all)
+    }
+
+    pub(super) fn node(&self, id: &UniqueId) -> Result<&Node, CompileError> {
+        self.manifest
+            .nodes
+            .get(id)
+            .filter(|node| node.resource_type == ResourceType::Model)
+            .ok_or_else(|| CompileError::UnknownNode(id.clone()))
+    }
+}
+
+fn first(mut errors: CompileErrors) -> CompileError {
+    errors.0.swap_remove(0)
+}
