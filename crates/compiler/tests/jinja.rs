@@ -209,3 +209,31 @@ fn block_tags_of_other_kinds_are_left_out_of_the_way() {
         "ok",
     );
 }
+
+#[test]
+fn names_of_the_context() {
+    let files = [
+        ("models/a.sql", "select 1"),
+        (
+            "models/m.sql",
+            "{{ config(materialized='view', meta={'owner': 'x'}) }}{{ ref('a') }}|{{ target.name }} {{ target.schema }} {{ schema }} {{ project_name }} \
+             {{ model.name }} {{ model.config.meta.owner }} {{ config.get('meta').owner }} {{ config.get('nothing', 'else') }} {{ flags.FULL_REFRESH }} \
+             {{ var.has_var('x') }} {{ var('x', 5) }} {{ env_var('NOT_SET', 'default') }} {{ load_relation(this) is none }} {{ is_incremental() }} \
+             {{ graph.nodes.values() | map(attribute='name') | join('+') }} {{ run_started_at.strftime('%Y') | length }} {{ invocation_id | length }}",
+        ),
+    ];
+    let node = compiled(&files, "m").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        node.compiled_code,
+        "\"dev\".\"public\".\"a\"|dev public public shop m x x else False False 5 default True False a+m 4 36"
+    );
+}
+
+#[test]
+fn a_macro_reads_what_its_file_sets_and_takes_defaults_and_names() {
+    gives(
+        "{{ scale(3) }} {{ scale(value=3, by=2) }} {{ scale(3, by=none) }}",
+        "{% set factor = 10 %}{% macro scale(value, by=factor) %}{{ value * (by or 1) }}{% endmacro %}",
+        "30 6 3",
+    );
+}

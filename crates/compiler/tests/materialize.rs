@@ -278,3 +278,41 @@ fn a_users_materialization_can_look_and_ask_and_say_so() {
         ]
     );
 }
+
+#[test]
+fn a_secret_reaches_the_session_as_its_marker_only() {
+    let files = [(
+        "models/m.sql",
+        "{{ config(materialized='secret') }}create secret {{ this }} with (backend = 'meta') as '{{ env_var('RWT_SECRET_A') }}'",
+    )];
+    let dir = project(&files);
+    let compiler = compiler_in(dir.path(), &[("RWT_SECRET_A", "hunter2")], Flags::default())
+        .unwrap_or_else(|error| panic!("{error}"));
+    let mut database = Database::default();
+    build(&compiler, "m", &mut database).expect("builds");
+    assert_eq!(
+        database.sent,
+        [
+            "create secret \"dev\".\"public\".\"m\" with (backend = 'meta') as '__rwt_secret__RWT_SECRET_A__'"
+        ]
+    );
+}
+
+#[test]
+fn a_projects_materialization_takes_the_place_of_the_built_in_one() {
+    let compiler = loaded(&[
+        ("models/m.sql", "{{ config(materialized='table') }}select 1"),
+        (
+            "macros/table.sql",
+            "{% materialization table, default %}\n\
+             {%- if adapter.get_relation(database=this.database, schema=this.schema, identifier=this.identifier) is none -%}\n\
+             {%- call statement('main') -%}create table {{ this.include(database=false) }} as {{ sql }}{%- endcall -%}\n\
+             {%- endif -%}\n\
+             {{ return({'relations': [this]}) }}\n\
+             {% endmaterialization %}",
+        ),
+    ]);
+    let mut database = Database::default();
+    build(&compiler, "m", &mut database).expect("builds");
+    assert_eq!(database.sent, ["create table \"public\".\"m\" as select 1"]);
+}

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use rwt_project::yaml::{SourceFile, nearest};
@@ -13,7 +13,7 @@ use super::edits::OffsetMap;
 use super::error::{Sources, TemplateError, template_error};
 use super::macros::{MacroDefinition, MacroTable, MacroValue};
 use super::rewrite::{FileKind, rewrite};
-use super::scope::{Scope, ScopeValue};
+use super::scope::{Phase, Scope, ScopeValue};
 
 /// What one rendering may do: about so many instructions, and 64 times as many bytes of output.
 const FUEL: u64 = 5_000_000;
@@ -70,6 +70,9 @@ struct Origin {
 /// Macros and templates of a project.
 pub struct Jinja {
     env: Environment<'static>,
+    /// The same templates for the parse phase, in which undefined values are let through: `{% if execute %}` is not
+    /// taken, and `model` does not know what the model's own `config()` will say.
+    lenient: OnceLock<Environment<'static>>,
     macros: Arc<MacroTable>,
     origins: HashMap<String, Origin>,
 }
@@ -100,6 +103,7 @@ impl Default for Jinja {
         debug_assert!(added.is_ok(), "the driver compiles");
         Self {
             env,
+            lenient: OnceLock::new(),
             macros: Arc::default(),
             origins: HashMap::new(),
         }
@@ -171,6 +175,7 @@ impl Jinja {
             map: rewritten.map,
         };
         self.origins.insert(name.to_owned(), origin);
+        self.lenient.take();
         match self.env.add_template_owned(name.to_owned(), rewritten.text) {
             Ok(()) => Ok(rewritten.definitions),
             Err(error) => Err(template_error(&error, self)),
@@ -193,10 +198,11 @@ impl Jinja {
     ) -> Result<(Rendered, Arc<Scope>), TemplateError> {
         scope.extra.insert("rwt__template", Value::from(template));
         let scope = Arc::new(scope);
-        let driver = self.driver()?;
         let context = Value::from_object(ScopeValue(Arc::clone(&scope)));
-        let (text, spans) = driver
-            .render_with_spans(context)
+        let (text, spans) = self
+            .env(scope.phase)
+            .get_template(DRIVER_TEMPLATE)
+            .and_then(|driver| driver.render_with_spans(context))
             .map_err(|error| template_error(&error, self))?;
         let spans = spans
             .iter()
@@ -226,7 +232,8 @@ impl Jinja {
         scope: &Arc<Scope>,
     ) -> Result<String, TemplateError> {
         let context = Value::from_object(ScopeValue(Arc::clone(scope)));
-        render_in(&self.env, name, text, context).map_err(|error| template_error(&error, self))
+        render_in(self.env(scope.phase), name, text, context)
+            .map_err(|error| template_error(&error, self))
     }
 
     /// The value of an expression, for example `4566 | int`.
@@ -269,7 +276,7 @@ impl Jinja {
         let scope = Arc::new(scope);
         let context = Value::from_object(ScopeValue(Arc::clone(&scope)));
         let driver = self
-            .env
+            .env(scope.phase)
             .get_template(CALL_TEMPLATE)
             .and_then(|template| template.render_captured(context));
         let value = driver.and_then(|mut driver| {
@@ -281,10 +288,21 @@ impl Jinja {
         }
     }
 
-    fn driver(&self) -> Result<minijinja::Template<'_, '_>, TemplateError> {
-        self.env
-            .get_template(DRIVER_TEMPLATE)
-            .map_err(|error| template_error(&error, self))
+    fn env(&self, phase: Phase) -> &Environment<'static> {
+        if phase != Phase::Parse {
+            return &self.env;
+        }
+        self.lenient.get_or_init(|| {
+            let mut env = self.env.clone();
+            env.set_undefined_behavior(UndefinedBehavior::Chainable);
+            env.set_unknown_method_callback(|state, value, method, args| {
+                if value.is_undefined() {
+                    return Ok(Value::UNDEFINED);
+                }
+                minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args)
+            });
+            env
+        })
     }
 }
 

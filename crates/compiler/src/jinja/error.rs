@@ -217,7 +217,17 @@ pub fn template_error(error: &Error, sources: &dyn Sources) -> TemplateError {
 fn place_of(error: &Error, sources: &dyn Sources) -> Option<Place> {
     let name = error.name()?;
     let (file, range) = match error.range() {
-        Some(range) => sources.locate(name, range)?,
+        Some(range) => {
+            let (file, range) = sources.locate(name, range)?;
+            // minijinja's range of a chain of attributes can begin at one of its dots.
+            let mut start = range.start;
+            if file.text()[start..].starts_with('.') {
+                let head = file.text()[..start]
+                    .trim_end_matches(|c: char| c.is_alphanumeric() || "_.".contains(c));
+                start = head.len();
+            }
+            (file, start..range.end)
+        }
         None => {
             let (file, _) = sources.locate(name, 0..0)?;
             let range = line_range(file.text(), error.line()?);
