@@ -16,13 +16,16 @@ use super::rewrite::{FileKind, rewrite};
 use super::scope::{Phase, Scope, ScopeValue};
 
 /// What one rendering may do: about so many instructions, and 64 times as many bytes of output.
-const FUEL: u64 = 5_000_000;
+const FUEL: u64 = 10_000_000;
 
 /// Stands before every text that is rendered: lets macros be imported into the running template when they are called.
 const DRIVER: &str = "{%- macro rwt__loader(file) %}{% import file as module %}\
                       {% do rwt__imported(file, module) %}{% endmacro -%}{%- do rwt__begin(rwt__loader) -%}";
 
 const DRIVER_TEMPLATE: &str = "rwt:driver";
+
+/// What stands before the expression that [`Jinja::evaluate`] keeps the value of.
+pub(super) const KEEP: &str = "{%- do rwt__keep(";
 
 /// Only the driver, for calling a macro from outside.
 const CALL_TEMPLATE: &str = "rwt:call";
@@ -257,7 +260,7 @@ impl Jinja {
                 }
             }),
         );
-        let text = format!("{{%- do rwt__keep({expression}) -%}}");
+        let text = format!("{KEEP}{expression}) -%}}");
         self.render_text(name, &text, &Arc::new(scope))?;
         let value = kept.lock().map(|value| value.clone()).unwrap_or_default();
         Ok(value)

@@ -8,7 +8,7 @@ use rwt_project::yaml::{Location, RenderFailure, Scope as YamlScope};
 use serde_json::Value as Json;
 
 use super::collections::{from_json, to_json};
-use super::environment::Jinja;
+use super::environment::{Jinja, KEEP};
 use super::error::{TemplateError, raise};
 use super::macros::MacroTable;
 use super::scope::{Phase, Quiet, Resolve, Scope, Shared};
@@ -42,11 +42,10 @@ impl YamlRenderer {
         environment: &Environment,
     ) -> Result<Json, RenderFailure> {
         let scope = jinja_scope(scope, environment);
-        let rendered = match single_expression(text) {
-            Some(expression) => self
-                .jinja
-                .evaluate(NAME, expression, scope)
-                .and_then(|value| {
+        let (rendered, shift) = match single_expression(text) {
+            Some(expression) => {
+                let value = self.jinja.evaluate(NAME, expression, scope);
+                let json = value.and_then(|value| {
                     to_json(&value).map_err(|error| TemplateError {
                         code: "rwt::jinja::error",
                         message: error.to_string(),
@@ -54,16 +53,25 @@ impl YamlRenderer {
                         places: Vec::new(),
                         database: None,
                     })
-                }),
-            None => self
-                .jinja
-                .render_text(NAME, text, &Arc::new(scope))
-                .map(Json::from),
+                });
+                // The renderer saw the expression behind words of its own.
+                let before = text.find(expression).unwrap_or(0) as i64 - KEEP.len() as i64;
+                (json, before)
+            }
+            None => {
+                let text = self.jinja.render_text(NAME, text, &Arc::new(scope));
+                (text.map(Json::from), 0)
+            }
         };
         rendered.map_err(|error| RenderFailure {
+            range: error.places.last().and_then(|place| {
+                let range = place.at.range();
+                let start = usize::try_from(range.start as i64 + shift).ok()?;
+                let end = usize::try_from(range.end as i64 + shift).ok()?;
+                (start < end && end <= text.len()).then_some(start..end)
+            }),
             message: error.message,
             help: error.help,
-            range: None,
             code: Some(error.code.to_owned()),
         })
     }
