@@ -11,6 +11,8 @@ pub mod batch;
 pub mod producers;
 pub mod records;
 pub mod segment;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::io;

@@ -259,3 +259,6 @@ fn reply<R: Encodable + HeaderVersion>(
 fn codec(error: impl std::fmt::Display) -> CallError {
     CallError::Codec(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

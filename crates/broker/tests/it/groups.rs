@@ -148,10 +148,11 @@ async fn committed_offsets_are_read_back_with_their_notes() {
     running.broker.create_topic("events", 2).await.unwrap();
     let consumer = member(&running, "manual", &[]);
     let mut offsets = TopicPartitionList::new();
-    let mut element = offsets.add_partition("events", 0);
-    element.set_offset(Offset::Offset(7)).unwrap();
-    element.set_metadata("half way");
-    drop(element);
+    {
+        let mut element = offsets.add_partition("events", 0);
+        element.set_offset(Offset::Offset(7)).unwrap();
+        element.set_metadata("half way");
+    }
     consumer.commit(&offsets, CommitMode::Sync).unwrap();
 
     let running = running.restart().await;

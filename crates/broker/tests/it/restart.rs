@@ -113,10 +113,11 @@ fn killed_in_mid_load_it_loses_no_acknowledged_record_and_repeats_none() {
                 .sum()
         };
         let patience = std::time::Instant::now() + PATIENCE;
-        while written() < (round + 1) * 150_000 && !writer.is_finished() {
+        while written() < (round + 1) * 80_000 {
             assert!(std::time::Instant::now() < patience);
             std::thread::sleep(Duration::from_millis(1));
         }
+        assert!(!writer.is_finished(), "the load ended before kill {round}");
         process.kill();
         process = Process::start(dir.path(), &address).0;
     }
