@@ -7,7 +7,7 @@ mod compiler;
 mod error;
 pub mod jinja;
 pub mod materialize;
-pub mod parse;
+mod parse;
 
 use rwt_project::{LoadErrors, LoadOptions, Project};
 

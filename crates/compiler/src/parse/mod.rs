@@ -17,7 +17,6 @@ use rwt_project::project::{ModelFile, ResolvedConfig, near_config};
 use rwt_project::yaml::{SourceFile, Warning, nearest};
 use serde_json::Value as Json;
 
-pub use naming::Naming;
 pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name};
 
 use crate::error::{CompileError, CompileErrors, NodeName};
