@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::records::{Compression, Record, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
+use kafka_protocol::records::{
+    Compression, Record, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
+};
 use proptest::prelude::*;
 
 use crate::log::batch::check_produced;
@@ -33,13 +35,23 @@ fn batch(records: &[(i64, usize)], compression: Compression) -> Bytes {
         })
         .collect();
     let mut bytes = BytesMut::new();
-    RecordBatchEncoder::encode(&mut bytes, &records, &RecordEncodeOptions { version: 2, compression }).unwrap();
+    RecordBatchEncoder::encode(
+        &mut bytes,
+        &records,
+        &RecordEncodeOptions {
+            version: 2,
+            compression,
+        },
+    )
+    .unwrap();
     bytes.freeze()
 }
 
 fn append(log: &mut Log, bytes: &[u8], segment_bytes: u64) -> i64 {
     let header = check_produced(bytes, usize::MAX).unwrap();
-    log.append(bytes, &header, None, 0, segment_bytes).unwrap().base_offset
+    log.append(bytes, &header, None, 0, segment_bytes)
+        .unwrap()
+        .base_offset
 }
 
 fn flush(log: &mut Log) {
@@ -50,8 +62,14 @@ fn flush(log: &mut Log) {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Append { records: Vec<(i64, usize)>, compression: u8 },
-    Read { from: u16, limit: usize },
+    Append {
+        records: Vec<(i64, usize)>,
+        compression: u8,
+    },
+    Read {
+        from: u16,
+        limit: usize,
+    },
     FindTime(i64),
     FindNewest,
     DeleteBefore(u16),
@@ -91,8 +109,15 @@ fn check(log: &Log, model: &Model) {
 }
 
 fn read(log: &Log, model: &Model, from: usize, limit: usize) {
-    let bytes = log.plan_read(from as i64, limit).unwrap().read(limit, true).unwrap();
-    let mut next = model.batches.partition_point(|first| *first <= from).saturating_sub(1);
+    let bytes = log
+        .plan_read(from as i64, limit)
+        .unwrap()
+        .read(limit, true)
+        .unwrap();
+    let mut next = model
+        .batches
+        .partition_point(|first| *first <= from)
+        .saturating_sub(1);
     if from == model.records.len() {
         assert!(bytes.is_empty());
         return;
@@ -101,7 +126,10 @@ fn read(log: &Log, model: &Model, from: usize, limit: usize) {
     let mut batches = 0;
     while !rest.is_empty() {
         let set = RecordBatchDecoder::decode(&mut rest).unwrap();
-        assert_eq!(set.records[0].offset as usize, model.batches[next], "batches follow one another");
+        assert_eq!(
+            set.records[0].offset as usize, model.batches[next],
+            "batches follow one another"
+        );
         for record in &set.records {
             assert_eq!(record.timestamp, model.records[record.offset as usize]);
         }
@@ -109,7 +137,11 @@ fn read(log: &Log, model: &Model, from: usize, limit: usize) {
         batches += 1;
     }
     assert!(batches > 0, "the first batch comes whatever the limit");
-    assert!(bytes.len() <= limit || batches == 1, "{} of {limit} bytes", bytes.len());
+    assert!(
+        bytes.len() <= limit || batches == 1,
+        "{} of {limit} bytes",
+        bytes.len()
+    );
 }
 
 /// Cuts bytes off the last segment, if none of them is before the start offset, and tells how many records are gone.
@@ -117,9 +149,15 @@ fn tear(dir: &Path, log: &Log, bytes: usize, model: &mut Model) {
     let base = log.active().base_offset;
     let path = path_of(dir, base);
     let length = std::fs::metadata(&path).unwrap().len();
-    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length.saturating_sub(bytes as u64)).unwrap();
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(length.saturating_sub(bytes as u64))
+        .unwrap();
     let mut left = length.saturating_sub(bytes as u64);
-    let (segment, _) = crate::log::segment::Segment::scan(dir, base, |header| left -= header.size as u64).unwrap();
+    let (segment, _) =
+        crate::log::segment::Segment::scan(dir, base, |header| left -= header.size as u64).unwrap();
     let end = segment.next_offset as usize;
     // Offsets that were deleted are never given again.
     let kept = end.max(model.start);
@@ -234,18 +272,40 @@ fn retention_keeps_what_it_must() {
     let dir = tempfile::tempdir().unwrap();
     let mut log = Log::open(dir.path(), 0).unwrap();
     for time in 0..100 {
-        append(&mut log, &batch(&[(time * 1_000, 1_000)], Compression::None), 10_000);
+        append(
+            &mut log,
+            &batch(&[(time * 1_000, 1_000)], Compression::None),
+            10_000,
+        );
     }
     let bytes = log.bytes();
     log.retain(100_000, -1, -1).unwrap();
-    assert_eq!((log.start_offset(), log.bytes()), (0, bytes), "without limits everything is kept");
+    assert_eq!(
+        (log.start_offset(), log.bytes()),
+        (0, bytes),
+        "without limits everything is kept"
+    );
     log.retain(100_000, -1, 50_000).unwrap();
-    assert!(log.bytes() >= 50_000 && log.bytes() < 60_000 + 1_100, "{} bytes", log.bytes());
+    assert!(
+        log.bytes() >= 50_000 && log.bytes() < 60_000 + 1_100,
+        "{} bytes",
+        log.bytes()
+    );
     let start = log.start_offset();
     assert!(start > 0);
     log.retain(100_000, 20_000, -1).unwrap();
-    assert!(log.start_offset() > start && log.start_offset() <= 80, "{}", log.start_offset());
+    assert!(
+        log.start_offset() > start && log.start_offset() <= 80,
+        "{}",
+        log.start_offset()
+    );
     log.retain(1_000_000, 20_000, -1).unwrap();
-    assert_eq!((log.start_offset(), log.end_offset(), log.bytes()), (100, 100, 0));
-    assert_eq!(append(&mut log, &batch(&[(1, 1)], Compression::None), 10_000), 100);
+    assert_eq!(
+        (log.start_offset(), log.end_offset(), log.bytes()),
+        (100, 100, 0)
+    );
+    assert_eq!(
+        append(&mut log, &batch(&[(1, 1)], Compression::None), 10_000),
+        100
+    );
 }
