@@ -1,0 +1,462 @@
+//! The engine as its owner sees it: open, serve, status, shutdown; and what its parts share.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use rwt_lake::{Lake, LakeError};
+use rwt_query::Queries;
+use rwt_wire::{Canceller, SqlError};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use crate::catalog::{Catalog, Object, ObjectId};
+use crate::reading::MvCache;
+use crate::status::Status;
+use crate::storage::{Change, OpenCommit, State, StorageError, Store};
+use crate::stream::barrier::{Dml, Staged, Writer};
+use crate::stream::{Decoder, KafkaOptions, Reader, Taken, lake, sink};
+
+/// Where an engine lives and how fast it beats.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The engine's own files: catalog, rows, positions. Made when missing.
+    pub data_dir: PathBuf,
+    /// The Iceberg lake. Made when missing.
+    pub lake_dir: PathBuf,
+    /// Between two checkpoints; `ALTER SYSTEM SET barrier_interval_ms` changes it while the engine runs and is kept.
+    pub barrier_interval: Duration,
+}
+
+impl Config {
+    /// An engine in `dir/engine` with its lake in `dir/lake` and a checkpoint every 250 ms.
+    pub fn in_dir(dir: impl Into<PathBuf>) -> Self {
+        let dir = dir.into();
+        Self {
+            data_dir: dir.join("engine"),
+            lake_dir: dir.join("lake"),
+            barrier_interval: Duration::from_millis(250),
+        }
+    }
+}
+
+/// Why an engine does not open or serve.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Its data directory cannot be used.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Its lake cannot be used.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// A socket failed.
+    #[error("the SQL port: {0}")]
+    Listen(#[from] std::io::Error),
+    /// The last checkpoint could not be written.
+    #[error("the last checkpoint was not written: {0}")]
+    Checkpoint(String),
+}
+
+/// A running engine.
+#[derive(Debug)]
+pub struct Engine {
+    inner: Arc<Inner>,
+    barrier: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the engine's parts share.
+pub(crate) struct Inner {
+    pub lake: Lake,
+    pub queries: Queries,
+    published: RwLock<Arc<State>>,
+    pub writer: tokio::sync::Mutex<Writer>,
+    pending: Mutex<Vec<Dml>>,
+    committed: Mutex<Vec<(ObjectId, OpenCommit, u64)>>,
+    readers: Mutex<HashMap<ObjectId, Reader>>,
+    lake_clock: Mutex<HashMap<ObjectId, u64>>,
+    lake_troubles: Mutex<HashMap<ObjectId, String>>,
+    pub cache: MvCache,
+    pub sessions: Mutex<HashMap<i32, SessionEntry>>,
+    default_interval: Duration,
+    /// Barriers since the start, idle ones too: the clock of lake commits.
+    pub ticks: AtomicU64,
+    stopping: AtomicBool,
+    wake: Notify,
+    stop: watch::Sender<bool>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner")
+            .field("checkpoint", &self.state().checkpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A session, for SHOW PROCESSLIST and KILL.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionEntry {
+    pub user: String,
+    pub database: String,
+    pub host: String,
+    pub canceller: Canceller,
+    /// The running statement and when it began.
+    pub running: Option<(String, std::time::Instant)>,
+}
+
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Engine {
+    /// Opens or begins an engine: recovers its state, resumes sources and lake commits and starts the barrier.
+    ///
+    /// # Errors
+    /// A data directory or lake that another process has, that is damaged, or that a newer rwt wrote. Nothing is
+    /// changed then.
+    pub async fn open(config: Config) -> Result<Self, EngineError> {
+        let dir = config.data_dir.clone();
+        let (store, state) = tokio::task::spawn_blocking(move || Store::open(&dir))
+            .await
+            .map_err(|e| EngineError::Checkpoint(e.to_string()))??;
+        let lake = Lake::open(&config.lake_dir).await?;
+        let inner = Arc::new(Inner {
+            lake,
+            queries: Queries::new().map_err(|e| EngineError::Checkpoint(e.to_string()))?,
+            published: RwLock::new(Arc::new(state)),
+            writer: tokio::sync::Mutex::new(Writer {
+                store,
+                keys: HashMap::new(),
+                outputs: HashMap::new(),
+                broken: None,
+            }),
+            pending: Mutex::default(),
+            committed: Mutex::default(),
+            readers: Mutex::default(),
+            lake_clock: Mutex::default(),
+            lake_troubles: Mutex::default(),
+            cache: MvCache::default(),
+            sessions: Mutex::default(),
+            default_interval: config.barrier_interval,
+            ticks: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+            wake: Notify::new(),
+            stop: watch::channel(false).0,
+        });
+        inner.recover().await?;
+        let barrier = tokio::spawn(Inner::beat(inner.clone()));
+        Ok(Self {
+            inner,
+            barrier: Mutex::new(Some(barrier)),
+        })
+    }
+
+    /// Serves PostgreSQL clients until [`Self::shutdown`].
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(&self, listener: TcpListener) -> Result<(), EngineError> {
+        let backend = Arc::new(crate::session::Sessions::new(self.inner.clone()));
+        let mut stop = self.inner.stop.subscribe();
+        let shutdown = rwt_wire::CancellationToken::new();
+        let stopped = shutdown.clone();
+        tokio::spawn(async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+            stopped.cancel();
+        });
+        rwt_wire::serve(listener, backend, shutdown).await;
+        Ok(())
+    }
+
+    /// Ends sessions and sources and writes a last checkpoint.
+    ///
+    /// # Errors
+    /// When that checkpoint cannot be written; what was flushed before is safe.
+    pub async fn shutdown(&self) -> Result<(), EngineError> {
+        self.inner.stopping.store(true, Ordering::Release);
+        let _ = self.inner.stop.send(true);
+        self.inner.wake.notify_one();
+        let barrier = locked(&self.barrier).take();
+        if let Some(barrier) = barrier {
+            let _ = barrier.await;
+        }
+        let result = self.inner.checkpoint().await;
+        let readers = std::mem::take(&mut *locked(&self.inner.readers));
+        let _ = tokio::task::spawn_blocking(move || drop(readers)).await;
+        result.map_err(|e| EngineError::Checkpoint(e.root_cause().to_owned()))
+    }
+
+    /// What the engine holds and how its sources, sinks and lake tables fare.
+    pub fn status(&self) -> Status {
+        crate::status::status(&self.inner)
+    }
+}
+
+impl Inner {
+    /// The state that is visible now.
+    pub fn state(&self) -> Arc<State> {
+        self.published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The objects that exist now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.state().catalog.clone()
+    }
+
+    pub fn publish(&self, state: Arc<State>) {
+        *self
+            .published
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Hands a change of rows to the next checkpoint.
+    pub fn submit(&self, dml: Dml) {
+        locked(&self.pending).push(dml);
+    }
+
+    pub fn take_pending(&self) -> Vec<Dml> {
+        std::mem::take(&mut *locked(&self.pending))
+    }
+
+    /// What sources read since the last checkpoint.
+    pub fn take_read(&self) -> Vec<(ObjectId, Taken)> {
+        locked(&self.readers)
+            .iter()
+            .filter_map(|(id, reader)| Some((*id, reader.take()?)))
+            .collect()
+    }
+
+    /// A commit arrived in the lake.
+    pub fn committed(&self, table: ObjectId, open: OpenCommit, rows: u64) {
+        locked(&self.committed).push((table, open, rows));
+    }
+
+    pub fn take_committed(&self) -> Vec<(ObjectId, OpenCommit, u64)> {
+        std::mem::take(&mut *locked(&self.committed))
+    }
+
+    /// True once every `interval` barriers, per table.
+    pub fn commit_due(&self, table: ObjectId, tick: u64, interval: u64) -> bool {
+        let mut clock = locked(&self.lake_clock);
+        let last = clock.entry(table).or_insert(tick.saturating_sub(1));
+        let due = tick.saturating_sub(*last) >= interval.max(1);
+        if due {
+            *last = tick;
+        }
+        due
+    }
+
+    pub fn lake_trouble(&self, table: ObjectId, trouble: Option<String>) {
+        let mut troubles = locked(&self.lake_troubles);
+        match trouble {
+            Some(text) => troubles.insert(table, text),
+            None => troubles.remove(&table),
+        };
+    }
+
+    pub fn lake_troubles(&self) -> HashMap<ObjectId, String> {
+        locked(&self.lake_troubles).clone()
+    }
+
+    /// How a source's reading fares: what is wrong, and the ends of its partitions.
+    pub fn source_status(&self, id: ObjectId) -> (Option<String>, std::collections::BTreeMap<i32, i64>) {
+        locked(&self.readers).get(&id).map(Reader::status).unwrap_or_default()
+    }
+
+    /// The time between two checkpoints.
+    pub fn interval(&self) -> Duration {
+        self.catalog()
+            .parameters
+            .get("barrier_interval_ms")
+            .and_then(|v| v.parse().ok())
+            .map_or(self.default_interval, Duration::from_millis)
+    }
+
+    /// `barrier_interval_ms` when nothing was set.
+    pub fn default_interval(&self) -> Duration {
+        self.default_interval
+    }
+
+    /// Wakes the barrier, after the interval changed.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    async fn beat(self: Arc<Self>) {
+        while !self.stopping() {
+            tokio::select! {
+                () = tokio::time::sleep(self.interval()) => {}
+                () = self.wake.notified() => continue,
+            }
+            if self.checkpoint().await.is_err() {
+                // told to everybody who flushes; a second try cannot help
+                return;
+            }
+        }
+    }
+
+    async fn recover(self: &Arc<Self>) -> Result<(), EngineError> {
+        let mut writer = self.writer.lock().await;
+        let state = self.state();
+        if state.catalog.engine_id.is_empty() {
+            let mut catalog = Catalog::clone(&state.catalog);
+            catalog.engine_id = uuid::Uuid::new_v4().simple().to_string();
+            let mut staged = Staged::new(self, &mut writer);
+            staged.apply(Change::Catalog(Arc::new(catalog)))?;
+            staged.commit()?;
+        }
+        let state = self.state();
+        for (namespace, name) in &state.catalog.lake_drops {
+            if self.lake.table_exists(namespace, name).await? {
+                self.lake.drop_table(namespace, name).await?;
+            }
+        }
+        let mut staged = Staged::new(self, &mut writer);
+        sink::recover(&mut staged).await;
+        drop(staged);
+        for object in state.catalog.objects.values() {
+            if object.is_stored() && object.source().is_some() {
+                self.start_source(object);
+            }
+            if let Some(commit) = lake::commit_of(&state, object)? {
+                lake::spawn_commit(self, commit);
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to read a source's topic.
+    pub fn start_source(self: &Arc<Self>, object: &Object) {
+        let Some(source) = object.source().filter(|s| s.connector == "kafka") else {
+            return;
+        };
+        let state = self.state();
+        let schema = crate::storage::stored_schema(object);
+        let options = KafkaOptions::new(source);
+        let decoder = Decoder::new(&object.columns, &source.origins, schema);
+        let (Ok(options), Ok(decoder)) = (options, decoder) else {
+            tracing::error!(source = object.name, "a source with options that are not understood any more");
+            return;
+        };
+        let progress = state
+            .sources
+            .get(&object.id)
+            .map(|p| p.as_ref().clone())
+            .unwrap_or_default();
+        match Reader::start(&object.name, options, decoder, progress, || {}) {
+            Ok(reader) => {
+                locked(&self.readers).insert(object.id, reader);
+            }
+            Err(error) => tracing::error!(source = object.name, %error, "the source's thread does not start"),
+        }
+    }
+
+    /// Stops reading the sources among these objects.
+    pub async fn stop_sources(&self, ids: &[ObjectId]) {
+        let stopped: Vec<Reader> = {
+            let mut readers = locked(&self.readers);
+            ids.iter().filter_map(|id| readers.remove(id)).collect()
+        };
+        // joining a thread may take as long as its call to the broker
+        drop(tokio::task::spawn_blocking(move || drop(stopped)));
+    }
+
+    /// Writes a snapshot beside the running engine.
+    pub fn begin_snapshot(self: &Arc<Self>, writer: &mut Writer, state: Arc<State>) {
+        let job = match writer.store.rotate() {
+            Ok(job) => job,
+            Err(error) => {
+                tracing::warn!(%error, "the log is not rotated");
+                return;
+            }
+        };
+        let inner = self.clone();
+        tokio::spawn(async move {
+            let write = job.clone();
+            let written = tokio::task::spawn_blocking(move || write.write(&state)).await;
+            match written {
+                Ok(Ok(bytes)) => inner.writer.lock().await.store.finish(&job, bytes),
+                Ok(Err(error)) => tracing::warn!(%error, "no snapshot; the logs stay"),
+                Err(error) => tracing::warn!(%error, "no snapshot; the logs stay"),
+            }
+        });
+    }
+
+    /// Changes the catalog: everything that happened before is checkpointed, then `change` works on a copy of the
+    /// catalog and returns what belongs to the new catalog's record.
+    pub async fn alter<T>(
+        self: &Arc<Self>,
+        change: impl AsyncFnOnce(&mut Altering<'_>) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        let mut writer = self.writer.lock().await;
+        self.checkpoint_with(&mut writer).await?;
+        let staged = Staged::new(self, &mut writer);
+        let catalog = Catalog::clone(&staged.state.catalog);
+        let mut altering = Altering { staged, catalog };
+        let result = change(&mut altering).await;
+        let Altering { staged, .. } = altering;
+        match result {
+            Ok(value) => {
+                let inner = staged.inner.clone();
+                let committed = staged.commit();
+                if let Err(error) = committed {
+                    writer.broken.get_or_insert_with(|| error.to_string());
+                    crate::stream::barrier::refuse_broken(&writer)?;
+                }
+                inner.cache.forget_dropped(&inner.catalog());
+                Ok(value)
+            }
+            Err(error) => {
+                // indexes that were touched for the sake of the refused statement are built again when needed
+                writer.keys.clear();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A statement that changes the catalog, while it holds the writer.
+pub(crate) struct Altering<'a> {
+    /// Rows and changes so far.
+    pub staged: Staged<'a>,
+    /// The catalog to be.
+    pub catalog: Catalog,
+}
+
+impl Altering<'_> {
+    /// Takes the catalog over as it is now.
+    pub fn set_catalog(&mut self) -> Result<(), SqlError> {
+        self.staged
+            .apply(Change::Catalog(Arc::new(self.catalog.clone())))
+            .map_err(internal)?;
+        self.staged.watch();
+        Ok(())
+    }
+
+    /// Adds a change of rows.
+    pub fn apply(&mut self, change: Change) -> Result<(), SqlError> {
+        self.staged.apply(change).map_err(internal)
+    }
+
+    /// Adds rows to a table.
+    pub fn insert(&mut self, table: ObjectId, rows: &[RecordBatch]) -> Result<(), SqlError> {
+        self.staged.insert(table, rows).map_err(internal)
+    }
+}
+
+/// An error of the engine's own.
+pub(crate) fn internal(error: impl std::fmt::Display) -> SqlError {
+    SqlError::internal(format!("internal error: {error}"))
+}

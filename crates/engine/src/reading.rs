@@ -1,0 +1,373 @@
+//! What a query reads: user relations at one state, materialized views recomputed and kept while their inputs stay,
+//! system tables, and the lake.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use arrow::array::{BooleanArray, Int64Array, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Field, Schema};
+use async_trait::async_trait;
+use rwt_query::{Column, QueryError, Relation, RelationData, Relations, Settings};
+use rwt_sql::{DataType, Ident, ObjectName};
+
+use crate::catalog::{BY_ID, Body, Catalog, Kind, Object, ObjectId, SYSTEM_SCHEMAS, SearchPath, Source};
+use crate::engine::{Inner, locked};
+use crate::storage::{State, stored_schema};
+use crate::stream::{Decoder, KafkaOptions};
+
+/// The results of materialized views, with the versions of the inputs that they were computed from.
+#[derive(Debug, Default)]
+pub(crate) struct MvCache {
+    entries: Mutex<HashMap<ObjectId, Arc<tokio::sync::Mutex<Option<Kept>>>>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    versions: Vec<(ObjectId, u64)>,
+    rows: Arc<Vec<RecordBatch>>,
+}
+
+impl MvCache {
+    fn entry(&self, id: ObjectId) -> Arc<tokio::sync::Mutex<Option<Kept>>> {
+        locked(&self.entries).entry(id).or_default().clone()
+    }
+
+    /// Forgets the results of views that are gone.
+    pub fn forget_dropped(&self, catalog: &Catalog) {
+        locked(&self.entries).retain(|id, _| catalog.get(*id).is_some());
+    }
+}
+
+/// The catalog and its rows at one moment, as one session (or a stream) sees them.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    pub inner: Arc<Inner>,
+    pub state: Arc<State>,
+    pub path: SearchPath,
+    pub settings: Settings,
+    /// Streams see rows that are not in the lake yet, and of a source what was ingested.
+    stream: bool,
+}
+
+impl Reading {
+    /// What a session sees.
+    pub fn of_session(inner: &Arc<Inner>, path: SearchPath, settings: Settings) -> Self {
+        Self {
+            inner: inner.clone(),
+            state: inner.state(),
+            path,
+            settings,
+            stream: false,
+        }
+    }
+
+    /// What sinks and materialized views see.
+    pub fn of_stream(inner: &Arc<Inner>, state: Arc<State>) -> Self {
+        Self {
+            inner: inner.clone(),
+            state,
+            path: SearchPath(Vec::new()),
+            settings: Settings::default(),
+            stream: true,
+        }
+    }
+
+    /// The same with the rows that are not in the lake yet.
+    pub fn of_rows(self) -> Self {
+        Self { stream: true, ..self }
+    }
+
+    fn streaming(&self) -> Self {
+        let mut settings = Settings::default();
+        settings.now = self.settings.now;
+        Self {
+            path: SearchPath(Vec::new()),
+            stream: true,
+            settings,
+            ..self.clone()
+        }
+    }
+
+    /// Plans and runs a stored query.
+    pub async fn rows_of(&self, query: &str) -> Result<Vec<RecordBatch>, QueryError> {
+        let plan = self
+            .inner
+            .queries
+            .plan(query, self, &self.settings, &[])
+            .await?;
+        plan.execute(&[]).await
+    }
+
+    /// The object behind a name, as a query sees it.
+    pub fn find(&self, schema: Option<&str>, name: &str) -> Option<&Object> {
+        let parts = schema.into_iter().chain([name]).map(Ident::new).collect();
+        match schema {
+            Some(BY_ID) => self.state.catalog.get(name.parse().ok()?),
+            _ => self.state.catalog.find_readable(&ObjectName(parts), &self.path),
+        }
+    }
+
+    /// The stored rows of a table or source, with `_row_id` behind the columns.
+    pub async fn stored_rows(&self, id: ObjectId) -> Result<Arc<Vec<RecordBatch>>, QueryError> {
+        let object = self.state.catalog.get(id).ok_or_else(|| gone(id))?;
+        match object.lake() {
+            Some(_) => self.lake_rows(object).await,
+            None => self.table_rows(id),
+        }
+    }
+
+    fn table_rows(&self, id: ObjectId) -> Result<Arc<Vec<RecordBatch>>, QueryError> {
+        let table = self.state.tables.get(&id).ok_or_else(|| gone(id))?;
+        table.scan().map_err(internal)
+    }
+
+    /// The rows of any relation without hidden columns.
+    pub async fn visible_rows(&self, id: ObjectId) -> Result<Arc<Vec<RecordBatch>>, QueryError> {
+        let object = self.state.catalog.get(id).ok_or_else(|| gone(id))?;
+        match &object.body {
+            Body::MaterializedView(_) => self.materialized(object).await,
+            Body::View(view) => Ok(Arc::new(Box::pin(self.streaming().rows_of(&view.query)).await?)),
+            _ => {
+                let shown: Vec<usize> = (0..object.columns.len())
+                    .filter(|i| !object.columns[*i].hidden)
+                    .collect();
+                let rows = self.stored_rows(id).await?;
+                let rows: Result<Vec<_>, _> = rows.iter().map(|b| b.project(&shown)).collect();
+                Ok(Arc::new(rows.map_err(internal)?))
+            }
+        }
+    }
+
+    async fn relation_of(&self, object: &Object) -> Result<Option<Relation>, QueryError> {
+        let mut columns: Vec<Column> = object.columns.iter().map(query_column).collect();
+        Ok(Some(match &object.body {
+            Body::View(view) => Relation {
+                columns,
+                data: RelationData::View {
+                    sql: view.query.clone(),
+                    columns: view.names.clone(),
+                },
+            },
+            Body::MaterializedView(_) => Relation::rows(columns, self.materialized(object).await?),
+            Body::Table(_) | Body::Source(_) if object.part_of.is_none() => {
+                columns.push(Column::hidden(rwt_query::ROW_ID, DataType::Serial));
+                let rows = match object.source() {
+                    Some(source) if object.kind() == Kind::Source && !self.stream => {
+                        self.source_rows(object, source).await?
+                    }
+                    _ => self.stored_rows(object.id).await?,
+                };
+                Relation::rows(columns, rows)
+            }
+            _ => return Ok(None),
+        }))
+    }
+
+    /// A SELECT on a source that starts at `latest` reads the topic from its beginning all the same, as in RisingWave
+    /// (`golden/facts.md` 6). For other sources what was ingested is the topic.
+    async fn source_rows(&self, object: &Object, source: &Source) -> Result<Arc<Vec<RecordBatch>>, QueryError> {
+        use crate::stream::Startup;
+        let options = match KafkaOptions::new(source) {
+            Ok(options) if options.startup != Startup::Earliest => options,
+            _ => return self.table_rows(object.id),
+        };
+        let schema = stored_schema(object);
+        let decoder =
+            Decoder::new(&object.columns, &source.origins, schema).map_err(QueryError::NotImplemented)?;
+        let batches = tokio::task::spawn_blocking(move || options.read_all(decoder))
+            .await
+            .map_err(internal)?
+            .map_err(|causes| QueryError::Internal(causes.join(": ")))?;
+        let mut next = 0;
+        let rows = batches
+            .iter()
+            .map(|batch| {
+                let count = i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
+                let ids = Int64Array::from_iter_values(next..next + count);
+                next += count;
+                with_ids(batch, ids)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Arc::new(rows))
+    }
+
+    /// The rows of a lake table. A session sees what the lake holds (`golden/facts.md` 16); a stream sees all rows.
+    async fn lake_rows(&self, object: &Object) -> Result<Arc<Vec<RecordBatch>>, QueryError> {
+        let (Some(lake), Some(table), Some(progress)) = (
+            object.lake(),
+            self.state.tables.get(&object.id),
+            self.state.lakes.get(&object.id),
+        ) else {
+            return Err(gone(object.id));
+        };
+        if self.stream && progress.full {
+            return table.scan().map_err(internal);
+        }
+        let scan = self
+            .inner
+            .lake
+            .scan(&lake.namespace, &lake.table)
+            .await
+            .map_err(internal)?;
+        let mut rows = Vec::with_capacity(scan.batches.len());
+        let mut next = 0;
+        for batch in scan.batches.iter() {
+            let (ids, batch) = crate::stream::lake::split_ids(object, batch).map_err(internal)?;
+            let count = i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
+            let ids = ids.unwrap_or_else(|| Int64Array::from_iter_values(next..next + count));
+            next += count;
+            let batch = with_ids(&batch, ids)?;
+            if self.stream {
+                // rows of a commit that is in the lake and not yet noted here wait in the engine too
+                let keep: BooleanArray = row_ids(&batch)
+                    .iter()
+                    .map(|id| Some(id.is_none_or(|id| id < progress.committed_before)))
+                    .collect();
+                rows.push(filter_record_batch(&batch, &keep).map_err(internal)?);
+            } else {
+                rows.push(batch);
+            }
+        }
+        if self.stream {
+            rows.extend(table.scan().map_err(internal)?.iter().cloned());
+        }
+        Ok(Arc::new(rows))
+    }
+
+    /// The rows of a materialized view: the kept ones if no input changed, otherwise computed anew.
+    async fn materialized(&self, object: &Object) -> Result<Arc<Vec<RecordBatch>>, QueryError> {
+        let Body::MaterializedView(view) = &object.body else {
+            return Err(gone(object.id));
+        };
+        let mut versions: Vec<(ObjectId, u64)> = self
+            .state
+            .catalog
+            .inputs(object.id)
+            .into_iter()
+            .map(|id| (id, self.state.tables.get(&id).map_or(0, |t| t.version())))
+            .collect();
+        if depends_on_time(&view.query) {
+            versions.push((0, self.settings.now.timestamp_micros().unsigned_abs()));
+        }
+        let entry = self.inner.cache.entry(object.id);
+        let mut kept = entry.lock().await;
+        if let Some(kept) = kept.as_ref().filter(|k| k.versions == versions) {
+            return Ok(kept.rows.clone());
+        }
+        let rows = Box::pin(self.streaming().rows_of(&view.query)).await?;
+        let rows = rows
+            .iter()
+            .map(|batch| named(object, batch))
+            .collect::<Result<Vec<_>, _>>()?;
+        let rows = Arc::new(rows);
+        *kept = Some(Kept {
+            versions,
+            rows: rows.clone(),
+        });
+        Ok(rows)
+    }
+}
+
+/// Queries whose result moves without a change of their inputs.
+fn depends_on_time(query: &str) -> bool {
+    let query = query.to_ascii_lowercase();
+    ["now(", "proctime(", "current_timestamp"].iter().any(|f| query.contains(f))
+}
+
+/// The batch under the names and types of the view's columns.
+fn named(object: &Object, batch: &RecordBatch) -> Result<RecordBatch, QueryError> {
+    let fields: Vec<Field> = object
+        .columns
+        .iter()
+        .zip(batch.columns())
+        .map(|(column, array)| rwt_query::field(&column.name, &column.data_type, array.data_type().clone()))
+        .collect();
+    let columns = batch.columns()[..fields.len()].to_vec();
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(internal)
+}
+
+fn row_ids(batch: &RecordBatch) -> Int64Array {
+    use arrow::array::AsArray;
+    batch
+        .columns()
+        .last()
+        .and_then(|c| c.as_primitive_opt::<arrow::datatypes::Int64Type>().cloned())
+        .unwrap_or_else(|| Int64Array::new_null(batch.num_rows()))
+}
+
+fn with_ids(batch: &RecordBatch, ids: Int64Array) -> Result<RecordBatch, QueryError> {
+    let mut fields: Vec<Arc<Field>> = batch.schema().fields().iter().cloned().collect();
+    fields.push(Arc::new(rwt_query::field(
+        rwt_query::ROW_ID,
+        &DataType::Serial,
+        arrow::datatypes::DataType::Int64,
+    )));
+    let mut columns = batch.columns().to_vec();
+    columns.push(Arc::new(ids));
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(internal)
+}
+
+pub(crate) fn query_column(column: &crate::catalog::Column) -> Column {
+    Column {
+        name: column.name.clone(),
+        data_type: column.data_type.clone(),
+        hidden: column.hidden,
+    }
+}
+
+fn gone(id: ObjectId) -> QueryError {
+    QueryError::Internal(format!("object {id} is gone"))
+}
+
+fn internal(error: impl std::fmt::Display) -> QueryError {
+    QueryError::Internal(error.to_string())
+}
+
+#[async_trait]
+impl Relations for Reading {
+    async fn relation(&self, schema: Option<&str>, name: &str) -> Result<Option<Relation>, QueryError> {
+        if let Some(object) = self.find(schema, name) {
+            return self.relation_of(object).await;
+        }
+        match schema {
+            Some(schema) if SYSTEM_SCHEMAS.contains(&schema) => crate::system::relation(self, schema, name).await,
+            Some(_) => Ok(None),
+            None => {
+                for schema in ["pg_catalog", "rw_catalog"] {
+                    if crate::system::exists(schema, name) {
+                        return crate::system::relation(self, schema, name).await;
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    async fn functions(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<Vec<rwt_query::SqlFunction>, QueryError> {
+        let catalog = &self.state.catalog;
+        let in_scope = |id: ObjectId| match schema {
+            Some(schema) => catalog.schema_name(id) == schema,
+            None => self.stream || self.path.0.iter().any(|s| s == catalog.schema_name(id)),
+        };
+        Ok(catalog
+            .of_kind(Kind::Function)
+            .filter(|o| o.name == name && in_scope(o.schema))
+            .filter_map(|o| match &o.body {
+                Body::Function(function) => crate::session::functions::query_function(function),
+                _ => None,
+            })
+            .collect())
+    }
+
+    async fn object_id(&self, schema: Option<&str>, name: &str) -> Result<Option<i32>, QueryError> {
+        let parts = schema.into_iter().chain([name]).map(Ident::new).collect();
+        let object = self.state.catalog.find_relation(&ObjectName(parts), &self.path);
+        Ok(object.and_then(|o| i32::try_from(o.id).ok()).or_else(|| crate::system::object_id(schema, name)))
+    }
+}

@@ -1,0 +1,442 @@
+//! ALTER, COMMENT and ALTER SYSTEM.
+
+use arrow::array::ArrayRef;
+use rwt_sql::ObjectName;
+use rwt_sql::statement::{Alter, AlterAction, ColumnDef, ObjectKind};
+use rwt_wire::{Outcome, SqlError};
+
+use super::{Session, not_implemented};
+use crate::catalog::{Body, Column, Definition, Kind, ObjectId, Part, SinkFrom, ident, invalid_input, type_name};
+use crate::engine::{Altering, internal};
+use crate::storage::Change;
+
+/// Parameters of ALTER SYSTEM: name, default (`None`: the engine's own), and whether the value is a number.
+const PARAMETERS: [(&str, &str, bool); 12] = [
+    ("barrier_interval_ms", "", true),
+    ("checkpoint_frequency", "1", true),
+    ("max_concurrent_creating_streaming_jobs", "1", true),
+    ("parallel_compact_size_mb", "512", true),
+    ("sstable_size_mb", "256", true),
+    ("pause_on_next_bootstrap", "false", false),
+    ("enable_tracing", "false", false),
+    ("time_travel_retention_ms", "600000", true),
+    ("adaptive_parallelism_strategy", "AUTO", false),
+    ("per_database_isolation", "true", false),
+    ("enforce_secret", "false", false),
+    ("license_key", "", false),
+];
+
+impl Session {
+    /// The system's parameters and their values.
+    pub(super) fn parameters(&self) -> Vec<(String, String, bool)> {
+        let catalog = self.inner.catalog();
+        let mut all: Vec<_> = PARAMETERS
+            .iter()
+            .map(|(name, default, _)| {
+                let default = match *name {
+                    "barrier_interval_ms" => self.inner.default_interval().as_millis().to_string(),
+                    _ => (*default).to_owned(),
+                };
+                let value = catalog.parameters.get(*name).cloned().unwrap_or(default);
+                ((*name).to_owned(), value, true)
+            })
+            .collect();
+        all.sort();
+        all
+    }
+
+    pub(super) async fn alter_system(&mut self, name: &str, value: Option<String>) -> Result<Outcome, SqlError> {
+        let Some((name, _, number)) = PARAMETERS.iter().find(|(n, ..)| *n == name) else {
+            return Err(SqlError::internal(format!(
+                "SystemParams error: unrecognized system parameter \"{name}\""
+            )));
+        };
+        let refused = |why: &str| SqlError::internal(format!("SystemParams error: cannot parse parameter value: {why}"));
+        if let Some(value) = &value
+            && *number
+        {
+            let parsed: u64 = value.parse().map_err(|e: std::num::ParseIntError| refused(&e.to_string()))?;
+            if *name == "barrier_interval_ms" && parsed == 0 {
+                return Err(refused("must be greater than 0"));
+            }
+        }
+        self.inner
+            .clone()
+            .alter(async |altering: &mut Altering<'_>| {
+                match &value {
+                    Some(value) => altering.catalog.parameters.insert((*name).to_owned(), value.clone()),
+                    None => altering.catalog.parameters.remove(*name),
+                };
+                altering.set_catalog()
+            })
+            .await?;
+        self.inner.wake();
+        Ok(Outcome::done("ALTER_SYSTEM"))
+    }
+
+    pub(super) async fn alter(&mut self, alter: Alter) -> Result<Outcome, SqlError> {
+        let tag = format!("ALTER_{}", alter.kind.to_string().replace(' ', "_"));
+        if alter.kind == ObjectKind::Schema {
+            return self.alter_schema(&alter).await;
+        }
+        if alter.kind == ObjectKind::User {
+            return Err(not_implemented("this form of ALTER USER in the embedded engine"));
+        }
+        let path = self.path();
+        let catalog = self.inner.catalog();
+        let id = catalog.altered(&alter, &path)?;
+        match alter.action {
+            AlterAction::RenameTo(name) => {
+                self.rename_or(id, async |altering: &mut Altering<'_>| altering.catalog.rename(id, name.value()))
+                    .await?;
+            }
+            AlterAction::SwapWith(other) => {
+                self.rename_or(id, async |altering: &mut Altering<'_>| altering.catalog.swap(id, &other, &path))
+                    .await?;
+            }
+            AlterAction::SetSchema(schema) => {
+                self.rename_or(id, async |altering: &mut Altering<'_>| {
+                    altering.catalog.move_to(id, schema.value())
+                })
+                .await?;
+            }
+            AlterAction::OwnerTo(owner) => {
+                let user = catalog
+                    .user(owner.value())
+                    .ok_or_else(|| SqlError::not_found("user", owner.value()))?
+                    .id;
+                self.rename_or(id, async |altering: &mut Altering<'_>| {
+                    if let Some(object) = altering.catalog.objects.get_mut(&id) {
+                        object.owner = user;
+                    }
+                    Ok(())
+                })
+                .await?;
+            }
+            AlterAction::AddColumn { if_not_exists, column } => self.add_column(id, if_not_exists, &column).await?,
+            AlterAction::DropColumn { if_exists, column } => self.drop_column(id, if_exists, column.value()).await?,
+            // parallelism and rate limits: nothing to set on one machine
+            AlterAction::SetParameter { .. } => {}
+            AlterAction::Other(text) => {
+                return Err(not_implemented(format!("ALTER {} {text} in the embedded engine", alter.kind)));
+            }
+        }
+        Ok(Outcome::done(tag))
+    }
+
+    async fn rename_or(
+        &self,
+        id: ObjectId,
+        change: impl AsyncFnOnce(&mut Altering<'_>) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        self.inner
+            .clone()
+            .alter(async |altering: &mut Altering<'_>| {
+                if altering.catalog.get(id).is_none() {
+                    return Err(internal("the object was dropped at the same moment"));
+                }
+                change(altering).await?;
+                altering.set_catalog()
+            })
+            .await
+    }
+
+    async fn alter_schema(&mut self, alter: &Alter) -> Result<Outcome, SqlError> {
+        let catalog = self.inner.catalog();
+        let id = catalog.find_schema(alter.name.name())?.id;
+        match &alter.action {
+            AlterAction::RenameTo(name) => {
+                let name = name.value().to_owned();
+                if catalog.schema(&name).is_some() {
+                    return Err(SqlError::exists("schema", &name));
+                }
+                self.inner
+                    .clone()
+                    .alter(async |altering: &mut Altering<'_>| {
+                        if let Some(schema) = altering.catalog.schemas.get_mut(&id) {
+                            schema.name = name;
+                        }
+                        altering.set_catalog()
+                    })
+                    .await?;
+                Ok(Outcome::done("ALTER_SCHEMA"))
+            }
+            AlterAction::SwapWith(_) => Err(not_implemented("ALTER SCHEMA SWAP WITH")),
+            _ => Err(not_implemented("this form of ALTER SCHEMA in the embedded engine")),
+        }
+    }
+
+    async fn add_column(&mut self, id: ObjectId, if_not_exists: bool, def: &ColumnDef) -> Result<(), SqlError> {
+        let catalog = self.inner.catalog();
+        let Some(object) = catalog.get(id) else { return Ok(()) };
+        let name = def.name.value();
+        let data_type = def
+            .data_type
+            .clone()
+            .ok_or_else(|| invalid_input(format!("column \"{name}\" needs a type")))?;
+        if object.column(name).is_some() {
+            if if_not_exists {
+                self.notice(format!("column \"{name}\" of relation \"{}\" already exists, skipping", object.name));
+                return Ok(());
+            }
+            return Err(invalid_input(format!("column \"{name}\" of table \"{}\" already exists", object.name)));
+        }
+        super::create::check_names(std::iter::once(name))?;
+        if object.lake().is_some() {
+            return Err(SqlError::internal(format!(
+                "Not supported: ALTER TABLE ADD COLUMN {name} {} is not supported for iceberg table: {}",
+                type_name(&data_type),
+                catalog.qualified(object)
+            )));
+        }
+        if object.kind() != Kind::Table || object.source().is_some() {
+            return Err(not_implemented(format!(
+                "ALTER {} ADD COLUMN with a connector in the embedded engine",
+                object.kind().noun().to_uppercase()
+            )));
+        }
+        if def.generated.is_some() {
+            return Err(not_implemented("ALTER TABLE ADD COLUMN of a generated column in the embedded engine"));
+        }
+        if def.not_null && def.default.is_none() {
+            return Err(invalid_input(format!(
+                "alter table add NOT NULL columns must have default value: \"{name}\""
+            )));
+        }
+        let default = def.default.clone().unwrap_or_else(|| "NULL".into());
+        let (_, rows) = self.select_all(&format!("SELECT ({default})::{data_type}")).await?;
+        let value = first_value(&rows, &data_type)?;
+        let column = Column {
+            not_null: def.not_null,
+            default: def.default.clone(),
+            ..Column::new(name, data_type)
+        };
+        let at = object.columns.iter().take_while(|c| !c.hidden).count();
+        let from: Vec<Result<usize, ArrayRef>> = (0..at)
+            .map(Ok)
+            .chain([Err(value)])
+            .chain((at..object.columns.len()).map(Ok))
+            .collect();
+        self.reshape(id, from, |columns| columns.insert(at, column)).await
+    }
+
+    async fn drop_column(&mut self, id: ObjectId, if_exists: bool, name: &str) -> Result<(), SqlError> {
+        let catalog = self.inner.catalog();
+        let Some(object) = catalog.get(id) else { return Ok(()) };
+        let Some(at) = object.column(name).filter(|i| !object.columns[*i].hidden) else {
+            if if_exists {
+                self.notice(format!("column \"{name}\" of relation \"{}\" does not exist, skipping", object.name));
+                return Ok(());
+            }
+            return Err(invalid_input(format!(
+                "column \"{name}\" of table \"{}\" does not exist",
+                object.name
+            )));
+        };
+        let Some(table) = object.table().filter(|t| t.source.is_none() && t.lake.is_none()) else {
+            return Err(not_implemented(format!(
+                "ALTER {} DROP COLUMN here in the embedded engine",
+                object.kind().noun().to_uppercase()
+            )));
+        };
+        if table.key.contains(&at) {
+            return Err(invalid_input("cannot drop a primary key column"));
+        }
+        if object.columns.iter().any(|c| c.generated.as_deref().is_some_and(|g| mentions(g, name))) {
+            return Err(SqlError::internal(
+                "Bind error: failed to drop column: a generated column depends on it",
+            ));
+        }
+        if self.reads_column(id, name) {
+            return Err(SqlError::internal(
+                "Invalid parameter: unable to drop the column due to being referenced by downstream materialized views or sinks",
+            ));
+        }
+        let from = (0..object.columns.len()).filter(|i| *i != at).map(Ok).collect();
+        self.reshape(id, from, |columns| {
+            columns.remove(at);
+        })
+        .await
+    }
+
+    /// True if a materialized view, sink or index may read this column: its text mentions it or takes all columns.
+    fn reads_column(&self, table: ObjectId, column: &str) -> bool {
+        let catalog = self.inner.catalog();
+        let reads = |query: &str| query.contains('*') || mentions(query, column);
+        catalog.objects.values().any(|o| {
+            if !o.depends_on.contains(&table) && !o.sink().is_some_and(|s| matches!(s.into, Some((id, _)) if id == table)) {
+                return false;
+            }
+            match &o.body {
+                Body::MaterializedView(view) => reads(&view.query),
+                Body::Sink(sink) => match &sink.from {
+                    SinkFrom::Query(query) => reads(query),
+                    SinkFrom::Relation(_) => true,
+                },
+                Body::Index(_) => true,
+                _ => false,
+            }
+        })
+    }
+
+    /// Changes a table's columns and its rows with them.
+    async fn reshape(
+        &mut self,
+        id: ObjectId,
+        from: Vec<Result<usize, ArrayRef>>,
+        change: impl FnOnce(&mut Vec<Column>),
+    ) -> Result<(), SqlError> {
+        self.inner
+            .clone()
+            .alter(async |altering: &mut Altering<'_>| {
+                let before = altering.catalog.get(id).map_or(0, |o| o.columns.len());
+                if from.iter().filter(|f| f.is_ok()).count().abs_diff(before) > 1 {
+                    return Err(internal("the table changed at the same moment"));
+                }
+                let moved = |old: usize| from.iter().position(|f| matches!(f, Ok(i) if *i == old));
+                if let Some(object) = altering.catalog.objects.get_mut(&id) {
+                    change(&mut object.columns);
+                    if let Body::Table(table) = &mut object.body {
+                        table.key = table.key.iter().filter_map(|k| moved(*k)).collect();
+                        table.watermark = table
+                            .watermark
+                            .take()
+                            .and_then(|(i, expr)| Some((moved(i)?, expr)));
+                        object.definition = reshaped(&object.definition, &object.columns, &table.key);
+                    }
+                }
+                for object in altering.catalog.objects.values_mut() {
+                    if let Body::Sink(sink) = &mut object.body
+                        && let Some((into, positions)) = &mut sink.into
+                        && *into == id
+                    {
+                        *positions = positions.iter().filter_map(|p| moved(*p)).collect();
+                    }
+                    if let Body::Index(index) = &mut object.body
+                        && index.table == id
+                    {
+                        for (position, ..) in &mut index.columns {
+                            *position = position.and_then(moved);
+                        }
+                        index.include = index.include.iter().filter_map(|p| moved(*p)).collect();
+                    }
+                }
+                altering.set_catalog()?;
+                altering.staged.writer.keys.remove(&id);
+                altering.apply(Change::Reshape(id, from))
+            })
+            .await
+    }
+
+    pub(super) async fn comment(&mut self, on: &str, name: &ObjectName, text: Option<String>) -> Result<Outcome, SqlError> {
+        let path = self.path();
+        let catalog = self.inner.catalog();
+        let (name, column) = match on.to_ascii_lowercase().as_str() {
+            "column" => {
+                if name.0.len() > 3 {
+                    return Err(SqlError::internal("internal error: Too many idents"));
+                }
+                let mut table = name.clone();
+                let column = table.0.pop();
+                (table, column)
+            }
+            _ => (name.clone(), None),
+        };
+        let id = catalog
+            .find_readable(&name, &path)
+            .filter(|o| o.kind() != Kind::View)
+            .ok_or_else(|| SqlError::not_found("table", name.name()))?
+            .id;
+        if let Some(column) = &column
+            && catalog.get(id).and_then(|o| o.column(column.value())).is_none()
+        {
+            return Err(SqlError::internal(format!("Item not found: Invalid column: {}", column.value())));
+        }
+        self.rename_or(id, async |altering: &mut Altering<'_>| {
+            if let Some(object) = altering.catalog.objects.get_mut(&id) {
+                match &column {
+                    None => object.comment = text,
+                    Some(column) => {
+                        if let Some(i) = object.column(column.value()) {
+                            object.columns[i].comment = text;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(Outcome::done("COMMENT"))
+    }
+}
+
+/// A word of a text.
+fn mentions(text: &str, word: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].ends_with(is_word) && !text[at + word.len()..].starts_with(is_word)
+    })
+}
+
+/// The definition of a table with other columns.
+fn reshaped(definition: &Definition, columns: &[Column], key: &[usize]) -> Definition {
+    let old: String = definition
+        .parts
+        .iter()
+        .map(|part| match part {
+            Part::Text(text) | Part::Query(text) => text.as_str(),
+            Part::Name(..) => "",
+        })
+        .collect();
+    // what stands behind the brackets of the columns: options, APPEND ONLY
+    let mut depth = 0;
+    let end = old
+        .char_indices()
+        .find_map(|(i, c)| {
+            depth += match c {
+                '(' => 1,
+                ')' => -1,
+                _ => 0,
+            };
+            (c == ')' && depth == 0).then_some(i + 1)
+        })
+        .unwrap_or(0);
+    let mut items: Vec<String> = columns
+        .iter()
+        .filter(|c| !c.hidden)
+        .map(|c| {
+            let mut text = format!("{} {}", ident(&c.name), type_name(&c.data_type));
+            if key.len() == 1 && columns[key[0]].name == c.name {
+                text.push_str(" PRIMARY KEY");
+            }
+            if c.not_null {
+                text.push_str(" NOT NULL");
+            }
+            if let Some(default) = &c.default {
+                text.push_str(&format!(" DEFAULT {default}"));
+            }
+            if let Some(generated) = &c.generated {
+                text.push_str(&format!(" AS {generated}"));
+            }
+            text
+        })
+        .collect();
+    if key.len() > 1 {
+        let names: Vec<String> = key.iter().map(|i| ident(&columns[*i].name)).collect();
+        items.push(format!("PRIMARY KEY ({})", names.join(", ")));
+    }
+    Definition {
+        head: definition.head.clone(),
+        name: definition.name.clone(),
+        parts: vec![Part::Text(format!(" ({}){}", items.join(", "), &old[end..]))],
+    }
+}
+
+/// The only value of a one-row result, as a stored value of the type.
+fn first_value(rows: &[arrow::array::RecordBatch], data_type: &rwt_sql::DataType) -> Result<ArrayRef, SqlError> {
+    let arrow = rwt_query::arrow_type(data_type);
+    match rows.first().filter(|b| b.num_rows() == 1) {
+        Some(batch) => arrow::compute::cast(batch.column(0), &arrow).map_err(internal),
+        None => Ok(arrow::array::new_null_array(&arrow, 1)),
+    }
+}

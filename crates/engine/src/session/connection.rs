@@ -1,0 +1,263 @@
+//! CREATE CONNECTION and CREATE SECRET: options are checked, and the service is contacted, when they are created.
+
+use std::net::ToSocketAddrs;
+use std::time::Duration;
+
+use rwt_sql::statement::{CreateConnection, CreateSecret, OptionValue};
+use rwt_sql::{Ident, ObjectName};
+use rwt_wire::{Outcome, SqlError};
+
+use super::{Session, not_implemented};
+use crate::catalog::{Body, Catalog, Connection, Definition, Kind, Object, ObjectId, Secret, options_text};
+use crate::engine::Altering;
+
+/// Options of an Iceberg connection that RisingWave knows.
+const ICEBERG_OPTIONS: [&str; 24] = [
+    "type",
+    "hosted_catalog",
+    "catalog.type",
+    "catalog.uri",
+    "catalog.name",
+    "catalog.credential",
+    "catalog.token",
+    "catalog.oauth2_server_uri",
+    "catalog.scope",
+    "catalog.header",
+    "catalog.jdbc.user",
+    "catalog.jdbc.password",
+    "catalog.rest.signing_region",
+    "catalog.rest.signing_name",
+    "catalog.rest.sigv4_enabled",
+    "warehouse.path",
+    "s3.region",
+    "s3.endpoint",
+    "s3.access.key",
+    "s3.secret.key",
+    "s3.path.style.access",
+    "enable_config_load",
+    "glue.id",
+    "glue.region",
+];
+
+/// The connection behind the value of `iceberg_engine_connection`.
+pub(super) fn find(catalog: &Catalog, value: &str) -> Result<ObjectId, SqlError> {
+    let (schema, name) = value.split_once('.').unwrap_or(("public", value));
+    let schema = catalog.find_schema(schema)?.id;
+    catalog
+        .object(schema, Kind::Connection, name)
+        .map(|o| o.id)
+        .ok_or_else(|| SqlError::not_found("connection", name))
+}
+
+fn refused(causes: &[&str]) -> SqlError {
+    let head = "gRPC request to meta service (call `/ddl_service.DdlService/CreateConnection`) failed: Internal error";
+    causes.iter().fold(SqlError::internal(head), |e, c| e.because(*c))
+}
+
+impl Session {
+    pub(super) async fn create_connection(&mut self, create: CreateConnection) -> Result<Outcome, SqlError> {
+        const DONE: &str = "CREATE_CONNECTION";
+        if self.skip_existing(Kind::Connection, &create.name, create.if_not_exists)? {
+            return Ok(Outcome::done(DONE));
+        }
+        let kind = create
+            .with
+            .text("type")
+            .ok_or_else(|| SqlError::internal("Protocol error: Required property \"type\" is not provided"))?
+            .to_lowercase();
+        let catalog = self.inner.catalog();
+        for (_, value) in &create.with.0 {
+            if let OptionValue::Secret(name) | OptionValue::SecretFile(name) = value {
+                catalog.require(Kind::Secret, name, &self.path())?;
+            }
+        }
+        let text = |key: &str| create.with.text(key);
+        let mut shown = create.with.clone();
+        match kind.as_str() {
+            "iceberg" => {
+                for (key, _) in &create.with.0 {
+                    if !ICEBERG_OPTIONS.contains(&key.as_str()) {
+                        return Err(refused(&["failed to parse json", &format!("unknown field `{key}`")]));
+                    }
+                }
+                if text("hosted_catalog") != Some("true") {
+                    external_catalog(&create).await?;
+                    return Err(not_implemented(
+                        "CREATE CONNECTION to an external Iceberg catalog in the embedded engine: its lake is its own; use hosted_catalog = true",
+                    ));
+                }
+            }
+            "kafka" => {
+                let brokers = text("properties.bootstrap.server")
+                    .ok_or_else(|| refused(&["failed to parse json", "missing field `properties.bootstrap.server`"]))?;
+                if !reachable(brokers.split(',').next().unwrap_or_default()).await {
+                    return Err(refused(&[
+                        "Kafka error",
+                        "Meta data fetch error",
+                        "BrokerTransportFailure (Local: Broker transport failure)",
+                    ]));
+                }
+            }
+            "schema_registry" => {
+                if text("schema.registry").is_none() {
+                    return Err(refused(&["failed to parse json", "missing field `schema.registry`"]));
+                }
+                return Err(not_implemented("CREATE CONNECTION to a schema registry in the embedded engine"));
+            }
+            "privatelink" => {
+                return Err(SqlError::internal(
+                    "CREATE CONNECTION to Private Link has been deprecated, please use RisingWave Cloud Portal (Please refer to the doc https://docs.risingwave.com/cloud/create-a-connection/) instead.",
+                ));
+            }
+            other => {
+                return Err(SqlError::internal(format!(
+                    "Protocol error: Connection type \"{other}\" is not supported"
+                )));
+            }
+        }
+        hide_secrets(&mut shown.0);
+        let options: Vec<(String, String)> = shown
+            .0
+            .iter()
+            .filter(|(key, _)| key != "type")
+            .map(|(key, value)| match value {
+                OptionValue::Secret(name) | OptionValue::SecretFile(name) => (key.clone(), format!("secret {name}")),
+                other => (key.clone(), other.as_str().unwrap_or_default().to_owned()),
+            })
+            .collect();
+        let definition = Definition::new("CREATE CONNECTION", &create.name).text(options_text(&shown));
+        let depends_on = create
+            .with
+            .0
+            .iter()
+            .filter_map(|(_, value)| match value {
+                OptionValue::Secret(name) | OptionValue::SecretFile(name) => {
+                    Some(catalog.find(Kind::Secret, name, &self.path())?.id)
+                }
+                _ => None,
+            })
+            .collect();
+        let body = Body::Connection(Connection { kind, options });
+        self.add_plain(Kind::Connection, &create.name, definition, depends_on, body)
+            .await?;
+        Ok(Outcome::done(DONE))
+    }
+
+    pub(super) async fn create_secret(&mut self, create: CreateSecret) -> Result<Outcome, SqlError> {
+        const DONE: &str = "CREATE_SECRET";
+        if self.skip_existing(Kind::Secret, &create.name, create.if_not_exists)? {
+            return Ok(Outcome::done(DONE));
+        }
+        let backend = create.with.text("backend").unwrap_or("meta").to_owned();
+        if backend != "meta" {
+            return Err(not_implemented(format!("the secret backend '{backend}' in the embedded engine")));
+        }
+        let definition = Definition::new("CREATE SECRET", &create.name)
+            .text(format!("{} AS '******'", options_text(&create.with)));
+        self.add_plain(Kind::Secret, &create.name, definition, Vec::new(), Body::Secret(Secret { backend }))
+            .await?;
+        Ok(Outcome::done(DONE))
+    }
+
+    /// Adds an object without columns and rows.
+    pub(super) async fn add_plain(
+        &mut self,
+        kind: Kind,
+        name: &ObjectName,
+        definition: Definition,
+        depends_on: Vec<ObjectId>,
+        body: Body,
+    ) -> Result<(), SqlError> {
+        let (name, path, owner) = (name.clone(), self.path(), self.user_id());
+        self.inner
+            .clone()
+            .alter(async |altering: &mut Altering<'_>| {
+                let schema = altering.catalog.target_schema(&name, &path)?;
+                altering.catalog.check_free(schema, kind, name.name())?;
+                let id = altering.catalog.take_id();
+                let object = Object {
+                    id,
+                    schema,
+                    name: name.name().to_owned(),
+                    owner,
+                    definition,
+                    columns: Vec::new(),
+                    depends_on,
+                    created_at: super::now_micros(),
+                    comment: None,
+                    part_of: None,
+                    body,
+                };
+                altering.catalog.objects.insert(id, object);
+                altering.set_catalog()
+            })
+            .await
+    }
+
+    /// SET iceberg_engine_connection: the connection has to exist.
+    pub(super) fn check_engine_connection(&self, values: &[String]) -> Result<(), SqlError> {
+        match values {
+            [value] if value.contains('.') => find(&self.inner.catalog(), value).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What RisingWave checks about a catalog that is not its own.
+async fn external_catalog(create: &CreateConnection) -> Result<(), SqlError> {
+    let text = |key: &str| create.with.text(key);
+    if text("catalog.type") == Some("rest") && text("catalog.uri").is_none() {
+        return Err(refused(&["`catalog.uri` must be set in rest catalog"]));
+    }
+    let Some(warehouse) = text("warehouse.path") else {
+        return Err(refused(&["`warehouse.path` must be set"]));
+    };
+    if text("catalog.type") == Some("storage") {
+        let bucket = warehouse.strip_prefix("s3://").or_else(|| warehouse.strip_prefix("s3a://"));
+        if bucket.is_none_or(str::is_empty) {
+            return Err(refused(&[&format!("Invalid s3 path: {warehouse}, bucket is missing")]));
+        }
+        if text("s3.region").is_none() && text("s3.endpoint").is_none() {
+            return Err(refused(&[
+                "ConfigInvalid (permanent) at Builder::build, context: { service: s3 } => region is missing. Please find it by S3::detect_region() or set them in env.",
+            ]));
+        }
+    }
+    let address = text("s3.endpoint").or(text("catalog.uri")).unwrap_or_default();
+    let host = address.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
+    if !host.is_empty() && !reachable(host).await {
+        return Err(refused(&[
+            &format!("error sending request for url ({address})"),
+            "client error (Connect)",
+            "tcp connect error",
+            "Connection refused (os error 111)",
+        ]));
+    }
+    Ok(())
+}
+
+/// True if somebody listens at `host:port`.
+async fn reachable(address: &str) -> bool {
+    let address = address.trim().to_owned();
+    tokio::task::spawn_blocking(move || {
+        address.to_socket_addrs().is_ok_and(|mut addresses| {
+            addresses.any(|a| std::net::TcpStream::connect_timeout(&a, Duration::from_secs(3)).is_ok())
+        })
+    })
+    .await
+    .unwrap_or(false)
+}
+
+/// Replaces the values of keys and passwords in what is kept and shown.
+fn hide_secrets(options: &mut [(String, OptionValue)]) {
+    for (key, value) in options {
+        if rwt_sql::is_secret_key(key) && value.as_str().is_some() {
+            *value = OptionValue::Text("******".into());
+        }
+    }
+}
+
+/// A name of one part.
+pub(super) fn plain_name(name: &str) -> ObjectName {
+    ObjectName(vec![Ident::new(name)])
+}

@@ -1,0 +1,367 @@
+//! CREATE VIEW, MATERIALIZED VIEW, INDEX, SUBSCRIPTION, SCHEMA.
+
+use rwt_sql::statement::{CreateIndex, CreateMaterializedView, CreateSchema, CreateSubscription, CreateView};
+use rwt_sql::{Ident, ObjectName};
+use rwt_wire::{Outcome, SqlError, SqlState};
+
+use super::{Session, not_implemented};
+use crate::catalog::{
+    Body, Catalog, Column, Definition, Index, Kind, MaterializedView, Object, ObjectId, Schema, Subscription, View,
+    options_text, resolve,
+};
+use crate::engine::Altering;
+
+/// A query bound to the objects that it reads.
+pub(super) struct Bound {
+    /// The query, relations named by id.
+    pub query: String,
+    /// What it reads.
+    pub reads: Vec<ObjectId>,
+    /// Its columns.
+    pub columns: Vec<Column>,
+}
+
+impl Session {
+    /// Plans a query and binds it to the objects that it reads.
+    pub(super) async fn bind(&mut self, query: &str) -> Result<Bound, SqlError> {
+        let columns = self.describe_query(query).await?;
+        let catalog = self.inner.catalog();
+        let path = self.path();
+        let (query, reads) = resolve(query, |name| catalog.find_readable(name, &path).map(|o| o.id));
+        Ok(Bound {
+            query,
+            reads,
+            columns: columns.into_iter().map(|c| Column::new(c.name, c.data_type)).collect(),
+        })
+    }
+
+    pub(super) async fn create_view(&mut self, create: CreateView) -> Result<Outcome, SqlError> {
+        const DONE: &str = "CREATE_VIEW";
+        if self.skip_existing(Kind::View, &create.name, create.if_not_exists)? {
+            return Ok(Outcome::done(DONE));
+        }
+        let mut bound = self.bind(&create.query).await?;
+        let names = rename(&mut bound.columns, &create.columns)?;
+        let definition = Definition::new("CREATE VIEW", &create.name)
+            .text(format!("{} AS ", names_text(&create.columns)))
+            .query(&create.query);
+        let body = Body::View(View {
+            query: bound.query,
+            names,
+        });
+        self.add(Kind::View, &create.name, definition, bound.columns, bound.reads, body)
+            .await?;
+        Ok(Outcome::done(DONE))
+    }
+
+    pub(super) async fn create_materialized_view(&mut self, create: CreateMaterializedView) -> Result<Outcome, SqlError> {
+        const DONE: &str = "CREATE_MATERIALIZED_VIEW";
+        if self.skip_existing(Kind::MaterializedView, &create.name, create.if_not_exists)? {
+            return Ok(Outcome::done(DONE));
+        }
+        if create.emit_on_window_close {
+            return Err(not_implemented(
+                "CREATE MATERIALIZED VIEW ... EMIT ON WINDOW CLOSE in the embedded engine",
+            ));
+        }
+        let mut bound = self.bind(&create.query).await?;
+        rename(&mut bound.columns, &create.columns)?;
+        for (i, column) in bound.columns.iter().enumerate() {
+            if column.name == "?column?" {
+                return Err(SqlError::internal(format!(
+                    "Bind error: An alias must be specified for the {} expression (counting from 1) in result relation",
+                    ordinal(i + 1)
+                )));
+            }
+        }
+        super::create::check_names(bound.columns.iter().map(|c| c.name.as_str()))?;
+        let catalog = self.inner.catalog();
+        let path = self.path();
+        super::streaming::check(&create.query)?;
+        let shape = super::streaming::shape(&create.query, &bound.columns, &|name| {
+            catalog.find_readable(name, &path)
+        });
+        let definition = Definition::new("CREATE MATERIALIZED VIEW", &create.name)
+            .text(format!("{}{} AS ", names_text(&create.columns), options_text(&create.with)))
+            .query(&create.query);
+        for id in &bound.reads {
+            if let Some(source) = catalog.get(*id).filter(|o| o.kind() == Kind::Source) {
+                self.notice(format!(
+                    "snapshot backfill disabled due to using shared source Some(\"{}\")",
+                    source.name
+                ));
+            }
+        }
+        // the first computation belongs to the statement: its errors are the statement's, its rows are kept
+        let body = Body::MaterializedView(MaterializedView {
+            query: bound.query.clone(),
+            key: shape.key,
+            append_only: shape.append_only,
+        });
+        self.add(Kind::MaterializedView, &create.name, definition, bound.columns, bound.reads, body)
+            .await?;
+        Ok(Outcome::done(DONE))
+    }
+
+    /// Adds an object with columns.
+    pub(super) async fn add(
+        &mut self,
+        kind: Kind,
+        name: &ObjectName,
+        definition: Definition,
+        columns: Vec<Column>,
+        depends_on: Vec<ObjectId>,
+        body: Body,
+    ) -> Result<ObjectId, SqlError> {
+        let (name, path, owner) = (name.clone(), self.path(), self.user_id());
+        self.inner
+            .clone()
+            .alter(async |altering: &mut Altering<'_>| {
+                let catalog = &mut altering.catalog;
+                let schema = catalog.target_schema(&name, &path)?;
+                catalog.check_free(schema, kind, name.name())?;
+                still_there(catalog, &depends_on)?;
+                let id = catalog.take_id();
+                let object = Object {
+                    id,
+                    schema,
+                    name: name.name().to_owned(),
+                    owner,
+                    definition,
+                    columns,
+                    depends_on,
+                    created_at: super::now_micros(),
+                    comment: None,
+                    part_of: None,
+                    body,
+                };
+                catalog.objects.insert(id, object);
+                altering.set_catalog()?;
+                if kind == Kind::Sink {
+                    crate::stream::sink::backfill(&mut altering.staged, id)
+                        .await
+                        .map_err(crate::engine::internal)?;
+                }
+                Ok(id)
+            })
+            .await
+    }
+
+    pub(super) async fn create_index(&mut self, create: CreateIndex) -> Result<Outcome, SqlError> {
+        const DONE: &str = "CREATE_INDEX";
+        if self.skip_existing(Kind::Index, &create.name, create.if_not_exists)? {
+            return Ok(Outcome::done(DONE));
+        }
+        let catalog = self.inner.catalog();
+        let table = catalog
+            .find_readable(&create.table, &self.path())
+            .filter(|o| matches!(o.kind(), Kind::Table | Kind::MaterializedView))
+            .ok_or_else(|| SqlError::not_found("table", create.table.name()))?;
+        let mut columns = Vec::new();
+        for text in &create.columns {
+            let (expr, descending) = ordering(text);
+            let position = table.column(&unquoted(expr));
+            if position.is_none() {
+                let sql = format!("SELECT {expr} FROM {}", create.table);
+                self.describe_query(&sql).await?;
+            }
+            columns.push((position, expr.to_owned(), descending));
+        }
+        let include = create
+            .include
+            .iter()
+            .map(|name| {
+                table
+                    .column(name.value())
+                    .ok_or_else(|| SqlError::internal(format!("Item not found: Invalid column: {}", name.value())))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut tail = format!("({})", create.columns.join(", "));
+        if !create.include.is_empty() {
+            let names: Vec<String> = create.include.iter().map(ToString::to_string).collect();
+            tail.push_str(&format!(" INCLUDE({})", names.join(", ")));
+        }
+        if !create.distributed_by.is_empty() {
+            tail.push_str(&format!(" DISTRIBUTED BY({})", create.distributed_by.join(", ")));
+        }
+        let id = table.id;
+        let definition = Definition::new("CREATE INDEX", &create.name)
+            .text(" ON ")
+            .object(id, &create.table)
+            .text(tail);
+        // without INCLUDE an index covers all columns
+        let include = if create.include.is_empty() {
+            (0..table.columns.len())
+                .filter(|i| !columns.iter().any(|(p, ..)| *p == Some(*i)))
+                .collect()
+        } else {
+            include
+        };
+        let body = Body::Index(Index {
+            table: id,
+            columns,
+            include,
+            distributed_by: create.distributed_by.clone(),
+        });
+        let mut name = create.name.clone();
+        if name.schema().is_none() {
+            name.0.insert(0, Ident::new(catalog.schema_name(table.schema)));
+        }
+        let shown = table.columns.clone();
+        self.add(Kind::Index, &name, definition, shown, vec![id], body).await?;
+        Ok(Outcome::done(DONE))
+    }
+
+    pub(super) async fn create_subscription(&mut self, create: CreateSubscription) -> Result<Outcome, SqlError> {
+        const DONE: &str = "CREATE_SUBSCRIPTION";
+        if self.skip_existing(Kind::Subscription, &create.name, create.if_not_exists)? {
+            return Ok(Outcome::done(DONE));
+        }
+        let catalog = self.inner.catalog();
+        let from = catalog
+            .find_readable(&create.from, &self.path())
+            .filter(|o| matches!(o.kind(), Kind::Table | Kind::MaterializedView))
+            .ok_or_else(|| {
+                SqlError::new(
+                    SqlState::Internal,
+                    format!("table \"{}\" does not exist", create.from.name()),
+                )
+            })?;
+        let retention = create
+            .with
+            .text("retention")
+            .and_then(retention_seconds)
+            .ok_or_else(|| SqlError::internal("internal error: Invalid retention: a duration such as '1D' is expected"))?;
+        let definition = Definition::new("CREATE SUBSCRIPTION", &create.name)
+            .text(" FROM ")
+            .object(from.id, &create.from)
+            .text(options_text(&create.with));
+        let (id, columns) = (from.id, from.columns.clone());
+        let body = Body::Subscription(Subscription { from: id, retention });
+        self.add(Kind::Subscription, &create.name, definition, columns, vec![id], body)
+            .await?;
+        Ok(Outcome::done(DONE))
+    }
+
+    pub(super) async fn create_schema(&mut self, create: CreateSchema) -> Result<Outcome, SqlError> {
+        const DONE: &str = "CREATE_SCHEMA";
+        let name = create.name.name().to_owned();
+        if name.starts_with("pg_") {
+            return Err(SqlError::internal(format!(
+                "Protocol error: unacceptable schema name \"{name}\", The prefix \"pg_\" is reserved for system schemas"
+            )));
+        }
+        let taken = |catalog: &Catalog| {
+            catalog.schema(&name).is_some() || crate::catalog::SYSTEM_SCHEMAS.contains(&name.as_str())
+        };
+        if taken(&self.inner.catalog()) {
+            if create.if_not_exists {
+                self.notice(format!("schema \"{name}\" exists, skipping"));
+                return Ok(Outcome::done(DONE));
+            }
+            return Err(SqlError::exists("schema", &name));
+        }
+        let owner = self.user_id();
+        self.inner
+            .clone()
+            .alter(async |altering: &mut Altering<'_>| {
+                if taken(&altering.catalog) {
+                    return Err(SqlError::exists("schema", &name));
+                }
+                let id = altering.catalog.take_id();
+                let schema = Schema {
+                    id,
+                    name: name.clone(),
+                    owner,
+                };
+                altering.catalog.schemas.insert(id, schema);
+                altering.set_catalog()
+            })
+            .await?;
+        Ok(Outcome::done(DONE))
+    }
+}
+
+/// An error if an object went away between planning and creating.
+fn still_there(catalog: &Catalog, ids: &[ObjectId]) -> Result<(), SqlError> {
+    match ids.iter().find(|id| catalog.get(**id).is_none()) {
+        None => Ok(()),
+        Some(id) => Err(SqlError::not_found("table or source", id)),
+    }
+}
+
+/// Gives the columns the names of the statement's column list, which is returned.
+fn rename(columns: &mut [Column], names: &[Ident]) -> Result<Vec<String>, SqlError> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    if names.len() != columns.len() {
+        return Err(SqlError::internal(
+            "internal error: view has different number of columns than the query's columns",
+        ));
+    }
+    for (column, name) in columns.iter_mut().zip(names) {
+        column.name = name.value().to_owned();
+    }
+    Ok(names.iter().map(|n| n.value().to_owned()).collect())
+}
+
+fn names_text(names: &[Ident]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    format!(" ({})", names.join(", "))
+}
+
+fn ordinal(n: usize) -> String {
+    let suffix = match (n % 10, n % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{n}{suffix}")
+}
+
+/// Splits ASC, DESC and NULLS off an indexed expression.
+fn ordering(text: &str) -> (&str, bool) {
+    let upper = text.to_ascii_uppercase();
+    let text = match upper.find(" NULLS ") {
+        Some(at) => &text[..at],
+        None => text,
+    };
+    let upper = text.to_ascii_uppercase();
+    if upper.ends_with(" DESC") {
+        (text[..text.len() - 5].trim(), true)
+    } else if upper.ends_with(" ASC") {
+        (text[..text.len() - 4].trim(), false)
+    } else {
+        (text.trim(), false)
+    }
+}
+
+fn unquoted(text: &str) -> String {
+    match text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => text.to_lowercase(),
+    }
+}
+
+/// `1D`, `12 hours`, `PT1H` are too many ways; RisingWave's interval texts with one unit are read.
+fn retention_seconds(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: u64 = text.get(..digits)?.parse().ok()?;
+    let unit = text.get(digits..)?.trim().to_ascii_lowercase();
+    let factor = match unit.trim_end_matches('s') {
+        "" | "sec" | "second" => 1,
+        "m" | "min" | "minute" => 60,
+        "h" | "hour" => 3600,
+        "d" | "day" => 86_400,
+        "w" | "week" => 604_800,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}

@@ -1,0 +1,431 @@
+//! Users, databases, privileges and SQL functions: the small part that projects use.
+
+use rwt_sql::lexer::{Token, tokenize};
+use rwt_sql::{DataType, Ident, ObjectName};
+use rwt_wire::{Outcome, SqlError, SqlState};
+
+use super::{Session, not_implemented};
+use crate::catalog::{Body, Catalog, Definition, Function, Grant, Kind, User, invalid_input};
+use crate::engine::Altering;
+
+/// The words of a statement: identifiers by value, symbols and literals as written.
+struct Words {
+    words: Vec<(String, bool)>,
+    at: usize,
+}
+
+impl Words {
+    fn new(text: &str) -> Self {
+        let words = tokenize(text)
+            .iter()
+            .filter(|t: &&Token| !t.kind.is_trivia())
+            .map(|t| (t.value(text), t.kind.is_string()))
+            .filter(|(word, _)| !word.is_empty() && word != ";")
+            .collect();
+        Self { words, at: 0 }
+    }
+
+    fn peek(&self) -> &str {
+        self.words.get(self.at).map_or("", |(w, _)| w.as_str())
+    }
+
+    fn next(&mut self) -> String {
+        let word = self.peek().to_owned();
+        self.at += 1;
+        word
+    }
+
+    /// Takes these words if they come next.
+    fn take(&mut self, words: &str) -> bool {
+        let wanted: Vec<&str> = words.split(' ').collect();
+        let there = wanted.iter().enumerate().all(|(i, w)| {
+            self.words
+                .get(self.at + i)
+                .is_some_and(|(word, string)| !string && word.eq_ignore_ascii_case(w))
+        });
+        if there {
+            self.at += wanted.len();
+        }
+        there
+    }
+
+    fn name(&mut self) -> ObjectName {
+        let mut parts = vec![Ident::new(self.next())];
+        while self.peek() == "." {
+            self.at += 1;
+            parts.push(Ident::new(self.next()));
+        }
+        ObjectName(parts)
+    }
+}
+
+/// The letters of a privilege in PostgreSQL's access lists.
+fn letters(words: &mut Words) -> Result<String, SqlError> {
+    let mut letters = String::new();
+    loop {
+        let word = words.next().to_ascii_lowercase();
+        letters.push_str(match word.as_str() {
+            "all" => {
+                words.take("privileges");
+                "darw"
+            }
+            "select" => "r",
+            "insert" => "a",
+            "update" => "w",
+            "delete" => "d",
+            "usage" => "U",
+            "create" => "C",
+            "connect" => "c",
+            "execute" => "X",
+            _ => {
+                return Err(SqlError::internal(format!(
+                    "sql parser error: expected a privilege keyword, found: {word}"
+                )));
+            }
+        });
+        if words.peek() != "," {
+            return Ok(letters);
+        }
+        words.next();
+    }
+}
+
+impl Session {
+    pub(super) async fn create_user(&mut self, text: &str) -> Result<Outcome, SqlError> {
+        let mut words = Words::new(text);
+        words.take("create user");
+        let name = words.next();
+        let mut user = User {
+            id: 0,
+            name: name.clone(),
+            superuser: false,
+            login: true,
+            create_db: false,
+        };
+        while words.at < words.words.len() {
+            match words.next().to_ascii_lowercase().as_str() {
+                "superuser" => user.superuser = true,
+                "createdb" => user.create_db = true,
+                "nologin" => user.login = false,
+                "nosuperuser" | "nocreatedb" | "login" | "with" | "createuser" | "nocreateuser" | "admin"
+                | "noadmin" => {}
+                // passwords are not asked for: the engine listens on this machine only
+                "password" | "encrypted" => words.at += 1,
+                other => return Err(not_implemented(format!("CREATE USER ... {other} in the embedded engine"))),
+            }
+        }
+        self.with_catalog(|catalog| {
+            if catalog.user(&name).is_some() {
+                return Err(SqlError::exists("user", &name));
+            }
+            user.id = catalog.take_id();
+            catalog.users.insert(user.id, user);
+            Ok(())
+        })
+        .await?;
+        Ok(Outcome::done("CREATE_USER"))
+    }
+
+    pub(super) async fn alter_user(&mut self, text: &str) -> Result<Outcome, SqlError> {
+        let mut words = Words::new(text);
+        words.take("alter user");
+        let name = words.next();
+        if !words.take("rename to") {
+            return Err(not_implemented("this form of ALTER USER in the embedded engine"));
+        }
+        let new = words.next();
+        self.with_catalog(|catalog| {
+            if catalog.user(&new).is_some() {
+                return Err(SqlError::exists("user", &new));
+            }
+            let user = catalog
+                .users
+                .values_mut()
+                .find(|u| u.name == name)
+                .ok_or_else(|| SqlError::not_found("user", &name))?;
+            user.name = new;
+            Ok(())
+        })
+        .await?;
+        Ok(Outcome::done("ALTER_USER"))
+    }
+
+    pub(super) async fn drop_user(&mut self, name: &str, if_exists: bool) -> Result<(), SqlError> {
+        let Some(user) = self.inner.catalog().user(name).map(|u| u.id) else {
+            if if_exists {
+                self.notice(format!("user \"{name}\" does not exist, skipping"));
+                return Ok(());
+            }
+            return Err(SqlError::not_found("user", name));
+        };
+        self.with_catalog(|catalog| {
+            if catalog.objects.values().any(|o| o.owner == user) {
+                return Err(SqlError::internal(format!("Permission denied: user {name} owns objects")));
+            }
+            catalog.users.remove(&user);
+            catalog.grants.retain(|g| g.user != user);
+            Ok(())
+        })
+        .await
+    }
+
+    pub(super) async fn create_database(&mut self, text: &str) -> Result<Outcome, SqlError> {
+        let mut words = Words::new(text);
+        words.take("create database");
+        let if_not_exists = words.take("if not exists");
+        let name = words.next();
+        if self.inner.catalog().databases.iter().any(|(_, n)| *n == name) {
+            if if_not_exists {
+                self.notice(format!("database \"{name}\" exists, skipping"));
+                return Ok(Outcome::done("CREATE_DATABASE"));
+            }
+            return Err(SqlError::exists("database", &name));
+        }
+        self.with_catalog(|catalog| {
+            let id = catalog.take_id();
+            catalog.databases.push((id, name));
+            Ok(())
+        })
+        .await?;
+        Ok(Outcome::done("CREATE_DATABASE"))
+    }
+
+    pub(super) async fn grant(&mut self, text: &str) -> Result<Outcome, SqlError> {
+        self.change_privileges(text, true).await?;
+        Ok(Outcome::done("GRANT_PRIVILEGE"))
+    }
+
+    pub(super) async fn revoke(&mut self, text: &str) -> Result<Outcome, SqlError> {
+        self.change_privileges(text, false).await?;
+        Ok(Outcome::done("REVOKE_PRIVILEGE"))
+    }
+
+    async fn change_privileges(&mut self, text: &str, give: bool) -> Result<(), SqlError> {
+        let mut words = Words::new(text);
+        words.next();
+        let letters = letters(&mut words)?;
+        if !words.take("on") {
+            return Err(not_implemented("GRANT of a role in the embedded engine"));
+        }
+        for kind in ["materialized view", "table", "view", "source", "sink", "schema", "database", "function"] {
+            if words.take(kind) {
+                if matches!(kind, "schema" | "database" | "function") {
+                    return Err(not_implemented(format!("GRANT ON {kind} in the embedded engine")));
+                }
+                break;
+            }
+        }
+        let name = words.name();
+        if !words.take("to") && !words.take("from") {
+            return Err(not_implemented("this form of GRANT in the embedded engine"));
+        }
+        let user = words.next();
+        let catalog = self.inner.catalog();
+        let object = catalog
+            .find_relation(&name, &self.path())
+            .ok_or_else(|| SqlError::not_found("table or source", name.name()))?
+            .id;
+        let user = catalog
+            .user(&user)
+            .ok_or_else(|| invalid_input(format!("User \"{user}\" does not exist")))?
+            .id;
+        self.with_catalog(|catalog| {
+            let at = catalog.grants.iter().position(|g| g.object == object && g.user == user);
+            match (at, give) {
+                (Some(at), true) => {
+                    for letter in letters.chars() {
+                        if !catalog.grants[at].letters.contains(letter) {
+                            catalog.grants[at].letters.push(letter);
+                        }
+                    }
+                }
+                (None, true) => catalog.grants.push(Grant { object, user, letters }),
+                (Some(at), false) => {
+                    catalog.grants[at].letters.retain(|l| !letters.contains(l));
+                    if catalog.grants[at].letters.is_empty() {
+                        catalog.grants.remove(at);
+                    }
+                }
+                (None, false) => {}
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes the catalog alone.
+    async fn with_catalog(
+        &self,
+        change: impl FnOnce(&mut Catalog) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
+        self.inner
+            .clone()
+            .alter(async |altering: &mut Altering<'_>| {
+                change(&mut altering.catalog)?;
+                altering.set_catalog()
+            })
+            .await
+    }
+
+    pub(super) async fn create_function(&mut self, text: &str) -> Result<Outcome, SqlError> {
+        const DONE: &str = "CREATE_FUNCTION";
+        let (name, if_not_exists, function) = read_function(text)?;
+        let types: Vec<String> = function.params.iter().map(|(_, t)| t.clone()).collect();
+        let catalog = self.inner.catalog();
+        let schema = catalog.target_schema(&name, &self.path())?;
+        let same = catalog.of_kind(Kind::Function).any(|o| {
+            o.schema == schema
+                && o.name == name.name()
+                && matches!(&o.body, Body::Function(f) if f.params.iter().map(|(_, t)| t).eq(types.iter()))
+        });
+        if same {
+            let shown = format!("{}({})", name.name(), types.join(","));
+            if if_not_exists {
+                self.notice(format!("function \"{shown}\" already exists, skipping"));
+                return Ok(Outcome::done(DONE));
+            }
+            return Err(SqlError::exists("function", shown));
+        }
+        self.check_function(&function).await?;
+        let definition = Definition::new("CREATE FUNCTION", &name).text(format!(" LANGUAGE sql AS $${}$$", function.body));
+        let (path, owner) = (self.path(), self.user_id());
+        self.with_catalog(move |catalog| {
+            let id = catalog.take_id();
+            let schema = catalog.target_schema(&name, &path)?;
+            let object = crate::catalog::Object {
+                id,
+                schema,
+                name: name.name().to_owned(),
+                owner,
+                definition,
+                columns: Vec::new(),
+                depends_on: Vec::new(),
+                created_at: super::now_micros(),
+                comment: None,
+                part_of: None,
+                body: Body::Function(function),
+            };
+            catalog.objects.insert(id, object);
+            Ok(())
+        })
+        .await?;
+        Ok(Outcome::done(DONE))
+    }
+
+    /// A function's body has to be an expression of its parameters and of its result's type.
+    async fn check_function(&self, function: &Function) -> Result<(), SqlError> {
+        let mut body = function.body.clone();
+        for (i, (_, data_type)) in function.params.iter().enumerate().rev() {
+            body = body.replace(&format!("${}", i + 1), &format!("(NULL::{data_type})"));
+        }
+        let named: Vec<String> = function
+            .params
+            .iter()
+            .filter_map(|(name, t)| Some(format!("NULL::{t} AS {}", Ident::new(name.as_ref()?).quoted())))
+            .collect();
+        let sql = if named.is_empty() {
+            body
+        } else {
+            format!("{body} FROM (SELECT {}) AS params", named.join(", "))
+        };
+        let columns = self.describe_query(&sql).await.map_err(|error| {
+            match error.root_cause().strip_prefix("Item not found: Invalid column: ") {
+                Some(name) => SqlError::internal(format!("Bind error: failed to find named parameter {name}")),
+                None => error,
+            }
+        })?;
+        let returns = columns.first().map(|c| c.data_type.to_string()).unwrap_or_default();
+        if returns != function.returns {
+            return Err(SqlError::new(
+                SqlState::Internal,
+                format!(
+                    "Invalid input syntax: return type mismatch detected\nexpected: [{}]\nactual: [{returns}]\nplease adjust your function definition accordingly",
+                    function.returns
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// `CREATE FUNCTION [IF NOT EXISTS] name ([name] type, …) RETURNS type LANGUAGE sql [IMMUTABLE …] AS $$…$$`
+fn read_function(text: &str) -> Result<(ObjectName, bool, Function), SqlError> {
+    let mut words = Words::new(text);
+    if words.take("create or replace") {
+        return Err(not_implemented("CREATE OR REPLACE FUNCTION"));
+    }
+    words.take("create function");
+    let if_not_exists = words.take("if not exists");
+    let name = words.name();
+    let mut params = Vec::new();
+    let mut item: Vec<String> = Vec::new();
+    let mut depth = 0;
+    loop {
+        match words.next().as_str() {
+            "" => return Err(SqlError::internal("sql parser error: expected ), found: end of statement")),
+            "(" => depth += 1,
+            ")" if depth == 1 => {
+                if !item.is_empty() {
+                    params.push(parameter(&item)?);
+                }
+                break;
+            }
+            ")" => depth -= 1,
+            "," if depth == 1 => params.push(parameter(&std::mem::take(&mut item))?),
+            word => item.push(word.to_owned()),
+        }
+    }
+    let mut returns = Vec::new();
+    let mut body = None;
+    let mut in_returns = false;
+    while words.at < words.words.len() {
+        let word = words.next();
+        match word.to_ascii_lowercase().as_str() {
+            "returns" => in_returns = true,
+            "language" => {
+                in_returns = false;
+                let language = words.next();
+                if !language.eq_ignore_ascii_case("sql") {
+                    return Err(if ["python", "javascript", "rust", "java", "wasm"].contains(&language.to_lowercase().as_str()) {
+                        not_implemented(format!("CREATE FUNCTION ... LANGUAGE {language} in the embedded engine"))
+                    } else {
+                        SqlError::internal(format!("Invalid Parameter Value: language {language} is not supported"))
+                    });
+                }
+            }
+            "as" => {
+                in_returns = false;
+                body = Some(words.next());
+            }
+            "return" => {
+                return Err(not_implemented("CREATE FUNCTION ... RETURN expr; write AS $$ SELECT ... $$"));
+            }
+            "immutable" | "stable" | "volatile" | "strict" => in_returns = false,
+            _ if in_returns => returns.push(word),
+            other => return Err(not_implemented(format!("CREATE FUNCTION ... {other} in the embedded engine"))),
+        }
+    }
+    let body = body.ok_or_else(|| SqlError::internal("Bind error: AS must be specified"))?;
+    let function = Function {
+        params,
+        returns: canonical(&returns.join(" "))?,
+        body: body.trim().trim_end_matches(';').to_owned(),
+    };
+    Ok((name, if_not_exists, function))
+}
+
+fn parameter(words: &[String]) -> Result<(Option<String>, String), SqlError> {
+    if let Ok(data_type) = canonical(&words.join(" ")) {
+        return Ok((None, data_type));
+    }
+    match words.split_first() {
+        Some((name, rest)) if !rest.is_empty() => Ok((Some(name.clone()), canonical(&rest.join(" "))?)),
+        _ => canonical(&words.join(" ")).map(|t| (None, t)),
+    }
+}
+
+fn canonical(text: &str) -> Result<String, SqlError> {
+    DataType::parse(text)
+        .map(|t| t.to_string())
+        .map_err(|e| SqlError::internal(e.to_string()))
+}

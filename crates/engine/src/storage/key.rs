@@ -1,0 +1,96 @@
+//! The index of a keyed table: which row has a key. It belongs to the one writer and is rebuilt at start.
+
+use std::collections::HashMap;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::error::ArrowError;
+use arrow::row::{RowConverter, SortField};
+
+use super::TableData;
+
+/// Row ids by key.
+#[derive(Debug)]
+pub struct KeyIndex {
+    columns: Vec<usize>,
+    converter: RowConverter,
+    rows: HashMap<Box<[u8]>, i64>,
+}
+
+/// What becomes of the rows of an insert: see [`KeyIndex::place`].
+#[derive(Debug, Default)]
+pub struct Placement {
+    /// The rows to insert, by their position in the batch: the last one of each key.
+    pub insert: Vec<usize>,
+    /// For each of them the row that it replaces.
+    pub replaced: Vec<Option<i64>>,
+}
+
+impl KeyIndex {
+    /// The index of a table over these columns.
+    pub fn new(table: &TableData, columns: &[usize]) -> Result<Self, ArrowError> {
+        let fields = columns
+            .iter()
+            .map(|i| SortField::new(table.schema().field(*i).data_type().clone()))
+            .collect();
+        let mut index = Self {
+            columns: columns.to_vec(),
+            converter: RowConverter::new(fields)?,
+            rows: HashMap::new(),
+        };
+        for (ids, batch) in table.parts()? {
+            let keys = index.keys(&batch)?;
+            for (key, id) in keys.into_iter().zip(ids.values()) {
+                index.rows.insert(key, *id);
+            }
+        }
+        Ok(index)
+    }
+
+    fn keys(&self, batch: &RecordBatch) -> Result<Vec<Box<[u8]>>, ArrowError> {
+        let columns: Vec<ArrayRef> = self.columns.iter().map(|i| batch.column(*i).clone()).collect();
+        let rows = self.converter.convert_columns(&columns)?;
+        Ok(rows.iter().map(|row| Box::from(row.as_ref())).collect())
+    }
+
+    /// The rows that have the keys of a batch.
+    pub fn find(&self, batch: &RecordBatch) -> Result<Vec<i64>, ArrowError> {
+        let keys = self.keys(batch)?;
+        Ok(keys.iter().filter_map(|key| self.rows.get(key).copied()).collect())
+    }
+
+    /// Sorts an insert's rows out: with `ignore` the first row of a key stays, otherwise the last one.
+    pub fn place(&self, batch: &RecordBatch, ignore: bool) -> Result<Placement, ArrowError> {
+        let mut latest: HashMap<Box<[u8]>, usize> = HashMap::new();
+        for (row, key) in self.keys(batch)?.into_iter().enumerate() {
+            if ignore && (self.rows.contains_key(&key) || latest.contains_key(&key)) {
+                continue;
+            }
+            latest.insert(key, row);
+        }
+        let mut placed: Vec<(usize, Option<i64>)> = latest
+            .into_iter()
+            .map(|(key, row)| (row, self.rows.get(&key).copied()))
+            .collect();
+        placed.sort_unstable();
+        let (insert, replaced) = placed.into_iter().unzip();
+        Ok(Placement { insert, replaced })
+    }
+
+    /// Notes rows that were inserted from this row id on.
+    pub fn inserted(&mut self, batch: &RecordBatch, first: i64) -> Result<(), ArrowError> {
+        for (key, id) in self.keys(batch)?.into_iter().zip(first..) {
+            self.rows.insert(key, id);
+        }
+        Ok(())
+    }
+
+    /// Forgets rows that are about to be deleted.
+    pub fn deleted(&mut self, rows: &RecordBatch, ids: &[i64]) -> Result<(), ArrowError> {
+        for (key, id) in self.keys(rows)?.into_iter().zip(ids) {
+            if self.rows.get(&key) == Some(id) {
+                self.rows.remove(&key);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,13 @@
+//! What moves by itself: sources read topics, sinks carry rows on, the barrier makes both durable together.
+
+pub(crate) mod barrier;
+mod decode;
+mod diff;
+mod json;
+mod kafka;
+pub(crate) mod lake;
+pub(crate) mod sink;
+mod value;
+
+pub use decode::Decoder;
+pub use kafka::{KafkaOptions, Reader, Startup, Taken};

@@ -1,0 +1,236 @@
+//! Sinks INTO tables. They run inside of the checkpoint that changed their input, so the rows they carry are durable in
+//! the same log record: after a crash nothing is lost and nothing comes twice.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::compute::cast;
+use arrow::error::ArrowError;
+
+use super::barrier::{CheckpointError, Staged};
+use super::diff::{Delta, diff};
+use crate::catalog::{Catalog, Object, ObjectId, Sink, SinkFrom, SinkMode};
+use crate::reading::Reading;
+
+/// Rounds of sinks that feed one another.
+const MAX_ROUNDS: usize = 64;
+
+/// The stored relation whose rows a sink carries one to one, if it reads one directly.
+fn direct_input(catalog: &Catalog, sink: &Sink) -> Option<ObjectId> {
+    match sink.from {
+        SinkFrom::Relation(id) => catalog.get(id).filter(|o| o.is_stored()).map(|o| o.id),
+        SinkFrom::Query(_) => None,
+    }
+}
+
+/// Tables and sources that a sink INTO reads row by row.
+pub(super) fn watched(catalog: &Catalog) -> HashSet<ObjectId> {
+    carriers(catalog)
+        .filter_map(|(_, sink)| direct_input(catalog, sink))
+        .collect()
+}
+
+/// The sinks that write into tables.
+fn carriers(catalog: &Catalog) -> impl Iterator<Item = (&Object, &Sink)> {
+    catalog
+        .objects
+        .values()
+        .filter_map(|o| Some((o, o.sink().filter(|s| s.into.is_some())?)))
+}
+
+/// Carries on what the checkpoint changed, until nothing moves any more.
+pub(super) async fn run(staged: &mut Staged<'_>) -> Result<(), CheckpointError> {
+    let mut before = versions(staged);
+    let published = staged.inner.state();
+    let mut changed: HashSet<ObjectId> = before
+        .iter()
+        .filter(|(id, version)| published.tables.get(id).is_none_or(|t| t.version() != **version))
+        .map(|(id, _)| *id)
+        .collect();
+    for _ in 0..MAX_ROUNDS {
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let deltas = std::mem::take(&mut staged.deltas);
+        let catalog = staged.state.catalog.clone();
+        for (object, sink) in carriers(&catalog) {
+            let delta = match direct_input(&catalog, sink) {
+                Some(input) => deltas.get(&input).cloned().map(|d| visible(&catalog, input, d)).transpose()?,
+                None if catalog.inputs(object.id).iter().any(|i| changed.contains(i)) => {
+                    recomputed(staged, object, sink).await?
+                }
+                None => None,
+            };
+            if let Some(delta) = delta {
+                carry(staged, sink, &delta)?;
+            }
+        }
+        let after = versions(staged);
+        changed = after
+            .iter()
+            .filter(|(id, version)| before.get(id) != Some(version))
+            .map(|(id, _)| *id)
+            .collect();
+        before = after;
+    }
+    tracing::warn!("sinks feed one another in a circle; the rest of the rows follows with the next checkpoint");
+    Ok(())
+}
+
+fn versions(staged: &Staged<'_>) -> HashMap<ObjectId, u64> {
+    staged
+        .state
+        .tables
+        .iter()
+        .map(|(id, table)| (*id, table.version()))
+        .collect()
+}
+
+/// Carries the rows that are there when the sink is created.
+pub(crate) async fn backfill(staged: &mut Staged<'_>, id: ObjectId) -> Result<(), CheckpointError> {
+    let catalog = staged.state.catalog.clone();
+    let Some((object, sink)) = catalog.get(id).and_then(|o| Some((o, o.sink()?))) else {
+        return Ok(());
+    };
+    if sink.into.is_none() {
+        return Ok(());
+    }
+    let delta = match direct_input(&catalog, sink) {
+        Some(input) => {
+            let reading = Reading::of_stream(staged.inner, Arc::new(staged.state.clone()));
+            let relation = reading.stored_rows(input).await;
+            let inserted = match relation {
+                Ok(rows) => rows.as_ref().clone(),
+                Err(error) => {
+                    tracing::error!(sink = object.name, %error, "the rows before the sink cannot be read");
+                    return Ok(());
+                }
+            };
+            let delta = Delta {
+                inserted,
+                deleted: Vec::new(),
+            };
+            Some(visible(&catalog, input, delta)?)
+        }
+        None => recomputed(staged, object, sink).await?,
+    };
+    match delta {
+        Some(delta) => carry(staged, sink, &delta),
+        None => Ok(()),
+    }
+}
+
+/// The rows without hidden columns.
+fn visible(catalog: &Catalog, input: ObjectId, delta: Delta) -> Result<Delta, ArrowError> {
+    let Some(object) = catalog.get(input) else {
+        return Ok(delta);
+    };
+    let shown: Vec<usize> = (0..object.columns.len())
+        .filter(|i| !object.columns[*i].hidden)
+        .collect();
+    let project = |batches: &[RecordBatch]| {
+        batches
+            .iter()
+            .map(|b| b.project(&shown))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    Ok(Delta {
+        inserted: project(&delta.inserted)?,
+        deleted: project(&delta.deleted)?,
+    })
+}
+
+/// What changed in the result of a sink's query since the sink ran last.
+async fn recomputed(staged: &mut Staged<'_>, object: &Object, sink: &Sink) -> Result<Option<Delta>, CheckpointError> {
+    let rows = match result(staged, sink).await {
+        Ok(rows) => rows,
+        Err(error) => {
+            // as in RisingWave a stream does not end because of one value; the rows follow when the query works again
+            tracing::error!(sink = object.name, %error, "the sink's query failed");
+            return Ok(None);
+        }
+    };
+    let old = staged.writer.outputs.get(&object.id).cloned().unwrap_or_default();
+    let delta = diff(&old, &rows)?;
+    staged.writer.outputs.insert(object.id, rows);
+    Ok((!delta.is_empty()).then_some(delta))
+}
+
+/// The present result of a sink's query.
+pub(crate) async fn result(
+    staged: &Staged<'_>,
+    sink: &Sink,
+) -> Result<Arc<Vec<RecordBatch>>, rwt_query::QueryError> {
+    let reading = Reading::of_stream(staged.inner, Arc::new(staged.state.clone()));
+    match &sink.from {
+        SinkFrom::Query(query) => Ok(Arc::new(reading.rows_of(query).await?)),
+        SinkFrom::Relation(id) => reading.visible_rows(*id).await,
+    }
+}
+
+/// Writes a sink's rows into its table.
+fn carry(staged: &mut Staged<'_>, sink: &Sink, delta: &Delta) -> Result<(), CheckpointError> {
+    let Some((target, positions)) = &sink.into else {
+        return Ok(());
+    };
+    if sink.mode == SinkMode::Upsert {
+        for batch in &delta.deleted {
+            let batch = shaped(staged, *target, positions, batch)?;
+            let rows = staged.find(*target, &batch)?;
+            staged.delete(*target, &rows)?;
+        }
+    }
+    let rows = delta
+        .inserted
+        .iter()
+        .map(|batch| shaped(staged, *target, positions, batch))
+        .collect::<Result<Vec<_>, _>>()?;
+    staged.insert(*target, &rows)?;
+    Ok(())
+}
+
+/// A sink's rows as rows of its table: input column `i` goes to column `positions[i]`, the rest is NULL.
+fn shaped(
+    staged: &Staged<'_>,
+    target: ObjectId,
+    positions: &[usize],
+    batch: &RecordBatch,
+) -> Result<RecordBatch, CheckpointError> {
+    let schema = staged
+        .state
+        .tables
+        .get(&target)
+        .map(|t| t.schema().clone())
+        .ok_or(crate::storage::StorageError::UnknownTable(target))?;
+    let columns = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(i, field)| -> Result<ArrayRef, ArrowError> {
+            match positions.iter().position(|p| *p == i).and_then(|from| batch.columns().get(from)) {
+                Some(column) => cast(column, field.data_type()),
+                None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+            }
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+}
+
+/// After a restart: the last results of the sinks that compare, computed from the recovered state. They are what the
+/// sinks had seen, because sinks run inside of checkpoints.
+pub(crate) async fn recover(staged: &mut Staged<'_>) {
+    let catalog = staged.state.catalog.clone();
+    for (object, sink) in carriers(&catalog) {
+        if direct_input(&catalog, sink).is_some() {
+            continue;
+        }
+        match result(staged, sink).await {
+            Ok(rows) => {
+                staged.writer.outputs.insert(object.id, rows);
+            }
+            Err(error) => tracing::error!(sink = object.name, %error, "the sink's query failed"),
+        }
+    }
+}
