@@ -57,7 +57,7 @@ impl Config {
             flush_interval: Duration::from_secs(1),
             retention_interval: Duration::from_secs(60),
             max_request_bytes: 100 << 20,
-            max_fetch_bytes: 32 << 20,
+            max_fetch_bytes: 8 << 20,
             max_connections: 1_000,
             max_partitions: 4_000,
             group_initial_delay: Duration::from_millis(100),

@@ -93,7 +93,7 @@ impl Node {
             host: config
                 .advertised_host
                 .clone()
-                .unwrap_or_else(|| bound.ip().to_string()),
+                .unwrap_or_else(|| reachable(bound)),
             port: config.advertised_port.unwrap_or(bound.port()),
             cluster_id: identity.cluster_id,
             topics,
@@ -183,6 +183,15 @@ impl Node {
                 }
             }
         }
+    }
+}
+
+/// The host of a bound address as a client on this machine can use it.
+fn reachable(bound: SocketAddr) -> String {
+    if bound.ip().is_unspecified() {
+        "localhost".to_owned()
+    } else {
+        bound.ip().to_string()
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
@@ -55,7 +56,11 @@ struct Inner {
 
 /// One partition: its log behind a lock that is never held across a wait.
 #[derive(Debug)]
-pub struct Partition(Mutex<Log>);
+pub struct Partition {
+    log: Mutex<Log>,
+    /// Set when the topic is deleted; those who still hold the partition must not write to it any more.
+    deleted: AtomicBool,
+}
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -68,7 +73,17 @@ struct Saved {
 impl Partition {
     /// The log. A panic elsewhere while it was held does not matter: every change is made after the write succeeded.
     pub fn log(&self) -> MutexGuard<'_, Log> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the topic is gone. Holds as long as the log is held.
+    pub fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
+    }
+
+    fn delete(&self) {
+        let _log = self.log();
+        self.deleted.store(true, Ordering::Release);
     }
 }
 
@@ -127,7 +142,10 @@ impl Topic {
 fn open_partition(dir: &Path, index: usize) -> io::Result<Arc<Partition>> {
     let dir = dir.join(index.to_string());
     fs::create_dir_all(&dir)?;
-    Ok(Arc::new(Partition(Mutex::new(Log::open(&dir, now_ms())?))))
+    Ok(Arc::new(Partition {
+        log: Mutex::new(Log::open(&dir, now_ms())?),
+        deleted: AtomicBool::new(false),
+    }))
 }
 
 /// Whether a topic may have this name (Kafka's rule, which also keeps names from being paths).
@@ -283,6 +301,9 @@ impl Topics {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(name);
+        for partition in topic.partitions() {
+            partition.delete();
+        }
         if let Err(error) = fs::remove_dir_all(&trash) {
             tracing::warn!(dir = %trash.display(), %error, "the deleted topic's files are removed at the next start");
         }

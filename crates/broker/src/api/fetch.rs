@@ -162,7 +162,8 @@ fn may_answer(wanted: &[Wanted], enough: usize) -> bool {
             return true;
         };
         let log = partition.log();
-        if wanted.offset < log.start_offset() || wanted.offset > log.end_offset() {
+        let inside = (log.start_offset()..=log.end_offset()).contains(&wanted.offset);
+        if !inside || partition.is_deleted() {
             return true;
         }
         bytes += log.bytes_from(wanted.offset);
@@ -193,6 +194,9 @@ fn read(wanted: &Wanted, left: usize, at_least_one: bool) -> Found {
         Ok(partition) => partition,
         Err(error) => return failed(*error, -1, -1),
     };
+    if partition.is_deleted() {
+        return failed(ResponseError::UnknownTopicOrPartition, -1, -1);
+    }
     let limit = wanted.limit.min(left);
     let (plan, high_watermark, start_offset) = {
         let log = partition.log();

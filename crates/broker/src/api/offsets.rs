@@ -77,24 +77,29 @@ fn find(node: &Node, topic: &str, index: i32) -> Option<std::sync::Arc<Partition
 }
 
 fn find_offset(partition: &Partition, timestamp: i64) -> io::Result<Option<RecordPlace>> {
-    let lookup = {
-        let log = partition.log();
-        let place = |offset| {
-            Ok(Some(RecordPlace {
-                offset,
-                timestamp: -1,
-            }))
-        };
-        match timestamp {
-            special::LATEST => return place(log.end_offset()),
-            special::EARLIEST | special::EARLIEST_LOCAL => return place(log.start_offset()),
-            special::LATEST_TIERED => return Ok(None),
-            special::MAX_TIMESTAMP => log.at_newest(),
-            timestamp if timestamp >= 0 => log.at_time(timestamp),
-            _ => return Err(io::ErrorKind::Unsupported.into()),
-        }
+    let log = partition.log();
+    let place = |offset| {
+        Ok(Some(RecordPlace {
+            offset,
+            timestamp: -1,
+        }))
     };
-    lookup.find()
+    match timestamp {
+        special::LATEST => place(log.end_offset()),
+        special::EARLIEST | special::EARLIEST_LOCAL => place(log.start_offset()),
+        special::LATEST_TIERED => Ok(None),
+        special::MAX_TIMESTAMP => {
+            let lookup = log.at_newest();
+            drop(log);
+            lookup.find()
+        }
+        timestamp if timestamp >= 0 => {
+            let lookup = log.at_time(timestamp);
+            drop(log);
+            lookup.find()
+        }
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
 }
 
 /// Deletes the records before an offset.

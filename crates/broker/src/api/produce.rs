@@ -142,9 +142,11 @@ fn append(topic: &Topic, data: PartitionProduceData) -> Result<Appended, Refused
     let now = now_ms();
     let append_time = config.log_append_time.then_some(now);
     let segment_bytes = u64::try_from(config.segment_bytes).unwrap_or(0);
-    Ok(partition
-        .log()
-        .append(&records, &header, append_time, now, segment_bytes)?)
+    let mut log = partition.log();
+    if partition.is_deleted() {
+        return Err(Refused::Partition);
+    }
+    Ok(log.append(&records, &header, append_time, now, segment_bytes)?)
 }
 
 fn answer_partition(

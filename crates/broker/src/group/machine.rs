@@ -344,8 +344,13 @@ impl Group {
         Answer::Later(waiting)
     }
 
+    /// Number of members, and of those that are about to be.
+    pub fn size(&self) -> usize {
+        self.members.len() + self.promised.len()
+    }
+
     fn is_full(&self) -> bool {
-        self.members.len() + self.promised.len() >= MAX_MEMBERS
+        self.size() >= MAX_MEMBERS
     }
 
     /// Whether a strategy remains that all members know.

@@ -21,6 +21,10 @@ use crate::group::offsets::{Committed, Offsets, Positions};
 
 /// Most groups, with members or with offsets.
 const MAX_GROUPS: usize = 10_000;
+/// Most members of all groups together.
+const MAX_MEMBERS: usize = 2_000;
+/// Most bytes that a member's subscriptions may have.
+const MAX_SUBSCRIPTION: usize = 256 << 10;
 /// Longest session timeout (Kafka's `group.max.session.timeout.ms`).
 const MAX_SESSION: Duration = Duration::from_secs(1_800);
 
@@ -90,7 +94,19 @@ impl Groups {
         if join.session < self.min_session || join.session > MAX_SESSION {
             return refuse(ResponseError::InvalidSessionTimeout, join.member_id);
         }
+        let subscription: usize = join
+            .protocols
+            .iter()
+            .map(|(name, metadata)| name.len() + metadata.len())
+            .sum();
+        if subscription > MAX_SUBSCRIPTION {
+            return refuse(ResponseError::InvalidRequest, join.member_id);
+        }
         let mut state = self.state();
+        let members: usize = state.groups.values().map(Group::size).sum();
+        if join.member_id.is_empty() && members >= MAX_MEMBERS {
+            return refuse(ResponseError::GroupMaxSizeReached, join.member_id);
+        }
         if !state.groups.contains_key(group) {
             if !join.member_id.is_empty() {
                 return refuse(ResponseError::UnknownMemberId, join.member_id);

@@ -203,6 +203,7 @@ impl Offsets {
 }
 
 fn apply(groups: &mut BTreeMap<String, Positions>, line: Line) {
+    let forgets = !matches!(line, Line::Commit { .. });
     match line {
         Line::Commit { group, offsets } => {
             let positions = groups.entry(group).or_default();
@@ -226,7 +227,9 @@ fn apply(groups: &mut BTreeMap<String, Positions>, line: Line) {
             }
         }
     }
-    groups.retain(|_, positions| !positions.is_empty());
+    if forgets {
+        groups.retain(|_, positions| !positions.is_empty());
+    }
 }
 
 fn encode(line: &Line) -> io::Result<Vec<u8>> {

@@ -8,6 +8,7 @@
 //! - High watermark and end of the log are the same here: there is one replica.
 
 pub mod batch;
+pub mod lookup;
 pub mod producers;
 pub mod records;
 pub mod segment;
@@ -24,8 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 use crate::log::batch::BatchHeader;
+use crate::log::lookup::{NewestLookup, TimeLookup};
 use crate::log::producers::{Producers, SequenceError, Verdict};
-use crate::log::records::RecordPlace;
 use crate::log::segment::{AppendFailure, Ending, Segment, SegmentView};
 
 const PRODUCERS_FILE: &str = "producers.json";
@@ -134,60 +135,6 @@ impl ReadPlan {
             }
         }
         Ok(bytes.into())
-    }
-}
-
-/// Finds one record by its time, without holding the log.
-#[derive(Debug)]
-pub struct TimeLookup {
-    views: Vec<SegmentView>,
-    /// Smallest timestamp looked for; `None` for the largest one there is.
-    timestamp: Option<i64>,
-    start_offset: i64,
-}
-
-impl TimeLookup {
-    /// The first record that is late enough, or `None`.
-    pub fn find(self) -> io::Result<Option<RecordPlace>> {
-        let start = self.start_offset;
-        let mut best: Option<RecordPlace> = None;
-        for mut view in self.views {
-            let floor = |best: &Option<RecordPlace>| match (self.timestamp, best) {
-                (Some(timestamp), _) => timestamp,
-                (None, Some(best)) => best.timestamp.saturating_add(1),
-                (None, None) => i64::MIN,
-            };
-            while let Some(header) = {
-                let floor = floor(&best);
-                view.seek(|header| header.max_timestamp >= floor && header.last_offset() >= start)?
-            } {
-                let batch = view.read(header.size, true)?;
-                let readable = records::for_each(&batch, &header, |record| {
-                    let wanted = record.offset >= start && record.timestamp >= floor(&best);
-                    if wanted {
-                        best = Some(record);
-                    }
-                    !(wanted && self.timestamp.is_some())
-                });
-                if !readable && best.is_none_or(|best| best.timestamp < header.max_timestamp) {
-                    // The batch cannot be unfolded: its own bounds are the best answer there is.
-                    let offset = header.base_offset.max(start);
-                    best = Some(RecordPlace {
-                        offset,
-                        timestamp: header.max_timestamp,
-                    });
-                }
-                if self.timestamp.is_some() && best.is_some() {
-                    return Ok(best);
-                }
-                let passed = header.base_offset;
-                view.seek(|header| header.base_offset > passed)?;
-                if view.is_empty() {
-                    break;
-                }
-            }
-        }
-        Ok(best)
     }
 }
 
@@ -383,30 +330,22 @@ impl Log {
 
     /// Looks for the first record with at least this timestamp (milliseconds).
     pub fn at_time(&self, timestamp: i64) -> TimeLookup {
-        let late = self
-            .segments
-            .iter()
-            .filter(|segment| segment.next_offset > self.start_offset);
-        let views = late
+        let views = self
+            .readable()
             .filter_map(|segment| segment.view_at_time(timestamp))
             .collect();
         TimeLookup {
             views,
-            timestamp: Some(timestamp),
+            timestamp,
             start_offset: self.start_offset,
         }
     }
 
     /// Looks for the record with the largest timestamp; the first of them if there are several.
-    pub fn at_newest(&self) -> TimeLookup {
-        let readable = || {
-            self.segments
-                .iter()
-                .filter(|segment| segment.size > 0 && segment.next_offset > self.start_offset)
-        };
-        let newest = readable().map(|segment| segment.max_timestamp).max();
+    pub fn at_newest(&self) -> NewestLookup {
+        let newest = self.readable().map(|segment| segment.max_timestamp).max();
         let mut views = Vec::new();
-        for segment in readable() {
+        for segment in self.readable() {
             if segment.base_offset < self.start_offset {
                 // Its largest timestamp may belong to a deleted record.
                 views.push(segment.view(self.start_offset));
@@ -415,11 +354,16 @@ impl Log {
                 break;
             }
         }
-        TimeLookup {
+        NewestLookup {
             views,
-            timestamp: None,
             start_offset: self.start_offset,
         }
+    }
+
+    fn readable(&self) -> impl Iterator<Item = &Segment> {
+        let readable =
+            |segment: &&Segment| segment.size > 0 && segment.next_offset > self.start_offset;
+        self.segments.iter().filter(readable)
     }
 
     /// Deletes all records before `offset`, or all there are if it is -1. The new first offset.

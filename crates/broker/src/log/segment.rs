@@ -345,11 +345,6 @@ pub struct SegmentView {
 }
 
 impl SegmentView {
-    /// Whether there is nothing to read.
-    pub fn is_empty(&self) -> bool {
-        self.position >= self.end
-    }
-
     fn open(&self) -> io::Result<Arc<File>> {
         match &self.file {
             Some(file) => Ok(file.clone()),

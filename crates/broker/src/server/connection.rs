@@ -1,8 +1,9 @@
 //! One client connection: frames in, frames out, one request at a time.
 //!
 //! What a client may hold: one frame of at most [`crate::Config::max_request_bytes`]; frames above 64 KiB share twice that among
-//! all clients, and must keep coming. A response that nobody reads closes the connection.
+//! all clients. A client that is slower than 256 KiB a second is disconnected. A response that nobody reads closes the connection.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::server::dispatch::{self, CallError};
 const SMALL_FRAME: usize = 64 << 10;
 /// A client that sends nothing for this long is disconnected (Kafka's `connections.max.idle.ms`).
 const IDLE: Duration = Duration::from_secs(600);
-/// Longest pause within a frame, and longest wait until a response is taken.
+/// How long a frame or a response may take, beside the time that its bytes need.
 const STALLED: Duration = Duration::from_secs(30);
 
 /// Why a connection ended other than by the client closing it between two requests.
@@ -28,7 +29,7 @@ const STALLED: Duration = Duration::from_secs(30);
 pub enum ConnectionError {
     /// The network failed or the client went away in mid-frame.
     #[error("{0}")]
-    Io(#[from] std::io::Error),
+    Io(#[from] io::Error),
     /// The announced length is negative or above the limit.
     #[error("a request of {0} bytes is not accepted")]
     FrameSize(i32),
@@ -100,7 +101,12 @@ async fn serve_one(
             .acquire_many(share)
             .await
             .map_err(|_| ConnectionError::Stalled)?;
-        Ok::<_, ConnectionError>(Some((read_frame(reader, size).await?, memory)))
+        let patience = STALLED + transfer_time(size);
+        let frame = timeout(patience, read_frame(reader, size)).await;
+        Ok::<_, ConnectionError>(Some((
+            frame.map_err(|_| ConnectionError::Stalled)??,
+            memory,
+        )))
     };
     let request = tokio::select! {
         biased;
@@ -146,17 +152,14 @@ async fn read_size(
     }
 }
 
-async fn read_frame(reader: &mut OwnedReadHalf, size: usize) -> Result<Bytes, ConnectionError> {
+async fn read_frame(reader: &mut OwnedReadHalf, size: usize) -> io::Result<Bytes> {
     // Grows with what arrives: an announced size alone reserves nothing.
     let mut frame = BytesMut::with_capacity(size.min(SMALL_FRAME));
     while frame.len() < size {
         let left = size - frame.len();
         let mut rest = (&mut *reader).take(left as u64);
-        let read = timeout(STALLED, rest.read_buf(&mut frame))
-            .await
-            .map_err(|_| ConnectionError::Stalled)??;
-        if read == 0 {
-            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+        if rest.read_buf(&mut frame).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
     Ok(frame.freeze())

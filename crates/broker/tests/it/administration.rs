@@ -1,5 +1,9 @@
 //! Topics and their settings, created, changed and deleted by clients.
 
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::{FetchRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
 use rdkafka::Message;
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
@@ -12,6 +16,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use rwt_broker::BrokerError;
 
 use crate::harness::{PATIENCE, Running, payloads};
+use crate::raw::Raw;
 
 fn admin(running: &Running) -> AdminClient<DefaultClientContext> {
     running.client(&[]).create().unwrap()
@@ -379,4 +384,32 @@ async fn clients_are_told_the_advertised_address() {
         (broker.host(), broker.port()),
         ("localhost", i32::from(port))
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_learns_at_once_that_its_topic_is_gone() {
+    let running = Running::start().await;
+    running.broker.create_topic("events", 1).await.unwrap();
+    let partition = FetchPartition::default().with_partition_max_bytes(1_000);
+    let name = TopicName(StrBytes::from_static_str("events"));
+    let topic = FetchTopic::default()
+        .with_topic(name)
+        .with_partitions(vec![partition]);
+    let fetch = FetchRequest::default()
+        .with_max_wait_ms(300_000)
+        .with_min_bytes(1)
+        .with_max_bytes(1_000)
+        .with_topics(vec![topic]);
+    let mut raw = Raw::connect(running.broker.local_addr());
+    raw.send(11, &fetch);
+    admin(&running)
+        .delete_topics(&["events"], &AdminOptions::new())
+        .await
+        .unwrap()
+        .remove(0)
+        .unwrap();
+    // The fetch would wait for five minutes otherwise.
+    let response = raw.receive::<FetchRequest>(11);
+    let error = response.responses[0].partitions[0].error_code;
+    assert_eq!(error, ResponseError::UnknownTopicOrPartition.code());
 }
