@@ -17,7 +17,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use crate::api::{NONE, allowed, text};
-use crate::group::machine::{Answer, Join, Joined, Sync, Synced};
+use crate::group::exchange::{Answer, Join, Joined, Sync, Synced};
 use crate::server::dispatch::{Call, CallError, blocking};
 
 fn code(result: Result<(), ResponseError>) -> i16 {

@@ -1,7 +1,10 @@
-//! Consumer groups: [`machine`] holds a group's members together, [`offsets`] keeps what it has committed.
+//! Consumer groups: [`machine`] and `joining` hold a group's members together, [`exchange`] is what they say, [`offsets`] keeps
+//! what a group has committed.
 //!
 //! Members are not kept across a restart: they are told that they are unknown and join again. Offsets are.
 
+pub mod exchange;
+mod joining;
 pub mod machine;
 pub mod offsets;
 
@@ -16,7 +19,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::group::machine::{Answer, Group, Join, Joined, MemberView, Sync, Synced};
+use crate::group::exchange::{Answer, Join, Joined, MemberView, Sync, Synced};
+use crate::group::machine::Group;
 use crate::group::offsets::{Committed, Offsets, Positions};
 
 /// Most groups, with members or with offsets.
