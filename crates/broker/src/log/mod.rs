@@ -1,7 +1,7 @@
 //! The log of one partition: segments of raw record batches on disk.
 //!
 //! - [`batch`] and [`records`] know the format, [`segment`] one file, [`producers`] what makes a retry harmless.
-//! - An append is one `write` to the page cache before it is acknowledged: it survives the death of the process. [`Log::flush`]
+//! - An append is one `write` to the page cache before it is acknowledged: it survives the death of the process. [`PendingFlush::run`]
 //!   brings it to the disk and is called on a timer and at shutdown: only a crash of the machine can lose the last moments.
 //! - [`Log::open`] cuts off a batch that was being written when the process died. A damaged batch in the middle is set aside in
 //!   a file of its own, with everything behind it.

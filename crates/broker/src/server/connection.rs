@@ -120,8 +120,12 @@ async fn serve_one(
     if let Some(response) = dispatch::answer(node, &peer, frame).await? {
         let patience = STALLED + transfer_time(response.len());
         tokio::select! {
-            written = timeout(patience, writer.write_all(&response)) => written.map_err(|_| ConnectionError::Stalled)??,
-            // What is small enough is on its way already; nobody waits for a slow reader now.
+            // Tried first: an answer that fits the socket's buffer reaches the client also when the broker stops now, so that it
+            // need not send its records again.
+            biased;
+            written = timeout(patience, writer.write_all(&response)) => {
+                written.map_err(|_| ConnectionError::Stalled)??;
+            }
             () = node.stopped() => return Ok(false),
         }
     }
