@@ -29,4 +29,5 @@ pub use error::QueryError;
 pub use plan::Plan;
 pub use queries::{Limits, Queries};
 pub use relation::{Column, ROW_ID, Relation, RelationData, Relations, Settings, SqlFunction};
+pub use text::display;
 pub use types::{STORED_SCALE, TYPE_METADATA, arrow_type, field, schema};

@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
+use arrow::array::{Array as _, ArrayRef};
 use arrow::datatypes::DataType as ArrowType;
 use chrono::{DateTime, NaiveDate, Offset as _, TimeZone as _};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use rwt_sql::DataType;
 
+use crate::error::QueryError;
 use crate::value::{Interval, Value};
 
 /// What the text of a value depends on.
@@ -15,6 +17,25 @@ use crate::value::{Interval, Value};
 pub(crate) struct Style {
     /// The session's time zone.
     pub(crate) zone: Tz,
+}
+
+/// A value of a result as RisingWave prints it (`t` for true); `None` for NULL. `timezone` is the session's, by IANA name.
+///
+/// # Errors
+/// An unknown time zone, or an array that does not hold values of the type.
+pub fn display(
+    array: &ArrayRef,
+    row: usize,
+    data_type: &DataType,
+    timezone: &str,
+) -> Result<Option<String>, QueryError> {
+    let style = Style {
+        zone: crate::kernel::datetime::parse_zone(timezone)?,
+    };
+    Ok(match crate::value::read(array, row)? {
+        Value::Null => None,
+        value => Some(nested(&value, data_type, array.data_type(), style)),
+    })
 }
 
 /// The text of a numeric at a scale: no fraction for a whole number, the digits of the scale up to six, beyond that

@@ -1,0 +1,82 @@
+//! sqllogictest files: only the records that the recorded suites use.
+
+/// One record of a file.
+pub struct Record {
+    pub line: usize,
+    pub sql: String,
+    pub expected: Expected,
+}
+
+pub enum Expected {
+    Ok,
+    Count(usize),
+    Error(String),
+    Rows { sorted: bool, rows: Vec<String> },
+}
+
+pub fn records(text: &str) -> Vec<Record> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < lines.len() {
+        let head = lines[at];
+        let words: Vec<&str> = head.split_whitespace().collect();
+        let start = at;
+        at += 1;
+        let kind = match words.as_slice() {
+            ["statement", "ok"] => Expected::Ok,
+            ["statement", "count", n] => Expected::Count(n.parse().unwrap()),
+            ["statement", "error", ..] => {
+                Expected::Error(head.strip_prefix("statement error").unwrap().trim().to_owned())
+            }
+            ["query", ..] => Expected::Rows {
+                sorted: words.contains(&"rowsort"),
+                rows: Vec::new(),
+            },
+            _ => continue,
+        };
+        let mut sql = Vec::new();
+        while at < lines.len() && !lines[at].is_empty() && lines[at] != "----" {
+            sql.push(lines[at]);
+            at += 1;
+        }
+        let expected = match kind {
+            Expected::Rows { sorted, .. } => {
+                let mut rows = Vec::new();
+                if lines.get(at) == Some(&"----") {
+                    at += 1;
+                }
+                while at < lines.len() && !lines[at].is_empty() {
+                    rows.push(fold(lines[at]));
+                    at += 1;
+                }
+                Expected::Rows { sorted, rows }
+            }
+            other => other,
+        };
+        out.push(Record {
+            line: start + 1,
+            sql: sql.join("\n"),
+            expected,
+        });
+    }
+    out
+}
+
+/// White space folded, as the format compares.
+pub fn fold(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A row as the format writes it.
+pub fn line(row: &[Option<String>]) -> String {
+    let cells: Vec<&str> = row
+        .iter()
+        .map(|cell| match cell.as_deref() {
+            None => "NULL",
+            Some("") => "(empty)",
+            Some(text) => text,
+        })
+        .collect();
+    fold(&cells.join(" "))
+}
