@@ -1,5 +1,7 @@
 //! Imports point one way, and one place prints.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

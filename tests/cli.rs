@@ -1,5 +1,7 @@
 //! The commands as a user meets them: exit codes, what is printed, and what is left behind.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod support;
 
 use std::fs;
@@ -8,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use support::sql::Sql;
-use support::{Finished, Place, finish, repository, rwt};
+use support::{Finished, Place, finish, repository, rwt, topics};
 
 /// Runs `rwt` on a project under `tests/fixtures`, in place.
 fn on_fixture(name: &str, arguments: &[&str]) -> Finished {
@@ -32,7 +34,7 @@ fn stable(text: &str, place: &Path) -> String {
 }
 
 macro_rules! assert_shown {
-    ($name:literal, $text:expr) => {
+    ($name:expr, $text:expr) => {
         insta::with_settings!({filters => vec![
             (r"in \d+\.\d\ds", "in [time]"),
             (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
@@ -472,6 +474,50 @@ fn what_produce_cannot_reach_is_named_with_the_command_that_makes_it() {
 }
 
 #[test]
+fn messages_that_are_no_rows_are_counted_and_shown() {
+    let place = Place::example();
+    place.up();
+    place.ok(&["run"]);
+    // What becomes of each is what RisingWave makes of it (tests/golden/facts.md, 7).
+    let messages: [&[u8]; 5] = [
+        br#"{"user_id": 1, "page_id": "page_1", "event_time": "2026-02-14 12:00:00"}"#,
+        b"hello world",
+        br#"{"user_id": 2, "page_id": "page_1", "event_time"#,
+        br#"{"user_id": "many", "page_id": "page_1", "event_time": "2026-02-14 12:00:00"}"#,
+        br#"{"user_id": "3", "PAGE_ID": "page_1", "event_time": 1771070400}"#,
+    ];
+    topics::send(&place.bootstrap(), "page_views", &messages);
+    let sql = place.sql();
+    sql.until_count("src_page", 3);
+    let mut rows = sql.rows("select user_id, page_id, event_time from src_page");
+    rows.sort();
+    let row = |user: Option<&str>| {
+        vec![
+            user.map(str::to_owned),
+            Some("page_1".to_owned()),
+            Some("2026-02-14 12:00:00".to_owned()),
+        ]
+    };
+    assert_eq!(rows, [row(None), row(Some("1")), row(Some("3"))]);
+    let status = place.ok(&["status", "--output", "json"]).json();
+    let sources = status["sources"].as_array().unwrap();
+    let source = sources
+        .iter()
+        .find(|source| source["name"] == "src_page")
+        .unwrap();
+    assert_eq!(
+        (
+            source["rows"].as_u64(),
+            source["skipped"].as_u64(),
+            source["null_padded"].as_u64()
+        ),
+        (Some(3), Some(2), Some(1)),
+        "{source}"
+    );
+    assert!(source["last_problem"].is_string(), "{source}");
+}
+
+#[test]
 fn psql_runs_the_compiled_script_from_an_empty_database() {
     // A machine of a user need not have psql; one that says where it is must.
     let required = std::env::var("RWT_PSQL").ok();
@@ -537,13 +583,10 @@ fn the_demo_shows_everything_and_leaves_nothing() {
         );
     }
     assert!(!place.data_dir().exists());
-    let lost = fs::read_dir(place.path())
+    let left = fs::read_dir(place.path())
         .unwrap()
         .map(|e| e.unwrap().file_name().into_string().unwrap());
-    let mut left: Vec<String> = lost.collect();
+    let mut left: Vec<String> = left.collect();
     left.sort();
-    assert_eq!(
-        left,
-        ["macros", "models", "profiles.yml", "project.yml", "target"]
-    );
+    assert_eq!(left, ["macros", "models", "profiles.yml", "project.yml"]);
 }

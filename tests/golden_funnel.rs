@@ -1,5 +1,7 @@
 //! Recorded events through the broker give the funnels that RisingWave 2.8.4 computed from them (`tests/golden`).
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod support;
 
 use std::fs;

@@ -3,6 +3,8 @@
 //! The readers need Python: `RWT_PYTHON` names an interpreter that has `tests/lake/requirements.txt`. Without it the
 //! comparison is between the tables and what they are fed from.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! The funnel of many events against a second computation, from the messages as a consumer reads them.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod support;
 
 use support::topics::{self, TOPICS};

@@ -1,6 +1,8 @@
 //! A stack that is killed in mid-load, several times: nothing that was acknowledged after FLUSH is lost, nothing comes
 //! twice, in the topics, the sources, the tables, the lake and the funnel.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod support;
 
 use std::collections::HashMap;

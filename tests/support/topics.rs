@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde_json::Value;
 
@@ -79,4 +80,19 @@ pub fn messages(bootstrap: &str, topic: &str) -> Vec<Value> {
         }
     }
     messages
+}
+
+/// Sends payloads as they are, and waits for their acknowledgement.
+pub fn send(bootstrap: &str, topic: &str, payloads: &[&[u8]]) {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .create()
+        .expect("a producer");
+    for payload in payloads {
+        let record = BaseRecord::<(), [u8]>::to(topic).payload(payload);
+        assert!(producer.send(record).is_ok(), "a message can be queued");
+    }
+    producer
+        .flush(PATIENCE)
+        .expect("the broker takes the messages");
 }
