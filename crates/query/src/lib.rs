@@ -6,6 +6,7 @@
 
 mod bind;
 mod catalog;
+mod dialect;
 mod dml;
 mod error;
 mod execute;

@@ -1,12 +1,13 @@
 //! SQL text to sqlparser's tree, with RisingWave's shape of syntax errors.
 
 use datafusion::sql::sqlparser::ast::{Query, Statement};
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+
+use crate::dialect::RisingWaveDialect;
 
 use crate::error::QueryError;
 
-const DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
+const DIALECT: RisingWaveDialect = RisingWaveDialect;
 
 /// One statement.
 pub(crate) fn statement(sql: &str) -> Result<Statement, QueryError> {

@@ -66,6 +66,11 @@ impl Plan {
         let logical = datafusion::logical_expr::LogicalPlanBuilder::from(query.plan)
             .project(aliased)?
             .build()?;
+        let logical = if binder.streaming {
+            crate::kernel::lenient_plan(logical)?
+        } else {
+            logical
+        };
         let fields: Vec<_> = query
             .columns
             .iter()

@@ -99,12 +99,38 @@ impl Queries {
         settings: &Settings,
         params: &[Option<DataType>],
     ) -> Result<Plan, QueryError> {
+        self.plan_as(false, sql, relations, settings, params).await
+    }
+
+    /// Plans the query of a materialized view or sink. As in RisingWave's streams, an expression that fails on a row is
+    /// NULL there instead of an error, `now()` is allowed in conditions only, and a join needs an equality.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub async fn plan_stream(
+        &self,
+        sql: &str,
+        relations: &dyn Relations,
+        settings: &Settings,
+    ) -> Result<Plan, QueryError> {
+        self.plan_as(true, sql, relations, settings, &[]).await
+    }
+
+    async fn plan_as(
+        &self,
+        streaming: bool,
+        sql: &str,
+        relations: &dyn Relations,
+        settings: &Settings,
+        params: &[Option<DataType>],
+    ) -> Result<Plan, QueryError> {
         let statement = parse::statement(sql)?;
         let Statement::Query(query) = &statement else {
             return Err(QueryError::invalid_input("expected a query"));
         };
         let catalog = Catalog::load(&statement, relations).await?;
-        let binder = Binder::new(&catalog, settings, params)?;
+        let mut binder = Binder::new(&catalog, settings, params)?;
+        binder.streaming = streaming;
         let bound = binder.root(query)?;
         Plan::new(&binder, bound, &self.context)
     }

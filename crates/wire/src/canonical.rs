@@ -42,6 +42,17 @@ pub(crate) fn canonical_columns(
         .collect()
 }
 
+/// A wide numeric (quotients have 28 digits behind the point) with as many of these digits as 38 digits leave room for.
+fn narrow(array: &ArrayRef, scale: i8) -> Result<ArrayRef, ArrowError> {
+    let mut scale = scale;
+    loop {
+        match cast(array, &Arrow::Decimal128(38, scale)) {
+            Err(_) if scale > 0 => scale -= 1,
+            done => return done,
+        }
+    }
+}
+
 /// An array in the form of [`arrow_type`].
 fn canonical(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
     match (data_type, array.data_type()) {
@@ -53,7 +64,7 @@ fn canonical(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowEr
         (DataType::Numeric, from) => match from {
             Arrow::Utf8 | Arrow::LargeUtf8 | Arrow::Utf8View => cast(array, &Arrow::Utf8),
             Arrow::Decimal128(..) => cast(array, &Arrow::Decimal128(38, 0)),
-            Arrow::Decimal256(_, scale) => cast(array, &Arrow::Decimal128(38, (*scale).max(0))),
+            Arrow::Decimal256(_, scale) => narrow(array, (*scale).max(0)),
             from if from.is_integer() => cast(array, &Arrow::Decimal128(38, 0)),
             _ => cast(array, &arrow_type(data_type)),
         },

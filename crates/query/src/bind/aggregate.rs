@@ -18,7 +18,7 @@ use rwt_sql::DataType;
 use super::{Binder, Bound, CastContext};
 use crate::error::QueryError;
 use crate::kernel::arithmetic::Operator;
-use crate::kernel::{jsonb, numbers};
+use crate::kernel::{jsonb, list, numbers};
 use crate::types::{item_field, numeric, scale};
 
 /// The parts of an aggregate's call besides its name and arguments.
@@ -27,6 +27,8 @@ pub(crate) struct Modifiers {
     pub(crate) distinct: bool,
     pub(crate) filter: Option<Expr>,
     pub(crate) order: Vec<SortExpr>,
+    /// The Arrow types of the sort keys.
+    pub(crate) order_types: Vec<ArrowType>,
 }
 
 /// Names of aggregate functions.
@@ -168,27 +170,30 @@ impl Binder<'_> {
                 for arg in args.clone() {
                     texts.push(
                         self.cast(arg, &T::Varchar, CastContext::Implicit)
-                            .map_err(|_| missing())?
-                            .expr,
+                            .map_err(|_| missing())?,
                     );
                 }
-                Ok(Bound::of(
-                    call(df::string_agg::string_agg_udaf(), texts, &m),
-                    T::Varchar,
-                ))
+                let separator = texts.pop().ok_or_else(missing)?;
+                let value = texts.pop().ok_or_else(missing)?;
+                let expr = match separator.literal_text() {
+                    Some(separator) if !m.order.is_empty() => {
+                        list::joined(self.ordered_list(value, &m).expr, separator.to_owned())
+                    }
+                    _ => call(
+                        df::string_agg::string_agg_udaf(),
+                        vec![value.expr, separator.expr],
+                        &m,
+                    ),
+                };
+                Ok(Bound::of(expr, T::Varchar))
             }
             ("array_agg", 1) => {
                 let first = self.default_type(first)?;
-                let arrow = ArrowType::List(item_field(first.arrow));
-                let expr = call(df::array_agg::array_agg_udaf(), vec![first.expr], &m);
-                Ok(Bound::new(expr, T::List(Box::new(first.data_type)), arrow))
+                Ok(self.ordered_list(first, &m))
             }
             ("jsonb_agg", 1) => {
                 let first = self.default_type(first)?;
-                let arrow = ArrowType::List(item_field(first.arrow));
-                let list = call(df::array_agg::array_agg_udaf(), vec![first.expr], &m);
-                let list = Bound::new(list, T::List(Box::new(first.data_type)), arrow);
-                Ok(jsonb::to_jsonb(list, self.style))
+                Ok(jsonb::to_jsonb(self.ordered_list(first, &m), self.style))
             }
             ("first_value" | "last_value", 1) => {
                 let first = self.default_type(first)?;
@@ -220,6 +225,7 @@ impl Binder<'_> {
                     distinct: false,
                     filter: Some(filter),
                     order,
+                    order_types: Vec::new(),
                 };
                 let expr = call(df::first_last::first_value_udaf(), vec![first.expr], &m);
                 Ok(Bound::new(expr, first.data_type, first.arrow))
@@ -227,6 +233,9 @@ impl Binder<'_> {
             ("stddev_pop" | "stddev_samp" | "var_pop" | "var_samp", 1) if number => {
                 self.deviation(name, first, &unordered)
             }
+            ("approx_count_distinct", 1) if self.streaming => Err(QueryError::NotImplemented(
+                "append-only approx_count_distinct on a stream with updates".into(),
+            )),
             ("approx_count_distinct", 1) => {
                 let first = self.default_type(first)?;
                 let m = Modifiers {
@@ -248,6 +257,32 @@ impl Binder<'_> {
             }
             _ => Err(missing()),
         }
+    }
+
+    /// The values of a group as a list. With ORDER BY they are collected with their sort keys and sorted at the end,
+    /// because DataFusion wants one order for all aggregates of a query.
+    fn ordered_list(&self, value: Bound, m: &Modifiers) -> Bound {
+        let arrow = ArrowType::List(item_field(value.arrow.clone()));
+        let data_type = DataType::List(Box::new(value.data_type.clone()));
+        if m.order.is_empty() {
+            let expr = call(df::array_agg::array_agg_udaf(), vec![value.expr], m);
+            return Bound::new(expr, data_type, arrow);
+        }
+        let mut fields = vec![("value".to_owned(), value.arrow, value.expr)];
+        for (i, key) in m.order.iter().enumerate() {
+            let arrow = m.order_types.get(i).cloned().unwrap_or(ArrowType::Utf8);
+            fields.push((format!("key{i}"), arrow, key.expr.clone()));
+        }
+        let rows = list::raw_row(fields);
+        let unordered = Modifiers {
+            distinct: false,
+            filter: m.filter.clone(),
+            ..Modifiers::default()
+        };
+        let collected = call(df::array_agg::array_agg_udaf(), vec![rows], &unordered);
+        let flags = m.order.iter().map(|key| (key.asc, key.nulls_first)).collect();
+        let expr = list::sorted(collected, flags, m.distinct, arrow.clone());
+        Bound::new(expr, data_type, arrow)
     }
 
     fn sum(&self, value: Bound, m: &Modifiers) -> Bound {

@@ -66,6 +66,11 @@ fn list(function: &Function) -> Result<List<'_>, QueryError> {
 impl Binder<'_> {
     pub(crate) fn call(&self, function: &Function, env: &Env<'_>) -> Result<Bound, QueryError> {
         let key = names::key(&function.name);
+        if matches!(function.args, FunctionArguments::None) {
+            return self.bare_function(&key.1)?.ok_or_else(|| {
+                QueryError::Bind(format!("Item not found: Invalid column: {}", key.1))
+            });
+        }
         let written = list(function)?;
         let star = matches!(written.args.as_slice(), [FunctionArgExpr::Wildcard]);
         let mut args = Vec::with_capacity(written.args.len());
@@ -96,6 +101,7 @@ impl Binder<'_> {
                 distinct: written.distinct,
                 filter,
                 order: self.sorts(written.order, env)?,
+                order_types: self.sort_types(written.order, env)?,
             };
             if let Some(by) = function.within_group.first() {
                 let value = self.expr(&by.expr, env)?;
@@ -138,13 +144,7 @@ impl Binder<'_> {
                 let expr = kernel::list::extreme(name == "greatest", exprs, &arrow);
                 return Ok(Bound::new(expr, data_type, arrow));
             }
-            "row" => {
-                let mut fields = Vec::with_capacity(args.len());
-                for arg in args {
-                    fields.push((String::new(), self.default_type(arg)?));
-                }
-                return Ok(kernel::list::row(fields));
-            }
+            "row" => return self.row_of(args),
             "pg_typeof" if args.len() == 1 => {
                 let name = args[0].type_name();
                 return self.literal_of(&name, &DataType::Varchar);
@@ -157,10 +157,14 @@ impl Binder<'_> {
             "concat" | "concat_ws" | "format" if !args.is_empty() => {
                 let mut texts = Vec::with_capacity(args.len());
                 for arg in args {
-                    texts.push(
+                    // Here, unlike in a cast, a boolean is `t` or `f`.
+                    let text = if arg.data_type == DataType::Boolean && !arg.untyped {
+                        kernel::strings::bool_letter(arg.expr)
+                    } else {
                         self.cast(arg, &DataType::Varchar, CastContext::Explicit)?
-                            .expr,
-                    );
+                            .expr
+                    };
+                    texts.push(text);
                 }
                 return Ok(Bound::of(
                     kernel::strings::join(name, texts),
@@ -385,11 +389,8 @@ impl Binder<'_> {
     pub(crate) fn now(&self) -> Bound {
         use datafusion::logical_expr::expr::Placeholder;
         let bound = Bound::of(Expr::default(), DataType::Timestamptz);
-        let field = crate::types::field(
-            crate::execute::NOW,
-            &DataType::Timestamptz,
-            bound.arrow.clone(),
-        );
+        let field =
+            arrow::datatypes::Field::new(crate::execute::NOW, bound.arrow.clone(), true);
         Bound {
             expr: Expr::Placeholder(Placeholder::new_with_field(
                 crate::execute::NOW.into(),

@@ -131,6 +131,11 @@ impl Binder<'_> {
         if value.untyped {
             return self.settle(value, to);
         }
+        if let DataType::Struct(fields) = to
+            && !value.parts.is_empty()
+        {
+            return self.cast_row(value.parts, fields, context);
+        }
         match cast_context(&value.data_type, to) {
             Some(needed) if needed <= context => {}
             _ => {
@@ -142,6 +147,28 @@ impl Binder<'_> {
         }
         let arrow = cast_arrow(&value.typed(), to);
         Ok(self.force(value, to, arrow))
+    }
+
+    /// A row written in place, part by part.
+    fn cast_row(
+        &self,
+        parts: Vec<Bound>,
+        fields: &[(String, DataType)],
+        context: Context,
+    ) -> Result<Bound, QueryError> {
+        if parts.len() != fields.len() {
+            let how = if parts.len() < fields.len() { "few" } else { "many" };
+            return Err(QueryError::bind(format!(
+                "cannot cast struct: input has too {how} columns, expected {} but got {}",
+                fields.len(),
+                parts.len()
+            )));
+        }
+        let mut cast = Vec::with_capacity(parts.len());
+        for (part, (name, to)) in parts.into_iter().zip(fields) {
+            cast.push((name.clone(), self.cast(part, to, context)?));
+        }
+        Ok(crate::kernel::list::row(cast))
     }
 
     /// Casts without asking, to exactly this Arrow type.
@@ -162,7 +189,7 @@ impl Binder<'_> {
                 let id = param.id.clone();
                 self.set_param(&id, to);
                 let arrow = literal_arrow(to);
-                let field = crate::types::field(&id, to, arrow.clone());
+                let field = arrow::datatypes::Field::new(&id, arrow.clone(), true);
                 let expr = Expr::Placeholder(Placeholder::new_with_field(id, Some(field.into())));
                 Ok(Bound::new(expr, to.clone(), arrow))
             }
@@ -242,9 +269,8 @@ impl Binder<'_> {
         };
         let untyped = Bound {
             expr: Expr::Placeholder(Placeholder::new_with_field(id.to_owned(), None)),
-            data_type: DataType::Varchar,
-            arrow: ArrowType::Utf8,
             untyped: true,
+            ..Bound::of(Expr::default(), DataType::Varchar)
         };
         match declared {
             Some(data_type) => self.settle(untyped, &data_type),

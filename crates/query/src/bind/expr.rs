@@ -551,13 +551,23 @@ impl Binder<'_> {
 
     /// `ROW(a, b)` and `(a, b)`.
     pub(crate) fn row(&self, items: &[Ast], env: &Env<'_>) -> Result<Bound, QueryError> {
-        let mut bound = Vec::with_capacity(items.len());
-        for item in items {
-            bound.push(self.any(item, env)?);
-        }
-        Ok(kernel::list::row(
-            bound.into_iter().map(|b| (String::new(), b)).collect(),
-        ))
+        let parts = items
+            .iter()
+            .map(|item| self.expr(item, env))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.row_of(parts)
+    }
+
+    /// A row of bound parts.
+    pub(crate) fn row_of(&self, parts: Vec<Bound>) -> Result<Bound, QueryError> {
+        let fields = parts
+            .iter()
+            .map(|part| Ok((String::new(), self.default_type(part.clone())?)))
+            .collect::<Result<_, QueryError>>()?;
+        Ok(Bound {
+            parts,
+            ..kernel::list::row(fields)
+        })
     }
 
     fn array(&self, items: &[Ast], env: &Env<'_>) -> Result<Bound, QueryError> {
@@ -645,7 +655,8 @@ impl Binder<'_> {
 fn outer_reference(found: &Bound) -> Bound {
     match &found.expr {
         Expr::Column(column) => {
-            let field = crate::types::field(&column.name, &found.data_type, found.arrow.clone());
+            let field =
+                arrow::datatypes::Field::new(&column.name, found.arrow.clone(), true);
             Bound {
                 expr: Expr::OuterReferenceColumn(field.into(), column.clone()),
                 ..found.clone()

@@ -117,6 +117,7 @@ impl Binder<'_> {
                 )
             }),
             Value::Placeholder(id) => self.param(id),
+            Value::HexStringLiteral(digits) => self.number(&format!("0x{digits}")),
             Value::DollarQuotedString(_) => Err(QueryError::NotImplemented(format!(
                 "dollar quoted string: {value}"
             ))),

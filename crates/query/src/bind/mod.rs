@@ -47,6 +47,8 @@ pub(crate) struct Bound {
     pub(crate) arrow: ArrowType,
     /// A string literal, NULL or parameter whose type its place decides.
     pub(crate) untyped: bool,
+    /// The parts of `ROW(…)` as written, so that a literal among them can still take a type.
+    pub(crate) parts: Vec<Bound>,
 }
 
 impl Bound {
@@ -56,6 +58,7 @@ impl Bound {
             data_type,
             arrow,
             untyped: false,
+            parts: Vec::new(),
         }
     }
 
@@ -200,6 +203,8 @@ pub(crate) struct Binder<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) settings: &'a Settings,
     pub(crate) style: Style,
+    /// The query of a materialized view or sink: errors of a row are NULL, and RisingWave's limits of streams hold.
+    pub(crate) streaming: bool,
     counter: Cell<usize>,
     depth: Cell<usize>,
     params: RefCell<Vec<Option<DataType>>>,
@@ -216,6 +221,7 @@ impl<'a> Binder<'a> {
             catalog,
             settings,
             style: Style { zone },
+            streaming: false,
             counter: Cell::new(0),
             depth: Cell::new(0),
             params: RefCell::new(params.to_vec()),

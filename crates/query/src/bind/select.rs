@@ -8,6 +8,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::query::{output_position, sort};
+use super::subquery::as_value;
 use super::{Binder, Bound, BoundQuery, Env, OutputColumn, Scope, column, output_name};
 use crate::error::QueryError;
 use crate::names::{folded, parts};
@@ -53,6 +54,9 @@ impl Binder<'_> {
             plan = LogicalPlanBuilder::from(plan).filter(condition)?.build()?;
         }
         let output = self.projection(&select.projection, &scope, &env)?;
+        if self.streaming {
+            stream_output(&output)?;
+        }
         let having = match &select.having {
             Some(having) => Some(self.condition(having, &env, "HAVING")?.expr),
             None => None,
@@ -75,13 +79,17 @@ impl Binder<'_> {
                 .collect::<Result<_, QueryError>>()?,
             _ => Vec::new(),
         };
-        let stage = Stage {
+        let mut stage = Stage {
             plan,
             output,
             order: sorts,
             on,
-            having,
+            having: None,
         };
+        for expr in stage.exprs_mut() {
+            *expr = as_value(expr.clone(), &env)?;
+        }
+        stage.having = having;
         let stage = self.group(stage, &select.group_by, &env)?;
         let stage = self.window_stage(stage)?;
         let stage = self.series_stage(stage)?;
@@ -279,6 +287,12 @@ impl Binder<'_> {
                 }
                 other => other.clone(),
             };
+            // DataFusion resolves GROUPING only where it stands without an alias.
+            if matches!(&call, Expr::AggregateFunction(f) if f.func.name() == "grouping") {
+                replaced.push((aggregate.clone(), column(&call.schema_name().to_string())));
+                named.push(call);
+                continue;
+            }
             named.push(call.alias(&name));
             replaced.push((aggregate.clone(), column(&name)));
         }
@@ -461,6 +475,7 @@ impl Binder<'_> {
             columns.push(OutputColumn {
                 bound: Bound {
                     expr: column(&name),
+                    parts: Vec::new(),
                     ..out.bound
                 },
                 ..out
@@ -533,7 +548,7 @@ impl Binder<'_> {
                 args: Vec::new(),
                 partition_by: on,
                 order_by: sorts.clone(),
-                window_frame: WindowFrame::new(Some(!sorts.is_empty())),
+                window_frame: WindowFrame::new((!sorts.is_empty()).then_some(false)),
                 filter: None,
                 null_treatment: None,
                 distinct: false,
@@ -555,6 +570,22 @@ impl Binder<'_> {
             .build()?;
         Ok(BoundQuery { plan, columns })
     }
+}
+
+/// What the SELECT list of a stream must not have.
+fn stream_output(output: &[OutputColumn]) -> Result<(), QueryError> {
+    for column in output {
+        let now = column.bound.expr.exists(
+            |e| Ok(matches!(e, Expr::Placeholder(p) if p.id == crate::execute::NOW)),
+        )?;
+        if now {
+            return Err(QueryError::invalid_input(
+                "For streaming queries, `NOW()` function is only allowed in `WHERE`, `HAVING`, `ON` and `FROM`. Found in \
+                 clause: None. Please refer to https://docs.risingwave.com/processing/sql/temporal-filters for more information",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn refuse(select: &Select) -> Result<(), QueryError> {

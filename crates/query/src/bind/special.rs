@@ -220,7 +220,7 @@ impl Binder<'_> {
                             | DataType::Interval
                     )
                 ) {
-                    return Ok(None);
+                    return Err(self.no_function("to_char", args));
                 }
                 let format =
                     self.cast(args[1].clone(), &DataType::Varchar, CastContext::Implicit)?;

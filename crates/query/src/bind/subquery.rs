@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{ScalarValue, Spans};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery};
@@ -82,6 +83,17 @@ impl Binder<'_> {
         let (Some(item), Some(value)) = (sides.pop(), sides.pop()) else {
             return Err(QueryError::Internal("IN without two sides".into()));
         };
+        if negated
+            && let Some(outer) = outer_side(&value.expr, env)
+        {
+            // RisingWave's NOT IN is an anti join: a NULL in the list does not make the condition unknown.
+            let same = outer.eq(item.expr);
+            let plan = LogicalPlanBuilder::from(inner.plan).filter(same)?.build()?;
+            return Ok(Bound::boolean(Expr::Exists(Exists {
+                subquery: subquery(plan),
+                negated,
+            })));
+        }
         let name = self.fresh("item");
         let plan = LogicalPlanBuilder::from(inner.plan)
             .project(vec![item.expr.alias(&name)])?
@@ -159,6 +171,74 @@ fn unwrap(ast: &Ast) -> &Ast {
         Ast::Nested(inner) => unwrap(inner),
         other => other,
     }
+}
+
+/// An expression over the columns here as seen from a sub-query; `None` if it is more than that (aggregates).
+fn outer_side(expr: &Expr, env: &Env<'_>) -> Option<Expr> {
+    let mut possible = true;
+    let done = expr.clone().transform_up(|e| {
+        Ok(match e {
+            Expr::Column(ref column) => {
+                match env.scope.columns.iter().find(|c| c.bound.expr == e) {
+                    Some(found) => {
+                        let arrow = found.bound.arrow.clone();
+                        let field = arrow::datatypes::Field::new(&column.name, arrow, true);
+                        Transformed::yes(Expr::OuterReferenceColumn(field.into(), column.clone()))
+                    }
+                    None => {
+                        possible = false;
+                        Transformed::no(e)
+                    }
+                }
+            }
+            Expr::AggregateFunction(_)
+            | Expr::WindowFunction(_)
+            | Expr::OuterReferenceColumn(..)
+            | Expr::ScalarSubquery(_)
+            | Expr::Exists(_)
+            | Expr::InSubquery(_) => {
+                possible = false;
+                Transformed::no(e)
+            }
+            other => Transformed::no(other),
+        })
+    });
+    done.ok().filter(|_| possible).map(|done| done.data)
+}
+
+/// EXISTS and IN as values (in a SELECT list): whether the sub-query has rows. DataFusion knows them as conditions only.
+pub(crate) fn as_value(expr: Expr, env: &Env<'_>) -> Result<Expr, QueryError> {
+    let done = expr.transform_up(|e| {
+        let (plan, negated) = match e {
+            Expr::Exists(Exists { subquery, negated }) => (subquery.subquery, negated),
+            Expr::InSubquery(InSubquery {
+                expr,
+                subquery: inner,
+                negated,
+            }) => {
+                let item = inner.subquery.schema().columns().into_iter().next().map(Expr::Column);
+                let (Some(outer), Some(item)) = (outer_side(&expr, env), item) else {
+                    return Ok(Transformed::no(Expr::InSubquery(InSubquery {
+                        expr,
+                        subquery: inner,
+                        negated,
+                    })));
+                };
+                let plan = LogicalPlanBuilder::from(inner.subquery.as_ref().clone()).filter(outer.eq(item))?;
+                (Arc::new(plan.build()?), negated)
+            }
+            other => return Ok(Transformed::no(other)),
+        };
+        let one = Expr::Literal(ScalarValue::Int64(Some(1)), None);
+        let count = datafusion::functions_aggregate::count::count(one).alias("rows#exists");
+        let plan = LogicalPlanBuilder::from(plan.as_ref().clone())
+            .aggregate(Vec::<Expr>::new(), vec![count])?
+            .build()?;
+        let zero = Expr::Literal(ScalarValue::Int64(Some(0)), None);
+        let some = Expr::IsTrue(Box::new(Expr::ScalarSubquery(subquery(plan)).gt(zero)));
+        Ok(Transformed::yes(if negated { Expr::Not(Box::new(some)) } else { some }))
+    })?;
+    Ok(done.data)
 }
 
 /// A sub-query with the outer columns that it reads.

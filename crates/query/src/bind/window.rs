@@ -83,6 +83,18 @@ impl Binder<'_> {
         Ok(over)
     }
 
+    /// The Arrow types of the sort keys of an aggregate.
+    pub(crate) fn sort_types(
+        &self,
+        items: &[OrderByExpr],
+        env: &Env<'_>,
+    ) -> Result<Vec<arrow::datatypes::DataType>, QueryError> {
+        items
+            .iter()
+            .map(|item| Ok(self.any(&item.expr, env)?.arrow))
+            .collect()
+    }
+
     /// The sort keys of a window or aggregate.
     pub(crate) fn sorts(
         &self,

@@ -19,9 +19,10 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType as ArrowType;
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::{DataFusionError, Result as DfResult};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use crate::error::QueryError;
@@ -53,6 +54,8 @@ pub(crate) struct Kernel {
     returns: ArrowType,
     signature: Signature,
     body: Body,
+    /// A row that fails is NULL instead of an error, as in RisingWave's streams.
+    lenient: bool,
 }
 
 impl Kernel {
@@ -76,8 +79,60 @@ impl Kernel {
             returns,
             signature,
             body: Arc::new(body),
+            lenient: false,
         };
         ScalarUDF::new_from_impl(kernel).call(args)
+    }
+
+    /// The same function with NULL in place of errors.
+    pub(crate) fn lenient(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            variant: self.variant.clone(),
+            returns: self.returns.clone(),
+            signature: self.signature.clone(),
+            body: self.body.clone(),
+            lenient: true,
+        }
+    }
+
+    /// Halves a batch until the rows that fail are alone.
+    fn run_lenient(&self, args: &Args) -> Result<ColumnarValue, QueryError> {
+        let error = match (self.body)(args) {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        if !matches!(error, QueryError::Evaluation(_)) {
+            return Err(error);
+        }
+        let scalar = args.values.iter().all(|v| matches!(v, ColumnarValue::Scalar(_)));
+        if scalar || args.rows <= 1 {
+            let null = ScalarValue::try_from(&self.returns)?;
+            return Ok(if scalar {
+                ColumnarValue::Scalar(null)
+            } else {
+                ColumnarValue::Array(null.to_array_of_size(args.rows)?)
+            });
+        }
+        let half = args.rows / 2;
+        let mut parts = Vec::with_capacity(2);
+        for (from, length) in [(0, half), (half, args.rows - half)] {
+            let values = args
+                .values
+                .iter()
+                .map(|v| match v {
+                    ColumnarValue::Array(array) => ColumnarValue::Array(array.slice(from, length)),
+                    scalar => scalar.clone(),
+                })
+                .collect();
+            let part = Args {
+                values,
+                rows: length,
+            };
+            parts.push(self.run_lenient(&part)?.to_array(length)?);
+        }
+        let parts: Vec<&dyn Array> = parts.iter().map(|p| p.as_ref()).collect();
+        Ok(ColumnarValue::Array(arrow::compute::concat(&parts)?))
     }
 
     /// A call of a function that sees one row at a time. With `strict`, a NULL argument gives NULL.
@@ -140,7 +195,10 @@ impl fmt::Debug for Kernel {
 
 impl PartialEq for Kernel {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name && self.variant == other.variant && self.returns == other.returns
+        self.name == other.name
+            && self.variant == other.variant
+            && self.returns == other.returns
+            && self.lenient == other.lenient
     }
 }
 
@@ -151,6 +209,7 @@ impl Hash for Kernel {
         self.name.hash(state);
         self.variant.hash(state);
         self.returns.hash(state);
+        self.lenient.hash(state);
     }
 }
 
@@ -188,7 +247,8 @@ impl ScalarUDFImpl for Kernel {
             values: args.args,
             rows: args.number_rows,
         };
-        match (self.body)(&args) {
+        let result = if self.lenient { self.run_lenient(&args) } else { (self.body)(&args) };
+        match result {
             Ok(ColumnarValue::Array(array)) if array.len() != args.rows => {
                 Err(DataFusionError::Internal(format!(
                     "{} gave {} rows for {}",
@@ -201,4 +261,21 @@ impl ScalarUDFImpl for Kernel {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Every function of a plan with NULL in place of errors.
+pub(crate) fn lenient_plan(plan: LogicalPlan) -> Result<LogicalPlan, QueryError> {
+    let done = plan.transform_up_with_subqueries(|node| {
+        node.map_expressions(|expr| {
+            expr.transform_up(|e| {
+                let Expr::ScalarFunction(call) = &e else { return Ok(Transformed::no(e)) };
+                let Some(kernel) = call.func.inner().as_any().downcast_ref::<Kernel>() else {
+                    return Ok(Transformed::no(e));
+                };
+                let lenient = ScalarUDF::new_from_impl(kernel.lenient());
+                Ok(Transformed::yes(lenient.call(call.args.clone())))
+            })
+        })
+    })?;
+    Ok(done.data)
 }

@@ -27,7 +27,6 @@ enum Part {
     MonthName,
     MonthShort,
     Day,
-    DayName,
     Hour24,
     Hour12,
     Minute,
@@ -41,7 +40,7 @@ enum Part {
     ZoneHourMinute,
 }
 
-/// Longest first; `Q`, `WW`, `D`, `Dy`, upper-case names and quoted text are not among RisingWave's patterns.
+/// Longest first; `Q`, `WW`, `D`, `Day`, upper-case names and quoted text are not among RisingWave's patterns.
 const PATTERNS: &[(&str, Part)] = &[
     ("TZH:TZM", Part::ZoneHourMinute),
     ("tzh:tzm", Part::ZoneHourMinute),
@@ -56,7 +55,6 @@ const PATTERNS: &[(&str, Part)] = &[
     ("hh12", Part::Hour12),
     ("TZHTZM", Part::ZoneHourMinute),
     ("Mon", Part::MonthShort),
-    ("Day", Part::DayName),
     ("TZH", Part::ZoneHour),
     ("tzh", Part::ZoneHour),
     ("TZM", Part::ZoneMinute),
@@ -118,15 +116,6 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-const DAYS: [&str; 7] = [
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-];
 
 /// A local time in a format; `offset` is its zone's, in seconds.
 fn write(local: i64, offset: i64, format: &str) -> Result<String, QueryError> {
@@ -155,11 +144,6 @@ fn write(local: i64, offset: i64, format: &str) -> Result<String, QueryError> {
                 Part::MonthName => write!(out, "{month}"),
                 Part::MonthShort => write!(out, "{}", &month[..3]),
                 Part::Day => write!(out, "{:02}", date.day()),
-                Part::DayName => write!(
-                    out,
-                    "{}",
-                    DAYS[date.weekday().num_days_from_monday() as usize]
-                ),
                 Part::Hour24 => write!(out, "{hour:02}"),
                 Part::Hour12 => write!(out, "{hour12:02}"),
                 Part::Minute => write!(out, "{minute:02}"),
@@ -301,7 +285,6 @@ fn read(text: &str, format: &str) -> Result<Read, QueryError> {
                         .offset
                         .map(|o| if o < 0 { o - minutes } else { o + minutes });
                 }
-                Part::DayName => return Err(invalid()),
             },
         }
     }

@@ -91,6 +91,7 @@ pub struct Database {
     pub settings: Settings,
     tables: HashMap<String, Table>,
     views: HashMap<String, Relation>,
+    materialized: HashMap<String, (String, Vec<Column>)>,
     functions: HashMap<String, Vec<SqlFunction>>,
     next_id: i64,
 }
@@ -98,6 +99,11 @@ pub struct Database {
 #[async_trait]
 impl Relations for Database {
     async fn relation(&self, _schema: Option<&str>, name: &str) -> Result<Option<Relation>, QueryError> {
+        if let Some((query, columns)) = self.materialized.get(name) {
+            let plan = self.queries.plan_stream(query, self, &self.settings).await?;
+            let rows = plan.execute(&[]).await?;
+            return Ok(Some(Relation::rows(columns.clone(), Arc::new(rows))));
+        }
         Ok(match self.tables.get(name) {
             Some(table) => Some(table.relation()),
             None => self.views.get(name).cloned(),
@@ -122,6 +128,7 @@ impl Default for Database {
             settings: Settings::default(),
             tables: HashMap::new(),
             views: HashMap::new(),
+            materialized: HashMap::new(),
             functions: HashMap::new(),
             next_id: 0,
         }
@@ -161,6 +168,7 @@ impl Database {
             Statement::Dml { table, text, .. } => return self.dml(table.name(), &text).await,
             Statement::CreateTable(create) => {
                 let name = create.name.name().to_owned();
+                self.taken(&name, create.if_not_exists)?;
                 let (columns, key) = match &create.query {
                     Some(query) => (self.columns_of(query, &[]).await?, Vec::new()),
                     None => {
@@ -197,11 +205,22 @@ impl Database {
             }
             Statement::CreateView(create) => {
                 let columns: Vec<String> = create.columns.iter().map(|c| c.value().to_owned()).collect();
+                self.taken(create.name.name(), create.if_not_exists)?;
                 self.view(create.name.name(), &create.query, columns).await?;
             }
             Statement::CreateMaterializedView(create) => {
                 let columns: Vec<String> = create.columns.iter().map(|c| c.value().to_owned()).collect();
-                self.view(create.name.name(), &create.query, columns).await?;
+                let name = create.name.name();
+                self.taken(name, create.if_not_exists)?;
+                if !self.exists(name) {
+                    let plan = self.queries.plan_stream(&create.query, self, &self.settings).await?;
+                    plan.execute(&[]).await?;
+                    let typed = plan.columns().iter().enumerate();
+                    let columns = typed
+                        .map(|(i, c)| Column::new(columns.get(i).unwrap_or(&c.name), c.data_type.clone()))
+                        .collect();
+                    self.materialized.insert(name.to_owned(), (create.query.clone(), columns));
+                }
             }
             Statement::Drop(drop) if drop.kind == ObjectKind::Function => {
                 self.functions.remove(drop.names[0].name());
@@ -210,8 +229,10 @@ impl Database {
                 let name = drop.names[0].name();
                 self.tables.remove(name);
                 self.views.remove(name);
+                self.materialized.remove(name);
                 if drop.cascade {
                     self.views.clear();
+                    self.materialized.clear();
                 }
             }
             Statement::Set { name, values } if name == "timezone" || name == "time zone" => {
@@ -222,6 +243,24 @@ impl Database {
         }
         count += rows.len();
         Ok(Outcome { rows, count })
+    }
+
+    fn exists(&self, name: &str) -> bool {
+        self.tables.contains_key(name) || self.views.contains_key(name) || self.materialized.contains_key(name)
+    }
+
+    fn taken(&self, name: &str, fine: bool) -> Result<(), QueryError> {
+        let kind = if self.tables.contains_key(name) {
+            "table"
+        } else if self.views.contains_key(name) {
+            "view"
+        } else {
+            "materialized view"
+        };
+        if self.exists(name) && !fine {
+            return Err(QueryError::Bind(format!("{kind} with name {name} exists")));
+        }
+        Ok(())
     }
 
     async fn columns_of(&self, query: &str, names: &[String]) -> Result<Vec<TargetColumn>, QueryError> {
@@ -261,6 +300,9 @@ impl Database {
     }
 
     async fn dml(&mut self, name: &str, text: &str) -> Result<Outcome, QueryError> {
+        if self.materialized.contains_key(name) {
+            return Err(QueryError::Bind(format!("Invalid input syntax: cannot change materialized view \"{name}\"")));
+        }
         let Some(table) = self.tables.get(name) else {
             return Err(QueryError::TableNotFound(name.to_owned()));
         };
