@@ -125,7 +125,7 @@ fn sql_pyiceberg_and_duckdb_read_the_same_rows() {
         "produce", "--seed", "3", "--start", "1h", "--rate", "20", "--events", "20000",
     ]);
     place.ok(&[
-        "produce", "--direct", "--seed", "3", "--start", "1h", "--rate", "max", "--events", "6000",
+        "produce", "--direct", "--seed", "3", "--start", "1h", "--rate", "5", "--events", "6000",
     ]);
     let sql = place.sql();
     for (topic, source) in TOPICS {

@@ -26,7 +26,8 @@ const BATCHES_BETWEEN: i64 = 3;
 const BATCH_ROWS: i64 = 40;
 
 /// Tables that are written to over the wire, with the id that no two rows share.
-const TABLES: [(&str, &str); 3] = [
+const TABLES: [(&str, &str); 4] = [
+    ("page_catalog", "page_url"),
     ("devices", "device_id"),
     ("sessions", "session_id"),
     ("clickstream_events", "event_id"),
