@@ -89,12 +89,12 @@ impl Reading {
         }
     }
 
-    /// Plans and runs a stored query.
+    /// Plans and runs a stored query of a materialized view or sink: a value that it fails on is NULL, as in RisingWave.
     pub async fn rows_of(&self, query: &str) -> Result<Vec<RecordBatch>, QueryError> {
         let plan = self
             .inner
             .queries
-            .plan(query, self, &self.settings, &[])
+            .plan_stream(query, self, &self.settings)
             .await?;
         plan.execute(&[]).await
     }

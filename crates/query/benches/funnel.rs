@@ -40,7 +40,11 @@ fn columns() -> Vec<Column> {
 
 #[async_trait]
 impl Relations for Events {
-    async fn relation(&self, _schema: Option<&str>, name: &str) -> Result<Option<Relation>, QueryError> {
+    async fn relation(
+        &self,
+        _schema: Option<&str>,
+        name: &str,
+    ) -> Result<Option<Relation>, QueryError> {
         let found = self.tables.iter().find(|(table, _)| *table == name);
         Ok(found.map(|(_, batches)| Relation::rows(columns(), batches.clone())))
     }
@@ -50,7 +54,9 @@ impl Relations for Events {
 fn events() -> Events {
     let mut seed = 20_260_214_u64;
     let mut random = move || {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         seed >> 33
     };
     let mut lists: [(Vec<i32>, Vec<i64>); 3] = Default::default();
@@ -116,7 +122,11 @@ fn counts(batches: &[RecordBatch]) -> BTreeMap<i64, [i64; 3]> {
         let starts = batch.column(0).as_primitive::<TimestampMicrosecondType>();
         let column = |i: usize| -> &Int64Array { batch.column(i).as_primitive::<Int64Type>() };
         for row in 0..batch.num_rows() {
-            let counts = [column(1).value(row), column(2).value(row), column(3).value(row)];
+            let counts = [
+                column(1).value(row),
+                column(2).value(row),
+                column(3).value(row),
+            ];
             out.insert(starts.value(row) / MINUTE, counts);
         }
     }

@@ -104,10 +104,10 @@ impl QueryError {
         Self::Evaluation(format!("Invalid parameter {name}: {reason}"))
     }
 
-    /// Gives an expression's text to an error that has none yet.
+    /// Names the expression around an error; the outermost one stays.
     pub(crate) fn inside(self, expression: &impl std::fmt::Display) -> Self {
         match self {
-            Self::Bind(message) => Self::Expression {
+            Self::Bind(message) | Self::Expression { message, .. } => Self::Expression {
                 expression: expression.to_string(),
                 message,
             },

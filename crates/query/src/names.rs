@@ -157,7 +157,11 @@ impl Visitor for Mentions {
             }
             Expr::Cast {
                 expr, data_type, ..
-            } if data_type.to_string().eq_ignore_ascii_case("regclass") => {
+            } if data_type
+                .to_string()
+                .to_ascii_lowercase()
+                .ends_with("regclass") =>
+            {
                 if let Expr::Value(value) = expr.as_ref()
                     && let Value::SingleQuotedString(text) = &value.value
                 {

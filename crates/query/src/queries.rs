@@ -71,7 +71,7 @@ impl Queries {
         })
     }
 
-    /// The relations that a statement reads, in order of appearance, without its common table expressions. Views are not
+    /// The relations that a statement reads, each once, without its common table expressions. Views are not
     /// expanded.
     ///
     /// # Errors

@@ -21,19 +21,36 @@ fn golden(file: &str) -> PathBuf {
 
 fn load(database: &mut Database, table: &str, file: &str, value: &str, data_type: &DataType) {
     let text = std::fs::read_to_string(golden(file)).unwrap();
-    let events: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let users: Int32Array = events
         .iter()
         .map(|e| e["user_id"].as_i64().map(|v| i32::try_from(v).unwrap()))
         .collect();
     let values: ArrayRef = match data_type {
-        DataType::Double => Arc::new(events.iter().map(|e| e[value].as_f64()).collect::<Float64Array>()),
-        _ => Arc::new(events.iter().map(|e| e[value].as_str()).collect::<StringArray>()),
+        DataType::Double => Arc::new(
+            events
+                .iter()
+                .map(|e| e[value].as_f64())
+                .collect::<Float64Array>(),
+        ),
+        _ => Arc::new(
+            events
+                .iter()
+                .map(|e| e[value].as_str())
+                .collect::<StringArray>(),
+        ),
     };
     let times: TimestampMicrosecondArray = events
         .iter()
         .map(|e| {
-            let time = NaiveDateTime::parse_from_str(e["event_time"].as_str().unwrap(), "%Y-%m-%d %H:%M:%S").unwrap();
+            let time = NaiveDateTime::parse_from_str(
+                e["event_time"].as_str().unwrap(),
+                "%Y-%m-%d %H:%M:%S",
+            )
+            .unwrap();
             Some(time.and_utc().timestamp_micros())
         })
         .collect();
@@ -42,7 +59,11 @@ fn load(database: &mut Database, table: &str, file: &str, value: &str, data_type
         Column::new(value, data_type.clone()),
         Column::new("event_time", DataType::Timestamp),
     ];
-    let rows = RecordBatch::try_new(schema(&columns), vec![Arc::new(users), values, Arc::new(times)]).unwrap();
+    let rows = RecordBatch::try_new(
+        schema(&columns),
+        vec![Arc::new(users), values, Arc::new(times)],
+    )
+    .unwrap();
     database.load(table, columns, rows);
 }
 
@@ -89,13 +110,36 @@ from stages order by window_start"#;
 
 async fn compare(sql: &str, expected: &str) {
     let mut database = Database::default();
-    load(&mut database, "src_page", "page_views.jsonl", "page_id", &DataType::Varchar);
-    load(&mut database, "src_cart", "cart_events.jsonl", "item_id", &DataType::Varchar);
-    load(&mut database, "src_purchase", "purchases.jsonl", "amount", &DataType::Double);
+    load(
+        &mut database,
+        "src_page",
+        "page_views.jsonl",
+        "page_id",
+        &DataType::Varchar,
+    );
+    load(
+        &mut database,
+        "src_cart",
+        "cart_events.jsonl",
+        "item_id",
+        &DataType::Varchar,
+    );
+    load(
+        &mut database,
+        "src_purchase",
+        "purchases.jsonl",
+        "amount",
+        &DataType::Double,
+    );
     let rows = database.query(sql).await.unwrap();
     let found: Vec<String> = rows
         .iter()
-        .map(|row| row.iter().map(|cell| cell.clone().unwrap()).collect::<Vec<_>>().join(","))
+        .map(|row| {
+            row.iter()
+                .map(|cell| cell.clone().unwrap())
+                .collect::<Vec<_>>()
+                .join(",")
+        })
         .collect();
     let text = std::fs::read_to_string(golden(expected)).unwrap();
     let wanted: Vec<&str> = text.lines().skip(1).collect();
@@ -104,12 +148,20 @@ async fn compare(sql: &str, expected: &str) {
 
 #[tokio::test]
 async fn closed_windows() {
-    compare(&funnel("$t BETWEEN p.window_start AND p.window_end"), "funnel_expected_closed.csv").await;
+    compare(
+        &funnel("$t BETWEEN p.window_start AND p.window_end"),
+        "funnel_expected_closed.csv",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn half_open_windows() {
-    compare(&funnel("$t >= p.window_start AND $t < p.window_end"), "funnel_expected_halfopen.csv").await;
+    compare(
+        &funnel("$t >= p.window_start AND $t < p.window_end"),
+        "funnel_expected_halfopen.csv",
+    )
+    .await;
 }
 
 #[tokio::test]

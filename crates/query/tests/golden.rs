@@ -11,18 +11,58 @@ use support::database::Database;
 use support::script::{Expected, Record, fold, line, records};
 
 const SUITES: &[&str] = &[
-    "dml_insert", "dml_update_delete", "func_string", "func_tochar", "func_udf_sql", "mv_aggregates", "mv_basic",
-    "mv_joins", "mv_setops", "mv_temporal", "query_aggregate", "seed_clickstream", "seed_funnel", "syntax_names",
-    "table_defaults", "types_bool", "types_casts", "types_datetime", "types_float", "types_int", "types_numeric",
-    "types_roundtrip", "types_struct", "types_text", "types_timestamptz", "view_basic", "window_tumble_hop",
+    "dml_insert",
+    "dml_update_delete",
+    "func_string",
+    "func_tochar",
+    "func_udf_sql",
+    "mv_aggregates",
+    "mv_basic",
+    "mv_joins",
+    "mv_setops",
+    "mv_temporal",
+    "query_aggregate",
+    "seed_clickstream",
+    "seed_funnel",
+    "syntax_names",
+    "table_defaults",
+    "types_bool",
+    "types_casts",
+    "types_datetime",
+    "types_float",
+    "types_int",
+    "types_numeric",
+    "types_roundtrip",
+    "types_struct",
+    "types_text",
+    "types_timestamptz",
+    "view_basic",
+    "window_tumble_hop",
 ];
 
 /// Statements about the catalog, sessions and DDL are the engine's.
 fn foreign(sql: &str) -> bool {
     let lower = sql.trim_start().to_ascii_lowercase();
-    let verbs = ["show", "describe", "alter", "create function", "truncate", "merge", "drop", "create index"];
-    let words = ["information_schema", "rw_catalog", "pg_catalog", "pg_namespace", "for system_time"];
-    verbs.iter().any(|v| lower.starts_with(v)) && !lower.starts_with("drop table") && !lower.starts_with("drop mat")
+    let verbs = [
+        "show",
+        "describe",
+        "alter",
+        "create function",
+        "truncate",
+        "merge",
+        "drop",
+        "create index",
+    ];
+    let words = [
+        "information_schema",
+        "rw_catalog",
+        "pg_catalog",
+        "pg_namespace",
+        "for system_time",
+    ];
+    verbs.iter().any(|v| lower.starts_with(v))
+        && !lower.starts_with("drop table")
+        && !lower.starts_with("drop mat")
         || words.iter().any(|w| lower.contains(w))
 }
 
@@ -51,7 +91,11 @@ async fn check(database: &mut Database, record: &Record) -> Result<(), String> {
             if found == wanted {
                 return Ok(());
             }
-            Err(format!("found:\n      {}\n    expected:\n      {}", found.join("\n      "), wanted.join("\n      ")))
+            Err(format!(
+                "found:\n      {}\n    expected:\n      {}",
+                found.join("\n      "),
+                wanted.join("\n      ")
+            ))
         }
     }
 }
@@ -59,7 +103,12 @@ async fn check(database: &mut Database, record: &Record) -> Result<(), String> {
 /// The functions that `func_udf_sql` creates with DDL.
 fn functions(database: &mut Database) {
     use DataType::{BigInt, Integer, Numeric, Varchar};
-    database.function("fus_add", &[(None, Integer), (None, Integer)], Integer, "SELECT $1 + $2");
+    database.function(
+        "fus_add",
+        &[(None, Integer), (None, Integer)],
+        Integer,
+        "SELECT $1 + $2",
+    );
     database.function(
         "fus_rate",
         &[(Some("a"), BigInt), (Some("b"), BigInt)],
@@ -90,7 +139,11 @@ async fn answers_as_risingwave() {
         for record in records(&text).iter().filter(|r| !foreign(&r.sql)) {
             checked += 1;
             if let Err(difference) = check(&mut database, record).await {
-                println!("{suite}.slt:{}: {}\n    {difference}", record.line, fold(&record.sql));
+                println!(
+                    "{suite}.slt:{}: {}\n    {difference}",
+                    record.line,
+                    fold(&record.sql)
+                );
                 different.insert(format!("{suite}:{} {}", record.line, fold(&record.sql)));
             }
         }
@@ -110,6 +163,9 @@ async fn answers_as_risingwave() {
             .collect();
         let new: Vec<_> = different.difference(&known).collect();
         let gone: Vec<_> = known.difference(&different).collect();
-        assert!(new.is_empty() && gone.is_empty(), "new differences: {new:#?}\nno longer different: {gone:#?}");
+        assert!(
+            new.is_empty() && gone.is_empty(),
+            "new differences: {new:#?}\nno longer different: {gone:#?}"
+        );
     }
 }

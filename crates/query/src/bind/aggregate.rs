@@ -280,7 +280,11 @@ impl Binder<'_> {
             ..Modifiers::default()
         };
         let collected = call(df::array_agg::array_agg_udaf(), vec![rows], &unordered);
-        let flags = m.order.iter().map(|key| (key.asc, key.nulls_first)).collect();
+        let flags = m
+            .order
+            .iter()
+            .map(|key| (key.asc, key.nulls_first))
+            .collect();
         let expr = list::sorted(collected, flags, m.distinct, arrow.clone());
         Bound::new(expr, data_type, arrow)
     }

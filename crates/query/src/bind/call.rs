@@ -389,8 +389,7 @@ impl Binder<'_> {
     pub(crate) fn now(&self) -> Bound {
         use datafusion::logical_expr::expr::Placeholder;
         let bound = Bound::of(Expr::default(), DataType::Timestamptz);
-        let field =
-            arrow::datatypes::Field::new(crate::execute::NOW, bound.arrow.clone(), true);
+        let field = arrow::datatypes::Field::new(crate::execute::NOW, bound.arrow.clone(), true);
         Bound {
             expr: Expr::Placeholder(Placeholder::new_with_field(
                 crate::execute::NOW.into(),

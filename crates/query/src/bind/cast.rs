@@ -157,7 +157,11 @@ impl Binder<'_> {
         context: Context,
     ) -> Result<Bound, QueryError> {
         if parts.len() != fields.len() {
-            let how = if parts.len() < fields.len() { "few" } else { "many" };
+            let how = if parts.len() < fields.len() {
+                "few"
+            } else {
+                "many"
+            };
             return Err(QueryError::bind(format!(
                 "cannot cast struct: input has too {how} columns, expected {} but got {}",
                 fields.len(),

@@ -284,7 +284,7 @@ impl Binder<'_> {
 
     fn cast_expr(&self, inner: &Ast, to: &AstType, env: &Env<'_>) -> Result<Bound, QueryError> {
         let written = to.to_string().to_ascii_lowercase();
-        if written == "regclass" {
+        if written == "regclass" || written == "pg_catalog.regclass" {
             return self.regclass(inner, env);
         }
         let target = data_type(to)?;
@@ -655,8 +655,7 @@ impl Binder<'_> {
 fn outer_reference(found: &Bound) -> Bound {
     match &found.expr {
         Expr::Column(column) => {
-            let field =
-                arrow::datatypes::Field::new(&column.name, found.arrow.clone(), true);
+            let field = arrow::datatypes::Field::new(&column.name, found.arrow.clone(), true);
             Bound {
                 expr: Expr::OuterReferenceColumn(field.into(), column.clone()),
                 ..found.clone()

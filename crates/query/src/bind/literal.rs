@@ -78,17 +78,12 @@ pub(crate) fn data_type(ast: &Ast) -> Result<DataType, QueryError> {
                 })
                 .collect::<Result<_, QueryError>>()?,
         ),
-        Ast::Custom(name, args) if args.is_empty() => {
-            match names::parts(name).last().map(String::as_str) {
-                Some("string") => T::Varchar,
-                Some("rw_int256") => T::Int256,
-                Some("timestamptz") => T::Timestamptz,
-                Some("double") => T::Double,
-                Some("oid" | "regproc" | "xid" | "cid") => return Err(unknown()),
-                Some("name") => T::Varchar,
-                _ => return Err(unknown()),
-            }
-        }
+        // Names that sqlparser does not know, and `pg_catalog.text`.
+        Ast::Custom(name, args) if args.is_empty() => match names::parts(name).last() {
+            Some(name) if name == "name" => T::Varchar,
+            Some(name) => DataType::parse(name).map_err(|_| unknown())?,
+            None => return Err(unknown()),
+        },
         _ => return Err(unknown()),
     })
 }

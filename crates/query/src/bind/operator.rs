@@ -129,6 +129,18 @@ impl Binder<'_> {
             BinaryOperator::Question
             | BinaryOperator::QuestionPipe
             | BinaryOperator::QuestionAnd => self.json_exists(op, left, right),
+            // psql writes `OPERATOR(pg_catalog.~)`.
+            BinaryOperator::PGCustomBinaryOperator(parts) => {
+                let op = match parts.last().map(String::as_str) {
+                    Some("~") => BinaryOperator::PGRegexMatch,
+                    Some("!~") => BinaryOperator::PGRegexNotMatch,
+                    Some("=") => BinaryOperator::Eq,
+                    Some("<>") => BinaryOperator::NotEq,
+                    Some("||") => BinaryOperator::StringConcat,
+                    _ => return Err(QueryError::NotImplemented(format!("binary op: \"{op}\""))),
+                };
+                self.operator(&op, left, right)
+            }
             other => Err(QueryError::NotImplemented(format!(
                 "binary op: \"{other}\""
             ))),

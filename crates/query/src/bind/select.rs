@@ -142,6 +142,11 @@ impl Binder<'_> {
                 }
             }
         }
+        for column in &mut output {
+            if column.bound.untyped && matches!(column.bound.expr, Expr::Placeholder(_)) {
+                column.bound = self.default_type(column.bound.clone())?;
+            }
+        }
         if output.is_empty() {
             return Err(QueryError::Syntax(
                 "expected an expression in SELECT".into(),
@@ -575,9 +580,10 @@ impl Binder<'_> {
 /// What the SELECT list of a stream must not have.
 fn stream_output(output: &[OutputColumn]) -> Result<(), QueryError> {
     for column in output {
-        let now = column.bound.expr.exists(
-            |e| Ok(matches!(e, Expr::Placeholder(p) if p.id == crate::execute::NOW)),
-        )?;
+        let now = column
+            .bound
+            .expr
+            .exists(|e| Ok(matches!(e, Expr::Placeholder(p) if p.id == crate::execute::NOW)))?;
         if now {
             return Err(QueryError::invalid_input(
                 "For streaming queries, `NOW()` function is only allowed in `WHERE`, `HAVING`, `ON` and `FROM`. Found in \

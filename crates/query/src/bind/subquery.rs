@@ -83,9 +83,7 @@ impl Binder<'_> {
         let (Some(item), Some(value)) = (sides.pop(), sides.pop()) else {
             return Err(QueryError::Internal("IN without two sides".into()));
         };
-        if negated
-            && let Some(outer) = outer_side(&value.expr, env)
-        {
+        if negated && let Some(outer) = outer_side(&value.expr, env) {
             // RisingWave's NOT IN is an anti join: a NULL in the list does not make the condition unknown.
             let same = outer.eq(item.expr);
             let plan = LogicalPlanBuilder::from(inner.plan).filter(same)?.build()?;
@@ -216,7 +214,13 @@ pub(crate) fn as_value(expr: Expr, env: &Env<'_>) -> Result<Expr, QueryError> {
                 subquery: inner,
                 negated,
             }) => {
-                let item = inner.subquery.schema().columns().into_iter().next().map(Expr::Column);
+                let item = inner
+                    .subquery
+                    .schema()
+                    .columns()
+                    .into_iter()
+                    .next()
+                    .map(Expr::Column);
                 let (Some(outer), Some(item)) = (outer_side(&expr, env), item) else {
                     return Ok(Transformed::no(Expr::InSubquery(InSubquery {
                         expr,
@@ -224,7 +228,8 @@ pub(crate) fn as_value(expr: Expr, env: &Env<'_>) -> Result<Expr, QueryError> {
                         negated,
                     })));
                 };
-                let plan = LogicalPlanBuilder::from(inner.subquery.as_ref().clone()).filter(outer.eq(item))?;
+                let plan = LogicalPlanBuilder::from(inner.subquery.as_ref().clone())
+                    .filter(outer.eq(item))?;
                 (Arc::new(plan.build()?), negated)
             }
             other => return Ok(Transformed::no(other)),
@@ -236,7 +241,11 @@ pub(crate) fn as_value(expr: Expr, env: &Env<'_>) -> Result<Expr, QueryError> {
             .build()?;
         let zero = Expr::Literal(ScalarValue::Int64(Some(0)), None);
         let some = Expr::IsTrue(Box::new(Expr::ScalarSubquery(subquery(plan)).gt(zero)));
-        Ok(Transformed::yes(if negated { Expr::Not(Box::new(some)) } else { some }))
+        Ok(Transformed::yes(if negated {
+            Expr::Not(Box::new(some))
+        } else {
+            some
+        }))
     })?;
     Ok(done.data)
 }

@@ -133,51 +133,83 @@ pub(crate) fn raw_row(fields: Vec<(String, ArrowType, Expr)>) -> Expr {
             .collect(),
     );
     let args = fields.into_iter().map(|(_, _, expr)| expr).collect();
-    Kernel::rowwise("row", "raw", arrow, PURE, false, args, |a| Ok(Value::Struct(a.to_vec())))
+    Kernel::rowwise("row", "raw", arrow, PURE, false, args, |a| {
+        Ok(Value::Struct(a.to_vec()))
+    })
 }
 
 /// Sorts a list of rows by their keys (ascending, NULLs first) and keeps their first fields.
-pub(crate) fn sorted(rows: Expr, flags: Vec<(bool, bool)>, distinct: bool, returns: ArrowType) -> Expr {
+pub(crate) fn sorted(
+    rows: Expr,
+    flags: Vec<(bool, bool)>,
+    distinct: bool,
+    returns: ArrowType,
+) -> Expr {
     let variant = format!("{flags:?} {distinct}");
-    Kernel::rowwise("sorted", variant, returns, PURE, true, vec![rows], move |a| {
-        let mut rows: Vec<&[Value<'_>]> = a[0].list().iter().map(Value::list).collect();
-        rows.sort_by(|x, y| {
-            for (i, (ascending, nulls_first)) in flags.iter().enumerate() {
-                let (x, y) = (&x[i + 1], &y[i + 1]);
-                let found = match (x.is_null(), y.is_null()) {
-                    (true, true) => Ordering::Equal,
-                    (true, false) if *nulls_first => Ordering::Less,
-                    (true, false) => Ordering::Greater,
-                    (false, true) if *nulls_first => Ordering::Greater,
-                    (false, true) => Ordering::Less,
-                    _ => {
-                        let found = order(x, y).unwrap_or(Ordering::Equal);
-                        if *ascending { found } else { found.reverse() }
+    Kernel::rowwise(
+        "sorted",
+        variant,
+        returns,
+        PURE,
+        true,
+        vec![rows],
+        move |a| {
+            let mut rows: Vec<&[Value<'_>]> = a[0].list().iter().map(Value::list).collect();
+            rows.sort_by(|x, y| {
+                for (i, (ascending, nulls_first)) in flags.iter().enumerate() {
+                    let (x, y) = (&x[i + 1], &y[i + 1]);
+                    let found = match (x.is_null(), y.is_null()) {
+                        (true, true) => Ordering::Equal,
+                        (true, false) if *nulls_first => Ordering::Less,
+                        (true, false) => Ordering::Greater,
+                        (false, true) if *nulls_first => Ordering::Greater,
+                        (false, true) => Ordering::Less,
+                        _ => {
+                            let found = order(x, y).unwrap_or(Ordering::Equal);
+                            if *ascending { found } else { found.reverse() }
+                        }
+                    };
+                    if found != Ordering::Equal {
+                        return found;
                     }
-                };
-                if found != Ordering::Equal {
-                    return found;
+                }
+                Ordering::Equal
+            });
+            let mut out: Vec<Value<'_>> = Vec::with_capacity(rows.len());
+            for row in rows {
+                if !distinct || !out.contains(&row[0]) {
+                    out.push(row[0].clone());
                 }
             }
-            Ordering::Equal
-        });
-        let mut out: Vec<Value<'_>> = Vec::with_capacity(rows.len());
-        for row in rows {
-            if !distinct || !out.contains(&row[0]) {
-                out.push(row[0].clone());
-            }
-        }
-        Ok(Value::List(out))
-    })
+            Ok(Value::List(out))
+        },
+    )
 }
 
 /// The texts of a list in one; NULL if there are none.
 pub(crate) fn joined(texts: Expr, separator: String) -> Expr {
     let variant = separator.clone();
-    Kernel::rowwise("joined", variant, ArrowType::Utf8, PURE, true, vec![texts], move |a| {
-        let texts: Vec<&str> = a[0].list().iter().filter(|v| !v.is_null()).map(Value::str).collect();
-        Ok(if texts.is_empty() { Value::Null } else { Value::text(texts.join(&separator)) })
-    })
+    Kernel::rowwise(
+        "joined",
+        variant,
+        ArrowType::Utf8,
+        PURE,
+        true,
+        vec![texts],
+        move |a| {
+            let texts: Vec<&str> = a[0]
+                .list()
+                .iter()
+                .filter(|v| !v.is_null())
+                .map(Value::str)
+                .collect();
+            Ok(if texts.is_empty() {
+                Value::Null
+            } else {
+                Value::text(texts.join(&separator))
+            })
+        },
+    )
 }
 
 /// `ARRAY[…]` of values of one type.

@@ -22,7 +22,8 @@ use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::{DataFusionError, Result as DfResult};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
 };
 
 use crate::error::QueryError;
@@ -105,7 +106,10 @@ impl Kernel {
         if !matches!(error, QueryError::Evaluation(_)) {
             return Err(error);
         }
-        let scalar = args.values.iter().all(|v| matches!(v, ColumnarValue::Scalar(_)));
+        let scalar = args
+            .values
+            .iter()
+            .all(|v| matches!(v, ColumnarValue::Scalar(_)));
         if scalar || args.rows <= 1 {
             let null = ScalarValue::try_from(&self.returns)?;
             return Ok(if scalar {
@@ -247,7 +251,11 @@ impl ScalarUDFImpl for Kernel {
             values: args.args,
             rows: args.number_rows,
         };
-        let result = if self.lenient { self.run_lenient(&args) } else { (self.body)(&args) };
+        let result = if self.lenient {
+            self.run_lenient(&args)
+        } else {
+            (self.body)(&args)
+        };
         match result {
             Ok(ColumnarValue::Array(array)) if array.len() != args.rows => {
                 Err(DataFusionError::Internal(format!(
@@ -268,7 +276,9 @@ pub(crate) fn lenient_plan(plan: LogicalPlan) -> Result<LogicalPlan, QueryError>
     let done = plan.transform_up_with_subqueries(|node| {
         node.map_expressions(|expr| {
             expr.transform_up(|e| {
-                let Expr::ScalarFunction(call) = &e else { return Ok(Transformed::no(e)) };
+                let Expr::ScalarFunction(call) = &e else {
+                    return Ok(Transformed::no(e));
+                };
                 let Some(kernel) = call.func.inner().as_any().downcast_ref::<Kernel>() else {
                     return Ok(Transformed::no(e));
                 };

@@ -40,9 +40,15 @@ pub(crate) fn concat_bytes(args: Vec<Expr>) -> Expr {
 
 /// A boolean as one letter.
 pub(crate) fn bool_letter(value: Expr) -> Expr {
-    Kernel::rowwise("bool_out", "", ArrowType::Utf8, Volatility::Immutable, true, vec![value], |a| {
-        Ok(Value::text(if a[0].bool() { "t" } else { "f" }))
-    })
+    Kernel::rowwise(
+        "bool_out",
+        "",
+        ArrowType::Utf8,
+        Volatility::Immutable,
+        true,
+        vec![value],
+        |a| Ok(Value::text(if a[0].bool() { "t" } else { "f" })),
+    )
 }
 
 /// `concat`, `concat_ws`, `format`: NULL arguments do not make the result NULL.

@@ -9,8 +9,8 @@ use arrow::datatypes::Schema;
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use rwt_query::{
-    Changes, Column, DmlKind, Queries, QueryError, ROW_ID, Relation, RelationData, Relations, Settings, SqlFunction,
-    Target, TargetColumn, display, field, schema,
+    Changes, Column, DmlKind, Queries, QueryError, ROW_ID, Relation, RelationData, Relations,
+    Settings, SqlFunction, Target, TargetColumn, display, field, schema,
 };
 use rwt_sql::statement::ObjectKind;
 use rwt_sql::{DataType, Statement, parse_statement};
@@ -24,10 +24,19 @@ pub struct Table {
 
 impl Table {
     fn relation(&self) -> Relation {
-        let mut columns: Vec<Column> = self.target.columns.iter().map(|c| c.column.clone()).collect();
+        let mut columns: Vec<Column> = self
+            .target
+            .columns
+            .iter()
+            .map(|c| c.column.clone())
+            .collect();
         columns.push(Column::hidden(ROW_ID, DataType::Serial));
         let mut fields: Vec<_> = self.rows.schema().fields().iter().cloned().collect();
-        fields.push(Arc::new(field(ROW_ID, &DataType::Serial, arrow::datatypes::DataType::Int64)));
+        fields.push(Arc::new(field(
+            ROW_ID,
+            &DataType::Serial,
+            arrow::datatypes::DataType::Int64,
+        )));
         let mut arrays = self.rows.columns().to_vec();
         arrays.push(Arc::new(Int64Array::from(self.ids.clone())));
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
@@ -40,7 +49,10 @@ impl Table {
             .iter()
             .map(|i| {
                 let column = &self.target.columns[*i].column;
-                format!("{:?}", display(rows.column(*i), row, &column.data_type, "UTC").unwrap())
+                format!(
+                    "{:?}",
+                    display(rows.column(*i), row, &column.data_type, "UTC").unwrap()
+                )
             })
             .collect();
         parts.join("|")
@@ -55,7 +67,11 @@ impl Table {
 
     fn apply(&mut self, changes: &Changes, next_id: &mut i64) {
         if changes.kind != DmlKind::Insert {
-            let keep: Vec<bool> = self.ids.iter().map(|id| !changes.row_ids.contains(id)).collect();
+            let keep: Vec<bool> = self
+                .ids
+                .iter()
+                .map(|id| !changes.row_ids.contains(id))
+                .collect();
             self.keep(&keep);
         }
         if changes.kind == DmlKind::Delete {
@@ -64,7 +80,9 @@ impl Table {
         for batch in &changes.rows {
             let mut batch = batch.clone();
             if !self.key.is_empty() {
-                let new: Vec<String> = (0..batch.num_rows()).map(|row| self.key_of(&batch, row)).collect();
+                let new: Vec<String> = (0..batch.num_rows())
+                    .map(|row| self.key_of(&batch, row))
+                    .collect();
                 let last: Vec<u64> = (0..new.len())
                     .filter(|i| !new[i + 1..].contains(&new[*i]))
                     .map(|i| i as u64)
@@ -74,7 +92,11 @@ impl Table {
                     .collect();
                 self.keep(&keep);
                 let wanted = arrow::array::UInt64Array::from(last);
-                let columns: Vec<ArrayRef> = batch.columns().iter().map(|c| take(c, &wanted, None).unwrap()).collect();
+                let columns: Vec<ArrayRef> = batch
+                    .columns()
+                    .iter()
+                    .map(|c| take(c, &wanted, None).unwrap())
+                    .collect();
                 batch = RecordBatch::try_new(batch.schema(), columns).unwrap();
             }
             for _ in 0..batch.num_rows() {
@@ -98,9 +120,16 @@ pub struct Database {
 
 #[async_trait]
 impl Relations for Database {
-    async fn relation(&self, _schema: Option<&str>, name: &str) -> Result<Option<Relation>, QueryError> {
+    async fn relation(
+        &self,
+        _schema: Option<&str>,
+        name: &str,
+    ) -> Result<Option<Relation>, QueryError> {
         if let Some((query, columns)) = self.materialized.get(name) {
-            let plan = self.queries.plan_stream(query, self, &self.settings).await?;
+            let plan = self
+                .queries
+                .plan_stream(query, self, &self.settings)
+                .await?;
             let rows = plan.execute(&[]).await?;
             return Ok(Some(Relation::rows(columns.clone(), Arc::new(rows))));
         }
@@ -110,7 +139,11 @@ impl Relations for Database {
         })
     }
 
-    async fn functions(&self, _schema: Option<&str>, name: &str) -> Result<Vec<SqlFunction>, QueryError> {
+    async fn functions(
+        &self,
+        _schema: Option<&str>,
+        name: &str,
+    ) -> Result<Vec<SqlFunction>, QueryError> {
         Ok(self.functions.get(name).cloned().unwrap_or_default())
     }
 }
@@ -160,7 +193,8 @@ impl Database {
 
     pub async fn run(&mut self, sql: &str) -> Result<Outcome, QueryError> {
         self.settings.now = chrono::Utc::now();
-        let statement = parse_statement(sql).map_err(|error| QueryError::Syntax(error.to_string()))?;
+        let statement =
+            parse_statement(sql).map_err(|error| QueryError::Syntax(error.to_string()))?;
         let mut count = 0;
         let mut rows = Vec::new();
         match statement {
@@ -177,7 +211,10 @@ impl Database {
                             .columns
                             .iter()
                             .map(|def| TargetColumn {
-                                column: Column::new(def.name.value(), def.data_type.clone().unwrap()),
+                                column: Column::new(
+                                    def.name.value(),
+                                    def.data_type.clone().unwrap(),
+                                ),
                                 default: def.default.clone(),
                                 not_null: def.not_null,
                             })
@@ -186,7 +223,9 @@ impl Database {
                             .columns
                             .primary_key
                             .iter()
-                            .filter_map(|name| columns.iter().position(|c| c.column.name == name.value()))
+                            .filter_map(|name| {
+                                columns.iter().position(|c| c.column.name == name.value())
+                            })
                             .collect();
                         (columns, key)
                     }
@@ -204,22 +243,37 @@ impl Database {
                 self.tables.insert(name, table);
             }
             Statement::CreateView(create) => {
-                let columns: Vec<String> = create.columns.iter().map(|c| c.value().to_owned()).collect();
+                let columns: Vec<String> = create
+                    .columns
+                    .iter()
+                    .map(|c| c.value().to_owned())
+                    .collect();
                 self.taken(create.name.name(), create.if_not_exists)?;
-                self.view(create.name.name(), &create.query, columns).await?;
+                self.view(create.name.name(), &create.query, columns)
+                    .await?;
             }
             Statement::CreateMaterializedView(create) => {
-                let columns: Vec<String> = create.columns.iter().map(|c| c.value().to_owned()).collect();
+                let columns: Vec<String> = create
+                    .columns
+                    .iter()
+                    .map(|c| c.value().to_owned())
+                    .collect();
                 let name = create.name.name();
                 self.taken(name, create.if_not_exists)?;
                 if !self.exists(name) {
-                    let plan = self.queries.plan_stream(&create.query, self, &self.settings).await?;
+                    let plan = self
+                        .queries
+                        .plan_stream(&create.query, self, &self.settings)
+                        .await?;
                     plan.execute(&[]).await?;
                     let typed = plan.columns().iter().enumerate();
                     let columns = typed
-                        .map(|(i, c)| Column::new(columns.get(i).unwrap_or(&c.name), c.data_type.clone()))
+                        .map(|(i, c)| {
+                            Column::new(columns.get(i).unwrap_or(&c.name), c.data_type.clone())
+                        })
                         .collect();
-                    self.materialized.insert(name.to_owned(), (create.query.clone(), columns));
+                    self.materialized
+                        .insert(name.to_owned(), (create.query.clone(), columns));
                 }
             }
             Statement::Drop(drop) if drop.kind == ObjectKind::Function => {
@@ -246,7 +300,9 @@ impl Database {
     }
 
     fn exists(&self, name: &str) -> bool {
-        self.tables.contains_key(name) || self.views.contains_key(name) || self.materialized.contains_key(name)
+        self.tables.contains_key(name)
+            || self.views.contains_key(name)
+            || self.materialized.contains_key(name)
     }
 
     fn taken(&self, name: &str, fine: bool) -> Result<(), QueryError> {
@@ -263,7 +319,11 @@ impl Database {
         Ok(())
     }
 
-    async fn columns_of(&self, query: &str, names: &[String]) -> Result<Vec<TargetColumn>, QueryError> {
+    async fn columns_of(
+        &self,
+        query: &str,
+        names: &[String],
+    ) -> Result<Vec<TargetColumn>, QueryError> {
         let plan = self.queries.plan(query, self, &self.settings, &[]).await?;
         Ok(plan
             .columns()
@@ -277,7 +337,12 @@ impl Database {
             .collect())
     }
 
-    async fn view(&mut self, name: &str, query: &str, columns: Vec<String>) -> Result<(), QueryError> {
+    async fn view(
+        &mut self,
+        name: &str,
+        query: &str,
+        columns: Vec<String>,
+    ) -> Result<(), QueryError> {
         let types = self.columns_of(query, &columns).await?;
         let relation = Relation {
             columns: types.into_iter().map(|c| c.column).collect(),
@@ -290,9 +355,18 @@ impl Database {
         Ok(())
     }
 
-    pub fn function(&mut self, name: &str, params: &[(Option<&str>, DataType)], returns: DataType, body: &str) {
+    pub fn function(
+        &mut self,
+        name: &str,
+        params: &[(Option<&str>, DataType)],
+        returns: DataType,
+        body: &str,
+    ) {
         let function = SqlFunction {
-            params: params.iter().map(|(n, t)| (n.map(ToOwned::to_owned), t.clone())).collect(),
+            params: params
+                .iter()
+                .map(|(n, t)| (n.map(ToOwned::to_owned), t.clone()))
+                .collect(),
             returns,
             body: body.to_owned(),
         };
@@ -301,17 +375,25 @@ impl Database {
 
     async fn dml(&mut self, name: &str, text: &str) -> Result<Outcome, QueryError> {
         if self.materialized.contains_key(name) {
-            return Err(QueryError::Bind(format!("Invalid input syntax: cannot change materialized view \"{name}\"")));
+            return Err(QueryError::Bind(format!(
+                "Invalid input syntax: cannot change materialized view \"{name}\""
+            )));
         }
         let Some(table) = self.tables.get(name) else {
             return Err(QueryError::TableNotFound(name.to_owned()));
         };
         let mut columns = Vec::new();
         let target = table.target.clone();
-        let changes = match self.queries.insert_literals(text, &target, &self.settings)? {
+        let changes = match self
+            .queries
+            .insert_literals(text, &target, &self.settings)?
+        {
             Some(changes) => changes,
             None => {
-                let dml = self.queries.plan_dml(text, &target, self, &self.settings, &[]).await?;
+                let dml = self
+                    .queries
+                    .plan_dml(text, &target, self, &self.settings, &[])
+                    .await?;
                 columns = dml.returning().unwrap_or_default().to_vec();
                 dml.execute(&[]).await?
             }
@@ -321,7 +403,11 @@ impl Database {
             table.apply(&changes, next_id);
         }
         Ok(Outcome {
-            rows: texts(&columns, changes.returning.as_deref().unwrap_or_default(), &self.settings.timezone),
+            rows: texts(
+                &columns,
+                changes.returning.as_deref().unwrap_or_default(),
+                &self.settings.timezone,
+            ),
             count: changes.count(),
         })
     }

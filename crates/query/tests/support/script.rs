@@ -26,9 +26,12 @@ pub fn records(text: &str) -> Vec<Record> {
         let kind = match words.as_slice() {
             ["statement", "ok"] => Expected::Ok,
             ["statement", "count", n] => Expected::Count(n.parse().unwrap()),
-            ["statement", "error", ..] => {
-                Expected::Error(head.strip_prefix("statement error").unwrap().trim().to_owned())
-            }
+            ["statement", "error", ..] => Expected::Error(
+                head.strip_prefix("statement error")
+                    .unwrap()
+                    .trim()
+                    .to_owned(),
+            ),
             ["query", ..] => Expected::Rows {
                 sorted: words.contains(&"rowsort"),
                 rows: Vec::new(),
