@@ -101,7 +101,12 @@ impl fmt::Display for RunReport {
         if self.nodes.is_empty() {
             return write!(f, "Nothing to do: no model is selected.");
         }
-        writeln!(f, "Finished running {} in {:.2}s.", self.kinds(), self.seconds)?;
+        writeln!(
+            f,
+            "Finished running {} in {:.2}s.",
+            self.kinds(),
+            self.seconds
+        )?;
         writeln!(f)?;
         let errors = self.count(Status::Error);
         if errors > 0 {

@@ -27,7 +27,10 @@ pub(super) struct CompileArgs {
 /// `compiled/` is not up to date.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("{DIRECTORY}/ is not up to date:{0}")]
-#[diagnostic(code(rwt::compile::stale), help("`rwt compile` writes it; commit what it changes"))]
+#[diagnostic(
+    code(rwt::compile::stale),
+    help("`rwt compile` writes it; commit what it changes")
+)]
 struct Stale(String);
 
 pub(super) fn main(global: &GlobalArgs, args: &CompileArgs, printer: &Printer) -> CommandResult {
@@ -42,6 +45,17 @@ pub(super) fn main(global: &GlobalArgs, args: &CompileArgs, printer: &Printer) -
     let selected = context.selected_ids(&args.select, printer)?;
     let order: Vec<UniqueId> = context.dag().order(&selected);
     let nodes = compiler.compile_all(&order).map_err(not_compiled)?;
+    for node in &nodes {
+        for problem in node.statements.iter().filter_map(|s| s.problem.as_ref()) {
+            printer.warning(&*miette::miette!(
+                severity = miette::Severity::Warning,
+                code = "rwt::compile::statement",
+                help = "RisingWave may know it all the same; it has the last word",
+                "model {}: a statement is not understood: {problem}",
+                node.name
+            ));
+        }
+    }
     // A script of some models would not run from an empty database, so a selection leaves it alone.
     let files = if everything {
         Files::complete(&nodes, compiler.script(&nodes)?)

@@ -168,8 +168,7 @@ impl Place {
 impl Context {
     /// The project of the global options. An embedded target's addresses are those of its running stack, if it runs.
     pub(super) fn load(global: &GlobalArgs, printer: &Printer) -> Result<Self, Failure> {
-        let project = load_project(global, printer)?;
-        Self::of(project, &FlagsOf::default(), printer)
+        Self::load_for(global, &FlagsOf::default(), printer)
     }
 
     /// The same, for a command that templates can see.
@@ -179,7 +178,11 @@ impl Context {
         printer: &Printer,
     ) -> Result<Self, Failure> {
         let project = load_project(global, printer)?;
-        Self::of(project, flags, printer)
+        let context = Self::of(project, flags, printer)?;
+        for warning in context.compiler.warnings() {
+            printer.warning(warning);
+        }
+        Ok(context)
     }
 
     /// The project with an embedded stack of its own, somewhere else.
@@ -193,8 +196,11 @@ impl Context {
             return Err(Failure::usage(NotEmbedded(project.target.name)));
         }
         project.target.data_dir.clone_from(&place.data_dir);
+        project.target_path = place.data_dir.join("target");
         set_ports(&mut project.target, place.engine_port, place.kafka_port);
-        Self::of(project, &FlagsOf::default(), printer)
+        let mut context = Self::of(project, &FlagsOf::default(), printer)?;
+        context.place = Some(place.clone());
+        Ok(context)
     }
 
     fn of(mut project: Project, flags: &FlagsOf, printer: &Printer) -> Result<Self, Failure> {
@@ -207,17 +213,23 @@ impl Context {
             TargetKind::RisingWave => None,
             TargetKind::Embedded => {
                 let data_dir = data_dir(&project);
-                let running = stack::running(&data_dir).map_err(|source| control::StackError::Io {
-                    doing: format!("cannot read {}", data_dir.display()),
-                    source,
-                })?;
+                let running =
+                    stack::running(&data_dir).map_err(|source| control::StackError::Io {
+                        doing: format!("cannot read {}", data_dir.display()),
+                        source,
+                    })?;
                 if let Some(running) = running {
-                    set_ports(&mut project.target, running.engine.port(), running.kafka.port());
+                    set_ports(
+                        &mut project.target,
+                        running.engine.port(),
+                        running.kafka.port(),
+                    );
                 }
                 Some(control::Place {
                     data_dir,
                     engine_port: project.target.port,
                     kafka_port: kafka_port(&project.target),
+                    owner: None,
                 })
             }
         };
@@ -227,8 +239,12 @@ impl Context {
             command: flags.command.to_owned(),
             reporter: Arc::new(Messages(printer.clone())),
         };
+        let compiler = Compiler::load(project, flags).map_err(not_compiled)?;
+        for warning in compiler.warnings() {
+            printer.warning(warning);
+        }
         Ok(Self {
-            compiler: Compiler::load(project, flags).map_err(not_compiled)?,
+            compiler,
             target,
             runtime,
             place,

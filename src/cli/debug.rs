@@ -92,7 +92,10 @@ fn checks(context: &Context) -> Result<Vec<Check>, Failure> {
         ),
         Check::ok(
             "target",
-            format!("{} of profile {}, type {}", target.name, target.profile_name, target.kind),
+            format!(
+                "{} of profile {}, type {}",
+                target.name, target.profile_name, target.kind
+            ),
         ),
     ];
     checks.push(database(context));
@@ -114,7 +117,11 @@ fn database(context: &Context) -> Check {
                 let version = result.rows.into_iter().flatten().flatten().next();
                 Check::ok(
                     "database",
-                    format!("{} answers: {}", connector.address(), version.unwrap_or_default()),
+                    format!(
+                        "{} answers: {}",
+                        connector.address(),
+                        version.unwrap_or_default()
+                    ),
                 )
             }
             Err(error) => Check::failed(
@@ -187,7 +194,10 @@ fn catalog(context: &Context) -> Check {
     let Some(uri) = lake.local_uri.as_deref().or(lake.uri.as_deref()) else {
         return Check::ok(
             PART,
-            format!("{}: kept by RisingWave, nothing to reach from here", lake.catalog.as_str()),
+            format!(
+                "{}: kept by RisingWave, nothing to reach from here",
+                lake.catalog.as_str()
+            ),
         );
     };
     let help = "start the catalog, or give its address as this machine sees it: `lake: {local_uri: …}` in profiles.yml";
@@ -197,7 +207,11 @@ fn catalog(context: &Context) -> Check {
             Err(reason) => Check::failed(PART, format!("{uri}: {reason}"), help),
         };
     }
-    let config = format!("{}/v1/config?warehouse={}", uri.trim_end_matches('/'), encode(&lake.warehouse));
+    let config = format!(
+        "{}/v1/config?warehouse={}",
+        uri.trim_end_matches('/'),
+        encode(&lake.warehouse)
+    );
     match status_of(context, &config) {
         Ok(200) => Check::ok(PART, format!("{uri} knows warehouse {}", lake.warehouse)),
         Ok(401 | 403) => Check::ok(
@@ -206,10 +220,17 @@ fn catalog(context: &Context) -> Check {
         ),
         Ok(404 | 400) => Check::failed(
             PART,
-            format!("{uri} answers, but does not know warehouse {}", lake.warehouse),
+            format!(
+                "{uri} answers, but does not know warehouse {}",
+                lake.warehouse
+            ),
             "create the warehouse in the catalog, or correct `lake: {warehouse: …}` in profiles.yml",
         ),
-        Ok(status) => Check::failed(PART, format!("{uri} answers with HTTP status {status}"), help),
+        Ok(status) => Check::failed(
+            PART,
+            format!("{uri} answers with HTTP status {status}"),
+            help,
+        ),
         Err(reason) => Check::failed(PART, format!("{uri}: {reason}"), help),
     }
 }
@@ -219,7 +240,10 @@ fn warehouse(context: &Context) -> Check {
     if let Some(place) = context.place() {
         let dir = state::lake_dir(&place.data_dir).join("warehouse");
         return if writable(&dir) {
-            Check::ok(PART, format!("{} is there and may be written", dir.display()))
+            Check::ok(
+                PART,
+                format!("{} is there and may be written", dir.display()),
+            )
         } else {
             Check::failed(
                 PART,
@@ -286,7 +310,6 @@ fn reachable(url: &str) -> Result<(), String> {
     Err(last)
 }
 
-
 /// The status of a GET.
 fn status_of(context: &Context, url: &str) -> Result<u16, String> {
     let text = |error: reqwest::Error| {
@@ -327,7 +350,10 @@ mod tests {
 
     #[test]
     fn addresses_come_out_of_urls() {
-        assert_eq!(address("http://lake:8181/catalog/"), Ok(("lake".to_owned(), 8181)));
+        assert_eq!(
+            address("http://lake:8181/catalog/"),
+            Ok(("lake".to_owned(), 8181))
+        );
         assert_eq!(address("https://lake/x"), Ok(("lake".to_owned(), 443)));
         assert!(address("lake:8181").is_err());
         assert_eq!(encode("a b/c"), "a%20b%2Fc");

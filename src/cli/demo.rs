@@ -58,8 +58,12 @@ pub(super) fn main(global: &GlobalArgs, args: &DemoArgs, printer: &Printer) -> C
         data_dir: folder.path().to_owned(),
         engine_port: free_port(4566).map_err(unexpected("no port is free"))?,
         kafka_port: free_port(19092).map_err(unexpected("no port is free"))?,
+        owner: Some(std::process::id()),
     };
     let mut context = Context::load_elsewhere(global, &place, printer)?;
+    // From here on Ctrl-C ends the work and not the program, so that the stack is stopped.
+    let _stop = interrupt::flag(context.runtime().handle())
+        .map_err(unexpected("signals cannot be handled"))?;
     let result = context
         .ensure_stack(printer)
         .and_then(|()| show(&context, args, printer));
@@ -107,7 +111,11 @@ fn show(context: &Context, args: &DemoArgs, printer: &Printer) -> CommandResult 
     let kafka = kafka_job(context, 1, USERS, pace)?;
     let direct = direct_job(context, 1, None, pace)?;
     printer.line(format!("\n{}", kafka.describe()));
-    printer.line(format!("{}, both for {} s\n", direct.describe(), duration.as_secs()));
+    printer.line(format!(
+        "{}, both for {} s\n",
+        direct.describe(),
+        duration.as_secs()
+    ));
 
     let stop = interrupt::flag(context.runtime().handle())
         .map_err(unexpected("signals cannot be handled"))?;
@@ -118,7 +126,10 @@ fn show(context: &Context, args: &DemoArgs, printer: &Printer) -> CommandResult 
     let connection = context.connector().connect()?;
     let query = query_of(context)?;
     let mut screen = Screen::new(printer);
-    while producers.iter().any(|(_, producer)| !producer.is_finished()) {
+    while producers
+        .iter()
+        .any(|(_, producer)| !producer.is_finished())
+    {
         screen.draw(&funnel_text(&funnel::look(context, &connection, &query)?));
         wait(&stop, Duration::from_secs(1), || {
             producers.iter().all(|(_, producer)| producer.is_finished())
@@ -207,7 +218,9 @@ fn quoted(name: &rwt_sql::ObjectName) -> String {
 fn count(connection: &Connection, relation: &str) -> Result<u64, Failure> {
     let result = connection
         .query(&format!("select count(*) from {relation}"))
-        .map_err(super::context::DatabaseFailure::new("rows cannot be counted"))?;
+        .map_err(super::context::DatabaseFailure::new(
+            "rows cannot be counted",
+        ))?;
     let cell = result.rows.into_iter().flatten().flatten().next();
     Ok(cell.and_then(|text| text.parse().ok()).unwrap_or(0))
 }

@@ -67,7 +67,10 @@ struct Document<'a> {
 /// The model is not in the project.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("the project has no model {0}")]
-#[diagnostic(code(rwt::funnel::no_model), help("`rwt ls` lists the models; `--model` names the one with the funnel"))]
+#[diagnostic(
+    code(rwt::funnel::no_model),
+    help("`rwt ls` lists the models; `--model` names the one with the funnel")
+)]
 struct NoModel(String);
 
 pub(super) fn main(global: &GlobalArgs, args: &FunnelArgs, printer: &Printer) -> CommandResult {
@@ -79,16 +82,11 @@ pub(super) fn main(global: &GlobalArgs, args: &FunnelArgs, printer: &Printer) ->
         return watch(&context, &connection, &query, args, printer);
     }
     let report = look(&context, &connection, &query)?;
-    let failures = args
-        .check
-        .then(|| funnel::check(&report, args.max_age));
+    let failures = args.check.then(|| funnel::check(&report, args.max_age));
     show(&report, failures.as_deref(), args.output, printer);
     let failures = failures.unwrap_or_default();
     for failure in &failures {
-        printer.error(&miette::miette!(
-            code = "rwt::funnel::check",
-            "{failure}"
-        ));
+        printer.error(&miette::miette!(code = "rwt::funnel::check", "{failure}"));
     }
     Ok(if failures.is_empty() {
         Exit::Ok

@@ -84,12 +84,18 @@ fn dot(nodes: &[&Node], drawn: &BTreeSet<UniqueId>) -> String {
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
     let mut out = String::from("digraph models {\n  rankdir=LR;\n  node [shape=box];\n");
     for node in nodes {
-        let label = quoted(&format!("{}\\n{}", node.name, node.materialized)).replace("\\\\n", "\\n");
+        let label =
+            quoted(&format!("{}\\n{}", node.name, node.materialized)).replace("\\\\n", "\\n");
         let _ = writeln!(out, "  {} [label={label}];", quoted(&node.name));
     }
     for node in nodes {
         for parent in parents(node, drawn) {
-            let _ = writeln!(out, "  {} -> {};", quoted(short(parent)), quoted(&node.name));
+            let _ = writeln!(
+                out,
+                "  {} -> {};",
+                quoted(short(parent)),
+                quoted(&node.name)
+            );
         }
     }
     out.push_str("}\n");

@@ -30,7 +30,10 @@ pub(super) struct LogsArgs {
 /// There is no log.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("there is no log at {0}")]
-#[diagnostic(code(rwt::stack::no_log), help("`rwt up` starts the embedded stack, which writes it"))]
+#[diagnostic(
+    code(rwt::stack::no_log),
+    help("`rwt up` starts the embedded stack, which writes it")
+)]
 struct NoLog(String);
 
 pub(super) fn main(global: &GlobalArgs, args: &LogsArgs, printer: &Printer) -> CommandResult {

@@ -48,7 +48,11 @@ pub(super) fn main(global: &GlobalArgs, args: &LsArgs, printer: &Printer) -> Com
         printer.document(&nodes);
     } else {
         for node in nodes {
-            let prefix = if node.source_name.is_some() { "source:" } else { "" };
+            let prefix = if node.source_name.is_some() {
+                "source:"
+            } else {
+                ""
+            };
             printer.line(format!("{prefix}{}", node.fqn.join(".")));
         }
     }

@@ -69,11 +69,18 @@ fn parse_start(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Ok(at.to_utc());
     }
-    ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        .map(|at| at.and_utc())
-        .ok_or_else(|| "expected a time such as '2026-02-14 12:00', or how long ago such as 2h".to_owned())
+    [
+        "%Y-%m-%d %H:%M:%S",
+        "%Y-%m-%d %H:%M",
+        "%Y-%m-%dT%H:%M:%S",
+        "%Y-%m-%dT%H:%M",
+    ]
+    .iter()
+    .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+    .map(|at| at.and_utc())
+    .ok_or_else(|| {
+        "expected a time such as '2026-02-14 12:00', or how long ago such as 2h".to_owned()
+    })
 }
 
 pub(super) fn main(global: &GlobalArgs, args: &ProduceArgs, printer: &Printer) -> CommandResult {
@@ -146,7 +153,14 @@ fn job(context: &Context, args: &ProduceArgs) -> Result<Job, Failure> {
         },
         start: args.start.unwrap_or_else(Utc::now),
     };
-    let seed = args.seed.unwrap_or_else(|| u64::from_ne_bytes(*uuid::Uuid::new_v4().as_bytes().first_chunk().unwrap_or(&[0; 8])));
+    let seed = args.seed.unwrap_or_else(|| {
+        u64::from_ne_bytes(
+            *uuid::Uuid::new_v4()
+                .as_bytes()
+                .first_chunk()
+                .unwrap_or(&[0; 8]),
+        )
+    });
     match (&args.replay, &args.stream) {
         (Some(file), Some(stream)) => {
             let source = Replay::open(file, stream, &args.map)?;
@@ -169,10 +183,18 @@ fn job(context: &Context, args: &ProduceArgs) -> Result<Job, Failure> {
 }
 
 /// Page views, carts and purchases to Kafka.
-pub(super) fn kafka_job(context: &Context, seed: u64, users: u64, pace: Pace) -> Result<Job, Failure> {
+pub(super) fn kafka_job(
+    context: &Context,
+    seed: u64,
+    users: u64,
+    pace: Pace,
+) -> Result<Job, Failure> {
     let options = kafka_options(context)?;
     Ok(Job {
-        what: format!("page views, cart events and purchases to {}", options.bootstrap),
+        what: format!(
+            "page views, cart events and purchases to {}",
+            options.bootstrap
+        ),
         output: Box::new(Kafka::connect(&options, &TOPICS)?),
         source: Box::new(Shop::new(seed, users)),
         pace,
@@ -180,12 +202,20 @@ pub(super) fn kafka_job(context: &Context, seed: u64, users: u64, pace: Pace) ->
 }
 
 /// The clickstream and its dimensions into tables.
-pub(super) fn direct_job(context: &Context, seed: u64, users: Option<u64>, pace: Pace) -> Result<Job, Failure> {
+pub(super) fn direct_job(
+    context: &Context,
+    seed: u64,
+    users: Option<u64>,
+    pace: Pace,
+) -> Result<Job, Failure> {
     let options = direct_options(context)?;
     let output = Direct::new(options.clone(), &TABLES)?;
     let pages: HashSet<String> = existing_values(&options, "page_catalog", CATALOG_KEY)?;
     Ok(Job {
-        what: format!("the clickstream into the tables of schema {}", options.schema),
+        what: format!(
+            "the clickstream into the tables of schema {}",
+            options.schema
+        ),
         output: Box::new(output),
         source: Box::new(Clickstream::new(seed, users, &pages, pace.start)),
         pace,
@@ -204,9 +234,9 @@ fn direct_options(context: &Context) -> Result<DirectOptions, Failure> {
     let connector = context.connector();
     let connection = connector.connect()?;
     // Rows are flushed once, at the end: with implicit flush every INSERT waits for a checkpoint.
-    connection
-        .run("set rw_implicit_flush to false")
-        .map_err(super::context::DatabaseFailure::new("the session cannot be prepared"))?;
+    connection.run("set rw_implicit_flush to false").map_err(
+        super::context::DatabaseFailure::new("the session cannot be prepared"),
+    )?;
     Ok(DirectOptions {
         client: Arc::new(connection.into_client()),
         handle: context.runtime().handle().clone(),

@@ -12,9 +12,7 @@ use serde_json::json;
 use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, DatabaseFailure, FlagsOf};
 use super::{CommandResult, Exit, Failure, interrupt};
-use crate::apply::{
-    self, DropReport, Hanging, NodeReport, Observer, RunOptions, RunResults,
-};
+use crate::apply::{self, DropReport, Hanging, NodeReport, Observer, RunOptions, RunResults};
 use crate::client::{Catalog, Connection, LiveSession};
 use crate::ui::{Printer, RunProgress};
 
@@ -74,9 +72,7 @@ pub(super) fn run(context: &Context, args: &RunArgs, printer: &Printer) -> Comma
     if args.full_refresh {
         full_refresh(&connection, &nodes, &mut catalog, printer)?;
     }
-    let threads = args
-        .threads
-        .map_or(connector.target().threads, usize::from);
+    let threads = args.threads.map_or(connector.target().threads, usize::from);
     printer.note(format!(
         "Running {} model{} on {} ({}) with {threads} thread{}\n",
         nodes.len(),
@@ -157,7 +153,9 @@ pub(super) fn run(context: &Context, args: &RunArgs, printer: &Printer) -> Comma
 #[error("nothing was dropped, because {} object{} outside of the selection would break:{}", hanging.len(), if hanging.len() == 1 { "" } else { "s" }, list(hanging))]
 #[diagnostic(
     code(rwt::apply::dependents),
-    help("select them too (`--select model+` takes everything below a model), or drop them yourself first")
+    help(
+        "select them too (`--select model+` takes everything below a model), or drop them yourself first"
+    )
 )]
 pub(super) struct DependentsError {
     pub hanging: Vec<Hanging>,

@@ -45,6 +45,8 @@ pub(super) struct ProcessArgs {
     port: u16,
     #[arg(long)]
     kafka_port: u16,
+    #[arg(long)]
+    owner: Option<u32>,
 }
 
 pub(super) fn up(global: &GlobalArgs, args: &UpArgs, printer: &Printer) -> CommandResult {
@@ -133,10 +135,11 @@ pub(super) fn process(args: &ProcessArgs) -> CommandResult {
         .enable_all()
         .build()
         .map_err(|error| Failure::usage(miette::miette!("no runtime can be built: {error}")))?;
-    runtime.block_on(stack::process::serve(
-        &args.data_dir,
-        args.port,
-        args.kafka_port,
-    ))?;
+    runtime.block_on(stack::process::serve(&stack::control::Place {
+        data_dir: args.data_dir.clone(),
+        engine_port: args.port,
+        kafka_port: args.kafka_port,
+        owner: args.owner,
+    }))?;
     Ok(Exit::Ok)
 }

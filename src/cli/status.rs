@@ -70,8 +70,9 @@ struct LakeTable {
 pub(super) fn main(global: &GlobalArgs, args: &StatusArgs, printer: &Printer) -> CommandResult {
     let context = Context::load(global, printer)?;
     let stack = match context.place() {
-        Some(place) => stack::running(&place.data_dir)
-            .map_err(super::context::unexpected("the stack's state cannot be read"))?,
+        Some(place) => stack::running(&place.data_dir).map_err(super::context::unexpected(
+            "the stack's state cannot be read",
+        ))?,
         None => None,
     };
     if context.place().is_some() && stack.is_none() {
@@ -103,9 +104,17 @@ fn report(context: &Context, stack: Option<Running>) -> Result<StatusReport, Fai
         memory_bytes: stack.as_ref().and_then(|running| memory(running.pid)),
         stack,
         objects: objects(&connection)?,
-        sources: if embedded { sources(&connection)? } else { Vec::new() },
+        sources: if embedded {
+            sources(&connection)?
+        } else {
+            Vec::new()
+        },
         topics,
-        lake: if embedded { lake(&connection)? } else { Vec::new() },
+        lake: if embedded {
+            lake(&connection)?
+        } else {
+            Vec::new()
+        },
     })
 }
 
@@ -222,7 +231,11 @@ fn text(report: &StatusReport) -> String {
     } else {
         text.push_str(&format!("  objects       {}\n", objects.join(", ")));
     }
-    for table in [sources_table(report), topics_table(report), lake_table(report)] {
+    for table in [
+        sources_table(report),
+        topics_table(report),
+        lake_table(report),
+    ] {
         if !table.is_empty() {
             text.push('\n');
             text.push_str(&table.render());

@@ -256,7 +256,8 @@ impl Connection {
                 }
                 SimpleQueryMessage::Row(row) => {
                     if current.columns.is_empty() {
-                        current.columns = row.columns().iter().map(|c| c.name().to_owned()).collect();
+                        current.columns =
+                            row.columns().iter().map(|c| c.name().to_owned()).collect();
                     }
                     let cells = (0..row.len()).map(|i| row.get(i).map(str::to_owned));
                     current.rows.push(cells.collect());
@@ -274,7 +275,9 @@ impl Connection {
     /// Puts secrets in the place of their markers, which stand inside of string literals.
     fn resolve(&self, sql: &str) -> String {
         replace_markers(sql, |name| {
-            self.secrets.get(name).map(|value| value.replace('\'', "''"))
+            self.secrets
+                .get(name)
+                .map(|value| value.replace('\'', "''"))
         })
     }
 
@@ -290,7 +293,13 @@ impl Connection {
     pub fn describe(&self, sql: &str) -> Option<Vec<Type>> {
         let sent = self.resolve(sql);
         let statement = self.handle.block_on(self.client.prepare(&sent)).ok()?;
-        Some(statement.columns().iter().map(|c| c.type_().clone()).collect())
+        Some(
+            statement
+                .columns()
+                .iter()
+                .map(|c| c.type_().clone())
+                .collect(),
+        )
     }
 
     /// The client beneath, for callers that need more of the protocol.
@@ -326,7 +335,10 @@ mod tests {
 
     #[test]
     fn the_line_of_a_syntax_error_is_found() {
-        assert_eq!(line_of("sql parser error: …\nLINE 12: selec\n   ^"), Some(12));
+        assert_eq!(
+            line_of("sql parser error: …\nLINE 12: selec\n   ^"),
+            Some(12)
+        );
         assert_eq!(line_of("table or source not found: x"), None);
     }
 }

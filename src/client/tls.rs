@@ -19,7 +19,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 pub enum TlsError {
     /// A certificate or key file cannot be used.
     #[error("cannot read {what} {path}: {reason}")]
-    #[diagnostic(code(rwt::client::tls_file), help("check `{key}` of the target in profiles.yml"))]
+    #[diagnostic(
+        code(rwt::client::tls_file),
+        help("check `{key}` of the target in profiles.yml")
+    )]
     File {
         /// What the file should hold.
         what: &'static str,

@@ -36,7 +36,9 @@ pub enum CheckFailure {
 impl fmt::Display for CheckFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("the funnel is empty: no user has been counted in the shown windows"),
+            Self::Empty => {
+                f.write_str("the funnel is empty: no user has been counted in the shown windows")
+            }
             Self::Stale {
                 age_seconds,
                 max_age_seconds,

@@ -14,7 +14,11 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The latest `event_time` among the last records of the topics; `None` where there are none or nobody answers.
 pub fn last_event(broker: &Broker, topics: &[String]) -> Option<NaiveDateTime> {
-    let consumer: BaseConsumer = broker.config().set("group.id", "rwt-funnel").create().ok()?;
+    let consumer: BaseConsumer = broker
+        .config()
+        .set("group.id", "rwt-funnel")
+        .create()
+        .ok()?;
     let mut assignment = TopicPartitionList::new();
     for topic in topics {
         let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).ok()?;

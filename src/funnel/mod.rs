@@ -7,4 +7,6 @@ mod report;
 
 pub use check::{CheckFailure, check};
 pub use freshness::last_event;
-pub use report::{FunnelError, FunnelQuery, FunnelReport, Span, Totals, Window, parse_duration, read};
+pub use report::{
+    FunnelError, FunnelQuery, FunnelReport, Span, Totals, Window, parse_duration, read,
+};

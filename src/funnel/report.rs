@@ -84,13 +84,19 @@ impl FromStr for Span {
         if let Ok(duration) = parse_duration(text) {
             return Ok(Self::Last(duration));
         }
-        ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
-            .iter()
-            .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-            .map(Self::At)
-            .ok_or_else(|| {
-                "expected a duration such as `15m` or `2h`, or an instant such as `2026-02-14 12:00`".to_owned()
-            })
+        [
+            "%Y-%m-%d %H:%M:%S",
+            "%Y-%m-%d %H:%M",
+            "%Y-%m-%dT%H:%M:%S",
+            "%Y-%m-%dT%H:%M",
+        ]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        .map(Self::At)
+        .ok_or_else(|| {
+            "expected a duration such as `15m` or `2h`, or an instant such as `2026-02-14 12:00`"
+                .to_owned()
+        })
     }
 }
 
@@ -100,7 +106,9 @@ impl FromStr for Span {
 /// What was expected instead.
 pub fn parse_duration(text: &str) -> Result<TimeDelta, String> {
     let expected = || format!("`{text}` is no duration; write for example `90s`, `15m` or `2h`");
-    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(expected)?;
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .ok_or_else(expected)?;
     let (number, unit) = text.split_at(digits);
     let number: i64 = number.parse().map_err(|_| expected())?;
     let milliseconds: i64 = match unit {
@@ -283,7 +291,10 @@ fn rate(part: i64, whole: i64) -> f64 {
     if whole == 0 {
         return 0.0;
     }
-    #[allow(clippy::cast_precision_loss, reason = "counts of users stay far below 2^53")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "counts of users stay far below 2^53"
+    )]
     let ratio = part as f64 / whole as f64;
     (ratio * 10_000.0).round() / 10_000.0
 }
@@ -310,8 +321,14 @@ mod tests {
 
     #[test]
     fn spans_are_durations_or_instants() {
-        assert_eq!(Span::from_str("15m"), Ok(Span::Last(TimeDelta::minutes(15))));
-        assert!(matches!(Span::from_str("2026-02-14 12:00"), Ok(Span::At(_))));
+        assert_eq!(
+            Span::from_str("15m"),
+            Ok(Span::Last(TimeDelta::minutes(15)))
+        );
+        assert!(matches!(
+            Span::from_str("2026-02-14 12:00"),
+            Ok(Span::At(_))
+        ));
         assert!(Span::from_str("soon").unwrap_err().contains("duration"));
         assert!(parse_duration("99999999999999999d").is_err());
     }

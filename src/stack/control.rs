@@ -31,6 +31,8 @@ pub struct Place {
     pub engine_port: u16,
     /// The broker's port on the loopback address.
     pub kafka_port: u16,
+    /// A process without which the stack and its data have no purpose: when it is gone, so are they.
+    pub owner: Option<u32>,
 }
 
 /// What [`ensure_running`] found or did.
@@ -75,7 +77,10 @@ pub enum StackError {
     },
     /// A process holds the data directory, but does not listen yet or no more.
     #[error("another rwt process is starting or stopping on {}", data_dir.display())]
-    #[diagnostic(code(rwt::stack::busy), help("try again in a moment; `rwt logs` shows what it does"))]
+    #[diagnostic(
+        code(rwt::stack::busy),
+        help("try again in a moment; `rwt logs` shows what it does")
+    )]
     Busy {
         /// The data directory.
         data_dir: PathBuf,
@@ -144,7 +149,8 @@ fn find(data_dir: &Path) -> Result<Option<Running>, StackError> {
 /// See [`StackError`].
 pub fn start(place: &Place) -> Result<Running, StackError> {
     let data_dir = &place.data_dir;
-    fs::create_dir_all(data_dir).map_err(io_error(format!("cannot make {}", data_dir.display())))?;
+    fs::create_dir_all(data_dir)
+        .map_err(io_error(format!("cannot make {}", data_dir.display())))?;
     // Absolute, because the lake's files name each other by absolute paths.
     let data_dir = fs::canonicalize(data_dir)
         .map_err(io_error(format!("cannot resolve {}", data_dir.display())))?;
@@ -152,7 +158,12 @@ pub fn start(place: &Place) -> Result<Running, StackError> {
         return Err(StackError::Busy { data_dir });
     }
     check_port("the SQL engine", place.engine_port, "port", "--port")?;
-    check_port("the Kafka broker", place.kafka_port, "kafka.local", "--kafka-port")?;
+    check_port(
+        "the Kafka broker",
+        place.kafka_port,
+        "kafka.local",
+        "--kafka-port",
+    )?;
 
     let log = state::log_file(&data_dir);
     let mut child = spawn(place, &data_dir, &log)?;
@@ -215,8 +226,12 @@ fn spawn(place: &Place, data_dir: &Path, log: &Path) -> Result<Child, StackError
         .try_clone()
         .map_err(io_error(format!("cannot write {}", log.display())))?;
     // A group of its own, so that Ctrl-C in the terminal reaches only the command that was typed.
-    Command::new(program)
-        .arg("stack-process")
+    let mut command = Command::new(program);
+    command.arg("stack-process");
+    if let Some(owner) = place.owner {
+        command.args(["--owner", &owner.to_string()]);
+    }
+    command
         .arg("--data-dir")
         .arg(data_dir)
         .args(["--port", &place.engine_port.to_string()])

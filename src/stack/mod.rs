@@ -8,5 +8,5 @@ pub mod process;
 pub mod state;
 pub mod topics;
 
-pub use control::{Started, StackError, ensure_running, start, stop};
+pub use control::{StackError, Started, ensure_running, start, stop};
 pub use state::{Running, running};

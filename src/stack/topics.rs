@@ -29,7 +29,9 @@ pub enum TopicError {
     #[error("no Kafka broker answers at {bootstrap}: {reason}")]
     #[diagnostic(
         code(rwt::kafka::unreachable),
-        help("`rwt up` starts the embedded broker; for another one check `kafka.local` of the target in profiles.yml")
+        help(
+            "`rwt up` starts the embedded broker; for another one check `kafka.local` of the target in profiles.yml"
+        )
     )]
     Unreachable {
         /// Where it was looked for.
@@ -129,7 +131,9 @@ impl Broker {
             .iter()
             .map(|name| NewTopic::new(name, 1, TopicReplication::Fixed(1)))
             .collect();
-        let options = AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT));
+        let options = AdminOptions::new()
+            .operation_timeout(Some(TIMEOUT))
+            .request_timeout(Some(TIMEOUT));
         let results = admin
             .create_topics(&wanted, &options)
             .await

@@ -16,7 +16,13 @@ pub(crate) fn check_line(check: &Check) -> String {
         printable(&check.found)
     );
     if let Some(help) = &check.help {
-        line.push_str(&format!("\n{:<20}{}→ {}{:#}", "", style::DIM, printable(help), style::DIM));
+        line.push_str(&format!(
+            "\n{:<20}{}→ {}{:#}",
+            "",
+            style::DIM,
+            printable(help),
+            style::DIM
+        ));
     }
     line
 }

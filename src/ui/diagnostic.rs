@@ -38,7 +38,10 @@ pub(crate) fn install(_color: ColorChoice) {
 pub(crate) fn render(diagnostic: &dyn Diagnostic) -> String {
     let colored = stderr_has_colors();
     let mut text = String::new();
-    if handler(colored).render_report(&mut text, diagnostic).is_err() {
+    if handler(colored)
+        .render_report(&mut text, diagnostic)
+        .is_err()
+    {
         text = diagnostic.to_string();
     }
     if !text.ends_with('\n') {

@@ -91,7 +91,9 @@ impl Printer {
     pub fn document(&self, value: &impl Serialize) {
         match serde_json::to_string_pretty(value) {
             Ok(text) => self.raw(&format!("{text}\n")),
-            Err(error) => self.error(&miette::miette!("the result cannot be written as JSON: {error}")),
+            Err(error) => self.error(&miette::miette!(
+                "the result cannot be written as JSON: {error}"
+            )),
         }
     }
 

@@ -32,8 +32,11 @@ impl Table {
 
     /// Adds a row; `cells` are as many as columns.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.inner
-            .add_row(cells.into_iter().map(|cell| super::printer::printable(&cell)));
+        self.inner.add_row(
+            cells
+                .into_iter()
+                .map(|cell| super::printer::printable(&cell)),
+        );
     }
 
     /// Whether it has rows.
