@@ -1,46 +1,37 @@
-//! INSERT, UPDATE and DELETE. A statement is turned into a query for the rows it adds, changes or removes; they reach
-//! the table at the next checkpoint, for which `RW_IMPLICIT_FLUSH` waits.
+//! INSERT, UPDATE and DELETE. The query crate says which rows a statement adds, changes or removes; they reach the table
+//! at the next checkpoint, for which `RW_IMPLICIT_FLUSH` waits.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType as ArrowType, Int64Type, Schema};
 use arrow::error::ArrowError;
 use async_trait::async_trait;
-use datafusion::sql::sqlparser::ast::{
-    AssignmentTarget, Delete, Expr, FromTable, Ident as SqlIdent, Insert, ObjectNamePart, SelectItem, SetExpr,
-    Statement, TableFactor, TableObject, Update,
-};
+use datafusion::sql::sqlparser::ast::{AssignmentTarget, Ident as SqlIdent, ObjectNamePart, Statement};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
-use rwt_query::{QueryError, Relation, Relations, ScalarValue};
+use rwt_query::{Changes, Dml as PlannedDml, QueryError, Relation, Relations, ScalarValue, Target, TargetColumn};
 use rwt_sql::statement::DmlVerb;
 use rwt_sql::{DataType, Ident, ObjectName};
-use rwt_wire::{Column as WireColumn, Outcome, RowsTag, SqlError, rows_of};
+use rwt_wire::{Outcome, RowsTag, SqlError, rows_of};
 
 use super::query::Kept;
-use super::{Session, dml_tag, not_implemented, query_error};
+use super::{Session, dml_tag, query_error, wire_columns};
 use crate::catalog::{BY_ID, Column, Kind, Object, ObjectId, invalid_input};
 use crate::engine::{Altering, internal};
 use crate::reading::{Reading, query_column};
-use crate::storage::{Change, LakeProgress};
+use crate::storage::{Change, LakeProgress, stored_schema};
 use crate::stream::barrier::Dml;
 
-/// A data change, bound to its table.
+/// A data change, planned.
 pub(super) struct Prepared {
     verb: DmlVerb,
     table: ObjectId,
-    /// The query for the new rows or for the ids of changed ones.
-    query: String,
-    /// For INSERT: the columns that the query gives, in order. For UPDATE: those behind the row id.
-    targets: Vec<usize>,
-    /// RETURNING, with its columns.
-    returning: Option<(String, Vec<WireColumn>)>,
-    params: Vec<DataType>,
+    plan: PlannedDml,
 }
 
-/// Rows of a table's stored columns as the relation `name`, for generated columns and RETURNING.
+/// Rows of a table's stored columns as the relation `name`, for generated columns.
 struct Given<'a> {
     reading: &'a Reading,
     name: &'a str,
@@ -76,8 +67,9 @@ pub(super) fn cast_rows(batch: &RecordBatch, types: &[ArrowType]) -> Result<Reco
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
 }
 
-/// Fills the generated columns of rows from the others.
+/// Fills the generated columns of stored rows from the others.
 pub(super) async fn generate(session: &Session, columns: &[Column], rows: &RecordBatch) -> Result<RecordBatch, SqlError> {
+    const NAME: &str = "new_rows";
     if columns.iter().all(|c| c.generated.is_none()) {
         return Ok(rows.clone());
     }
@@ -88,52 +80,79 @@ pub(super) async fn generate(session: &Session, columns: &[Column], rows: &Recor
             None => Ident::new(&c.name).quoted(),
         })
         .collect();
-    let sql = format!("SELECT {} FROM new_rows", items.join(", "));
-    let (_, rows) = given_rows(session, "new_rows", columns, rows, &sql).await?;
-    Ok(rows)
-}
-
-/// Runs a query over rows that are given as a relation; the result has the stored types of its columns.
-async fn given_rows(
-    session: &Session,
-    name: &str,
-    columns: &[Column],
-    rows: &RecordBatch,
-    sql: &str,
-) -> Result<(Vec<rwt_query::Column>, RecordBatch), SqlError> {
+    let sql = format!("SELECT {} FROM {NAME}", items.join(", "));
     let reading = session.reading();
     let given = Given {
         reading: &reading,
-        name,
+        name: NAME,
         relation: Relation::rows(columns.iter().map(query_column).collect(), Arc::new(vec![rows.clone()])),
     };
     let plan = session
         .inner
         .queries
-        .plan(sql, &given, &reading.settings, &[])
+        .plan(&sql, &given, &reading.settings, &[])
         .await
         .map_err(|e| query_error(&e))?;
     let batches = plan.execute(&[]).await.map_err(|e| query_error(&e))?;
-    let types: Vec<_> = plan.columns().iter().map(|c| rwt_query::arrow_type(&c.data_type)).collect();
+    stored(rows.schema(), &batches).map_err(internal)
+}
+
+/// Batches as one batch of these columns.
+fn stored(schema: arrow::datatypes::SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
+    let types: Vec<ArrowType> = schema.fields().iter().map(|f| f.data_type().clone()).collect();
     let batches = batches
         .iter()
-        .map(|b| cast_rows(b, &types))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(internal)?;
-    let schema = rwt_query::schema(plan.columns());
-    let batches = batches
-        .into_iter()
-        .map(|b| RecordBatch::try_new(schema.clone(), b.columns().to_vec()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(internal)?;
-    let rows = concat_batches(&schema, &batches).map_err(internal)?;
-    Ok((plan.columns().to_vec(), rows))
+        .map(|batch| {
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let columns = cast_rows(batch, &types)?.columns().to_vec();
+            RecordBatch::try_new_with_options(schema.clone(), columns, &options)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    match batches.as_slice() {
+        [one] => Ok(one.clone()),
+        many => concat_batches(&schema, many),
+    }
+}
+
+/// The columns that a statement writes: visible and not generated.
+fn written(object: &Object) -> impl Iterator<Item = (usize, &Column)> {
+    object
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| !c.hidden && c.generated.is_none())
+}
+
+fn target(object: &Object) -> Target {
+    Target {
+        name: object.name.clone(),
+        columns: written(object)
+            .map(|(_, c)| TargetColumn {
+                column: query_column(c),
+                default: c.default.clone(),
+                not_null: c.not_null,
+            })
+            .collect(),
+    }
 }
 
 impl Session {
     pub(super) async fn change_rows(&mut self, verb: DmlVerb, table: &ObjectName, text: &str) -> Result<Outcome, SqlError> {
-        let dml = self.bind_dml(verb, table, text, &[]).await?;
-        self.execute_dml(&dml, &[]).await
+        if verb == DmlVerb::Insert {
+            let object = self.changed_table(verb, table)?;
+            check_columns(verb, &object, text)?;
+            let reading = self.reading();
+            let literals = self
+                .inner
+                .queries
+                .insert_literals(text, &target(&object), &reading.settings)
+                .map_err(|e| query_error(&e))?;
+            if let Some(changes) = literals {
+                return self.apply_changes(changes, None, verb, object.id).await;
+            }
+        }
+        let dml = self.plan_dml(verb, table, text, &[]).await?;
+        self.apply_dml(&dml.plan, dml.verb, dml.table, &[]).await
     }
 
     pub(super) async fn prepare_dml(
@@ -143,19 +162,40 @@ impl Session {
         text: &str,
         declared: &[Option<DataType>],
     ) -> Result<rwt_wire::Prepared, SqlError> {
-        let dml = self.bind_dml(verb, table, text, declared).await?;
+        let dml = self.plan_dml(verb, table, text, declared).await?;
         Ok(rwt_wire::Prepared {
             sql: text.to_owned(),
-            params: dml.params.clone(),
-            columns: dml.returning.as_ref().map(|(_, columns)| columns.clone()),
+            params: dml.plan.params().to_vec(),
+            columns: dml.plan.returning().map(wire_columns),
             plan: Some(Arc::new(Kept::Dml(dml))),
         })
+    }
+
+    pub(super) async fn execute_dml(&mut self, dml: &Prepared, sql: &str, params: &[ScalarValue]) -> Result<Outcome, SqlError> {
+        let reading = self.reading().of_rows();
+        match dml.plan.refreshed(&reading, reading.settings.now).await {
+            Ok(plan) => self.apply_dml(&plan, dml.verb, dml.table, params).await,
+            Err(QueryError::Stale(_)) => {
+                let name = self
+                    .inner
+                    .queries
+                    .target_of(sql)
+                    .map_err(|e| query_error(&e))?;
+                let declared: Vec<_> = dml.plan.params().iter().cloned().map(Some).collect();
+                let again = self.plan_dml(dml.verb, &name, sql, &declared).await?;
+                self.apply_dml(&again.plan, again.verb, again.table, params).await
+            }
+            Err(error) => Err(query_error(&error)),
+        }
     }
 
     /// The table of a data change, refused if its rows cannot be changed by hand.
     fn changed_table(&self, verb: DmlVerb, name: &ObjectName) -> Result<Object, SqlError> {
         let catalog = self.inner.catalog();
         let missing = || SqlError::not_found("table", name.name());
+        if name.schema().is_some_and(|s| crate::catalog::SYSTEM_SCHEMAS.contains(&s)) {
+            return Err(missing());
+        }
         catalog.check_schema(name)?;
         let object = catalog.find_readable(name, &self.path()).ok_or_else(missing)?;
         match object.kind() {
@@ -173,7 +213,7 @@ impl Session {
         Ok(object.clone())
     }
 
-    async fn bind_dml(
+    async fn plan_dml(
         &mut self,
         verb: DmlVerb,
         table: &ObjectName,
@@ -181,197 +221,99 @@ impl Session {
         declared: &[Option<DataType>],
     ) -> Result<Prepared, SqlError> {
         let object = self.changed_table(verb, table)?;
-        let statement = Parser::parse_sql(&PostgreSqlDialect {}, text)
-            .ok()
-            .and_then(|mut s| s.pop())
-            .ok_or_else(|| {
-                // the query parser words the error
-                SqlError::internal("sql parser error: the statement is not understood")
-            })?;
-        let (query, targets, returning) = match &statement {
-            Statement::Insert(insert) => insert_query(insert, &object)?,
-            Statement::Update(update) => update_query(update, &object)?,
-            Statement::Delete(delete) => delete_query(delete, &object)?,
-            _ => return Err(not_implemented(format!("this form of {verb:?} in the embedded engine"))),
+        check_columns(verb, &object, text)?;
+        if verb != DmlVerb::Insert {
+            self.load_lake_rows(object.id).await?;
+        }
+        // rows that are not in the lake yet can be changed too
+        let reading = match verb {
+            DmlVerb::Insert => self.reading(),
+            _ => self.reading().of_rows(),
         };
-        let reading = self.reading();
         let plan = self
             .inner
             .queries
-            .plan(&query, &reading, &reading.settings, declared)
+            .plan_dml(text, &target(&object), &reading, &reading.settings, declared)
             .await
             .map_err(|e| query_error(&e))?;
-        let mut targets = targets;
-        if verb == DmlVerb::Insert {
-            targets = insert_targets(&object, targets, plan.columns().len())?;
-        }
-        let returning = match returning {
-            None => None,
-            Some(items) => {
-                let empty = RecordBatch::new_empty(crate::storage::stored_schema(&object));
-                let sql = format!("SELECT {items} FROM {}", Ident::new(&object.name).quoted());
-                let (columns, _) = given_rows(self, &object.name, &object.columns, &empty, &sql).await?;
-                Some((sql, super::wire_columns(&columns)))
-            }
-        };
         Ok(Prepared {
             verb,
             table: object.id,
-            query,
-            targets,
-            returning,
-            params: plan.params().to_vec(),
+            plan,
         })
     }
 
-    pub(super) async fn execute_dml(&mut self, dml: &Prepared, params: &[ScalarValue]) -> Result<Outcome, SqlError> {
-        if dml.verb != DmlVerb::Insert {
-            self.load_lake_rows(dml.table).await?;
-        }
+    async fn apply_dml(
+        &mut self,
+        plan: &PlannedDml,
+        verb: DmlVerb,
+        table: ObjectId,
+        params: &[ScalarValue],
+    ) -> Result<Outcome, SqlError> {
+        let changes = plan.execute(params).await.map_err(|e| query_error(&e))?;
+        self.apply_changes(changes, plan.returning(), verb, table).await
+    }
+
+    /// Hands changes to the checkpoint and answers the statement.
+    async fn apply_changes(
+        &mut self,
+        changes: Changes,
+        returning: Option<&[rwt_query::Column]>,
+        verb: DmlVerb,
+        table: ObjectId,
+    ) -> Result<Outcome, SqlError> {
         let catalog = self.inner.catalog();
         let object = catalog
-            .get(dml.table)
-            .ok_or_else(|| internal("the table was dropped after the statement was prepared"))?;
-        let reading = self.reading();
-        let reading = if dml.verb == DmlVerb::Insert {
-            reading
-        } else {
-            // rows that are not in the lake yet can be changed too
-            reading.of_rows()
-        };
-        let declared: Vec<_> = dml.params.iter().cloned().map(Some).collect();
-        let plan = self
-            .inner
-            .queries
-            .plan(&dml.query, &reading, &reading.settings, &declared)
-            .await
-            .map_err(|e| query_error(&e))?;
-        let rows = plan.execute(params).await.map_err(|e| query_error(&e))?;
-        let (count, shown) = match dml.verb {
-            DmlVerb::Insert => self.insert_rows(object, &dml.targets, &rows).await?,
-            DmlVerb::Update => self.update_rows(object, &dml.targets, &rows).await?,
-            DmlVerb::Delete => {
-                let ids = ids_of(&rows);
-                let shown = match (&dml.returning, self.inner.state().tables.get(&object.id)) {
-                    (Some(_), Some(table)) => Some(table.pick(&ids).map_err(internal)?),
-                    _ => None,
-                };
-                let count = ids.len();
-                self.inner.submit(Dml::Delete(object.id, ids));
-                (count, shown)
-            }
-        };
+            .get(table)
+            .ok_or_else(|| internal("the table was dropped at the same moment"))?;
+        let count = changes.count();
+        if count > 0 {
+            self.inner.submit(match verb {
+                DmlVerb::Delete => Dml::Delete(table, changes.row_ids),
+                DmlVerb::Insert => Dml::Insert(table, self.completed(object, &changes.rows).await?),
+                DmlVerb::Update => {
+                    let rows = self.completed(object, &changes.rows).await?;
+                    Dml::Update(table, changes.row_ids, rows)
+                }
+            });
+        }
         if self.settings.is_on("rw_implicit_flush") {
             self.inner.checkpoint().await?;
         }
-        let tag = dml_tag(dml.verb, count);
-        match (&dml.returning, shown) {
-            (Some((sql, columns)), Some(shown)) => {
-                let (_, rows) = given_rows(self, &object.name, &object.columns, &shown, sql).await?;
-                Ok(Outcome::Rows {
-                    columns: columns.clone(),
-                    rows: rows_of(vec![rows]),
-                    tag: RowsTag::Fixed(tag),
-                })
-            }
-            _ => Ok(Outcome::done(tag)),
-        }
+        let tag = dml_tag(verb, count);
+        Ok(match (changes.returning, returning) {
+            (Some(rows), Some(columns)) => Outcome::Rows {
+                columns: wire_columns(columns),
+                rows: rows_of(rows),
+                tag: RowsTag::Fixed(tag),
+            },
+            _ => Outcome::done(tag),
+        })
     }
 
-    /// Completes the rows of an INSERT with defaults and generated columns and hands them to the checkpoint.
-    async fn insert_rows(
-        &self,
-        object: &Object,
-        targets: &[usize],
-        rows: &[RecordBatch],
-    ) -> Result<(usize, Option<RecordBatch>), SqlError> {
-        let schema = crate::storage::stored_schema(object);
-        let count: usize = rows.iter().map(RecordBatch::num_rows).sum();
-        let mut defaults: Vec<Option<ArrayRef>> = vec![None; object.columns.len()];
-        for (i, column) in object.columns.iter().enumerate() {
-            if let (Some(default), false) = (&column.default, targets.contains(&i)) {
-                let sql = format!("SELECT ({default})::{}", column.data_type);
-                let (_, value) = self.select_all(&sql).await?;
-                defaults[i] = value.first().map(|b| b.column(0).clone());
-            }
-        }
-        let mut batches = Vec::with_capacity(rows.len());
-        for batch in rows {
-            let columns = schema
-                .fields()
-                .iter()
-                .enumerate()
-                .map(|(i, field)| match (targets.iter().position(|t| *t == i), &defaults[i]) {
-                    (Some(from), _) => cast(batch.column(from), field.data_type()),
-                    (None, Some(value)) => {
-                        let zeros = arrow::array::UInt64Array::from(vec![0; batch.num_rows()]);
-                        let repeated = arrow::compute::take(value, &zeros, None)?;
-                        cast(&repeated, field.data_type())
-                    }
-                    (None, None) => Ok(arrow::array::new_null_array(field.data_type(), batch.num_rows())),
-                })
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(internal)?;
-            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-            let batch = RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(internal)?;
-            batches.push(generate(self, &object.columns, &batch).await?);
-        }
-        if count == 0 {
-            return Ok((0, Some(RecordBatch::new_empty(schema))));
-        }
-        let batches = batches
-            .into_iter()
-            .map(|b| {
-                let options = RecordBatchOptions::new().with_row_count(Some(b.num_rows()));
-                RecordBatch::try_new_with_options(schema.clone(), b.columns().to_vec(), &options)
+    /// Rows of the written columns as rows of all stored columns.
+    async fn completed(&self, object: &Object, rows: &[RecordBatch]) -> Result<RecordBatch, SqlError> {
+        let schema = stored_schema(object);
+        let positions: Vec<usize> = written(object).map(|(i, _)| i).collect();
+        let batches = rows
+            .iter()
+            .map(|batch| {
+                let columns = schema
+                    .fields()
+                    .iter()
+                    .enumerate()
+                    .map(|(i, field)| match positions.iter().position(|p| *p == i) {
+                        Some(at) => cast(batch.column(at), field.data_type()),
+                        None => Ok(arrow::array::new_null_array(field.data_type(), batch.num_rows())),
+                    })
+                    .collect::<Result<Vec<_>, _>>()?;
+                let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                RecordBatch::try_new_with_options(schema.clone(), columns, &options)
             })
-            .collect::<Result<Vec<_>, _>>()
+            .collect::<Result<Vec<_>, ArrowError>>()
             .map_err(internal)?;
-        let all = concat_batches(&schema, &batches).map_err(internal)?;
-        check_nulls(object, &all)?;
-        self.inner.submit(Dml::Insert(object.id, all.clone()));
-        Ok((count, Some(all)))
-    }
-
-    /// Puts the new values of an UPDATE over the old rows.
-    async fn update_rows(
-        &self,
-        object: &Object,
-        targets: &[usize],
-        rows: &[RecordBatch],
-    ) -> Result<(usize, Option<RecordBatch>), SqlError> {
-        let schema = crate::storage::stored_schema(object);
-        let ids = ids_of(rows);
-        let Some(table) = self.inner.state().tables.get(&object.id).cloned() else {
-            return Err(internal("the table is gone"));
-        };
-        let mut kept = Vec::with_capacity(ids.len());
-        let mut batches = Vec::new();
-        for batch in rows {
-            let ids = row_ids(batch);
-            let old = table.pick(ids.values()).map_err(internal)?;
-            if old.num_rows() != batch.num_rows() {
-                return Err(internal("rows changed at the same moment; run the statement again"));
-            }
-            let columns = (0..schema.fields().len())
-                .map(|i| match targets.iter().position(|t| *t == i) {
-                    Some(at) => cast(batch.column(at + 1), schema.field(i).data_type()),
-                    None => Ok(old.column(i).clone()),
-                })
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(internal)?;
-            let new = RecordBatch::try_new(schema.clone(), columns).map_err(internal)?;
-            let new = generate(self, &object.columns, &new).await?;
-            batches.push(RecordBatch::try_new(schema.clone(), new.columns().to_vec()).map_err(internal)?);
-            kept.extend(ids.values());
-        }
-        let all = concat_batches(&schema, &batches).map_err(internal)?;
-        check_nulls(object, &all)?;
-        let count = kept.len();
-        if count > 0 {
-            self.inner.submit(Dml::Update(object.id, kept, all.clone()));
-        }
-        Ok((count, Some(all)))
+        let all = stored(schema, &batches).map_err(internal)?;
+        generate(self, &object.columns, &all).await
     }
 
     /// The rows of a lake table come into the engine before the first of them is changed.
@@ -427,21 +369,48 @@ impl Session {
     }
 }
 
-fn row_ids(batch: &RecordBatch) -> arrow::array::Int64Array {
-    batch.column(0).as_primitive::<Int64Type>().clone()
-}
-
-fn ids_of(rows: &[RecordBatch]) -> Vec<i64> {
-    rows.iter().flat_map(|b| row_ids(b).values().to_vec()).collect()
-}
-
-fn check_nulls(object: &Object, rows: &RecordBatch) -> Result<(), SqlError> {
-    for (column, array) in object.columns.iter().zip(rows.columns()) {
-        if column.not_null && array.null_count() > 0 {
-            return Err(SqlError::internal(format!(
-                "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
-                column.name, object.name
-            )));
+/// Columns that a statement must not name: generated ones, and the key in UPDATE.
+fn check_columns(verb: DmlVerb, object: &Object, text: &str) -> Result<(), SqlError> {
+    let key = object.table().map(|t| t.key.as_slice()).unwrap_or_default();
+    let generated = object.columns.iter().any(|c| c.generated.is_some());
+    let wanted = match verb {
+        DmlVerb::Insert => generated,
+        DmlVerb::Update => generated || !key.is_empty(),
+        DmlVerb::Delete => false,
+    };
+    if !wanted {
+        return Ok(());
+    }
+    let Some(statement) = Parser::parse_sql(&PostgreSqlDialect {}, text).ok().and_then(|mut s| s.pop()) else {
+        return Ok(());
+    };
+    let names: Vec<String> = match &statement {
+        Statement::Insert(insert) => insert.columns.iter().map(value).collect(),
+        Statement::Update(update) => update
+            .assignments
+            .iter()
+            .filter_map(|a| match &a.target {
+                AssignmentTarget::ColumnName(name) => match name.0.last()? {
+                    ObjectNamePart::Identifier(ident) => Some(value(ident)),
+                    ObjectNamePart::Function(_) => None,
+                },
+                AssignmentTarget::Tuple(_) => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    for name in names {
+        let Some(at) = object.column(&name) else { continue };
+        if verb == DmlVerb::Update && key.contains(&at) {
+            return Err(SqlError::internal("Bind error: update modifying the PK column is unsupported"));
+        }
+        if object.columns[at].generated.is_some() {
+            return Err(SqlError::internal(match verb {
+                DmlVerb::Insert => format!(
+                    "Bind error: cannot insert a non-DEFAULT value into column \"{name}\".  Column \"{name}\" is a generated column."
+                ),
+                _ => format!("Bind error: update modifying the generated column \"{name}\" is unsupported"),
+            }));
         }
     }
     Ok(())
@@ -451,183 +420,5 @@ fn value(ident: &SqlIdent) -> String {
     match ident.quote_style {
         Some(_) => ident.value.clone(),
         None => ident.value.to_lowercase(),
-    }
-}
-
-fn position(object: &Object, name: &str) -> Result<usize, SqlError> {
-    object
-        .column(name)
-        .filter(|i| !object.columns[*i].hidden)
-        .ok_or_else(|| SqlError::internal(format!("Bind error: Column {name} not found in table {}", object.name)))
-}
-
-type Bound = (String, Vec<usize>, Option<String>);
-
-fn returning(items: Option<&Vec<SelectItem>>) -> Option<String> {
-    let items: Vec<String> = items?.iter().map(ToString::to_string).collect();
-    Some(items.join(", "))
-}
-
-/// Columns that take values by position: visible and not generated.
-fn by_position(object: &Object) -> Vec<usize> {
-    (0..object.columns.len())
-        .filter(|i| !object.columns[*i].hidden && object.columns[*i].generated.is_none())
-        .collect()
-}
-
-fn insert_query(insert: &Insert, object: &Object) -> Result<Bound, SqlError> {
-    let TableObject::TableName(_) = &insert.table else {
-        return Err(not_implemented("INSERT INTO a table function"));
-    };
-    if insert.on.is_some() {
-        return Err(SqlError::internal("sql parser error: expected end of statement, found: ON"));
-    }
-    let Some(source) = &insert.source else {
-        return Err(SqlError::internal("sql parser error: expected SELECT, VALUES, found: DEFAULT"));
-    };
-    let mut targets = Vec::new();
-    for name in &insert.columns {
-        let name = value(name);
-        let at = position(object, &name)?;
-        if object.columns[at].generated.is_some() {
-            return Err(SqlError::internal(format!(
-                "Bind error: cannot insert a non-DEFAULT value into column \"{name}\".  Column \"{name}\" is a generated column."
-            )));
-        }
-        if targets.contains(&at) {
-            return Err(SqlError::internal("Bind error: Column specified more than once"));
-        }
-        targets.push(at);
-    }
-    let given = if targets.is_empty() { by_position(object) } else { targets.clone() };
-    let returning = returning(insert.returning.as_ref());
-    if let SetExpr::Values(values) = source.body.as_ref()
-        && source.with.is_none()
-    {
-        let width = values.rows.first().map_or(0, Vec::len);
-        if values.rows.iter().any(|r| r.len() != width) {
-            return Err(SqlError::internal("Bind error: VALUES lists must all be the same length"));
-        }
-        insert_targets(object, targets.clone(), width)?;
-        // each value is cast to its column's type, which gives untyped literals and parameters their type
-        let rows: Vec<String> = values
-            .rows
-            .iter()
-            .map(|row| {
-                let items: Vec<String> = row
-                    .iter()
-                    .zip(&given)
-                    .map(|(expr, at)| assigned(expr, &object.columns[*at]))
-                    .collect();
-                format!("({})", items.join(", "))
-            })
-            .collect();
-        return Ok((format!("VALUES {}", rows.join(", ")), targets, returning));
-    }
-    Ok((source.to_string(), targets, returning))
-}
-
-/// A value on its way into a column.
-fn assigned(expr: &Expr, column: &Column) -> String {
-    format!("({expr})::{}", column.data_type)
-}
-
-fn insert_targets(object: &Object, targets: Vec<usize>, given: usize) -> Result<Vec<usize>, SqlError> {
-    let too_many = || SqlError::internal("Bind error: INSERT has more expressions than target columns");
-    if targets.is_empty() {
-        let all = by_position(object);
-        if given > all.len() {
-            return Err(too_many());
-        }
-        return Ok(all.into_iter().take(given).collect());
-    }
-    match given.cmp(&targets.len()) {
-        std::cmp::Ordering::Greater => Err(too_many()),
-        std::cmp::Ordering::Less => Err(SqlError::internal(
-            "Bind error: INSERT has more target columns than expressions",
-        )),
-        std::cmp::Ordering::Equal => Ok(targets),
-    }
-}
-
-/// The changed table in a query: by id, under the name that the statement uses for it.
-fn source_of(object: &Object, alias: Option<&str>) -> String {
-    format!(
-        "{BY_ID}.\"{}\" AS {}",
-        object.id,
-        Ident::new(alias.unwrap_or(&object.name)).quoted()
-    )
-}
-
-fn update_query(update: &Update, object: &Object) -> Result<Bound, SqlError> {
-    if update.from.is_some() || !update.table.joins.is_empty() {
-        return Err(not_implemented("UPDATE ... FROM"));
-    }
-    let key = object.table().map(|t| t.key.as_slice()).unwrap_or_default();
-    let mut targets = Vec::new();
-    let mut items = Vec::new();
-    for assignment in &update.assignments {
-        let AssignmentTarget::ColumnName(name) = &assignment.target else {
-            return Err(not_implemented("UPDATE SET (a, b) = ..."));
-        };
-        let Some(ObjectNamePart::Identifier(ident)) = name.0.last() else {
-            return Err(not_implemented("this form of UPDATE SET"));
-        };
-        let name = value(ident);
-        let at = object
-            .column(&name)
-            .filter(|i| !object.columns[*i].hidden)
-            .ok_or_else(|| SqlError::internal(format!("Failed to bind expression: {name}")).because(format!("Item not found: Invalid column: {name}")))?;
-        if key.contains(&at) {
-            return Err(SqlError::internal("Bind error: update modifying the PK column is unsupported"));
-        }
-        let column = &object.columns[at];
-        if column.generated.is_some() {
-            return Err(SqlError::internal(format!(
-                "Bind error: update modifying the generated column \"{name}\" is unsupported"
-            )));
-        }
-        if targets.contains(&at) {
-            return Err(SqlError::internal("Bind error: multiple assignments to the same column"));
-        }
-        let default = matches!(&assignment.value, Expr::Identifier(i) if i.quote_style.is_none() && i.value.eq_ignore_ascii_case("default"));
-        items.push(if default {
-            format!("({})::{}", column.default.as_deref().unwrap_or("NULL"), column.data_type)
-        } else {
-            assigned(&assignment.value, column)
-        });
-        targets.push(at);
-    }
-    let alias = alias_of(&update.table.relation);
-    let mut sql = format!(
-        "SELECT _row_id, {} FROM {}",
-        items.join(", "),
-        source_of(object, alias.as_deref())
-    );
-    if let Some(condition) = &update.selection {
-        sql.push_str(&format!(" WHERE {condition}"));
-    }
-    Ok((sql, targets, returning(update.returning.as_ref())))
-}
-
-fn delete_query(delete: &Delete, object: &Object) -> Result<Bound, SqlError> {
-    if delete.using.is_some() || delete.limit.is_some() || !delete.order_by.is_empty() {
-        return Err(not_implemented("DELETE with USING, ORDER BY or LIMIT"));
-    }
-    let tables = match &delete.from {
-        FromTable::WithFromKeyword(tables) | FromTable::WithoutKeyword(tables) => tables,
-    };
-    let alias = tables.first().and_then(|t| alias_of(&t.relation));
-    let mut sql = format!("SELECT _row_id FROM {}", source_of(object, alias.as_deref()));
-    if let Some(condition) = &delete.selection {
-        sql.push_str(&format!(" WHERE {condition}"));
-    }
-    Ok((sql, Vec::new(), returning(delete.returning.as_ref())))
-}
-
-fn alias_of(factor: &TableFactor) -> Option<String> {
-    match factor {
-        TableFactor::Table { alias, .. } => alias.as_ref().map(|a| value(&a.name)),
-        _ => None,
     }
 }

@@ -115,7 +115,7 @@ impl Session {
                 };
                 Ok(Outcome::select(wire_columns(plan.columns()), stream(&plan, &values).await?))
             }
-            Kept::Dml(dml) => self.execute_dml(dml, &values).await,
+            Kept::Dml(dml) => self.execute_dml(dml, &prepared.sql, &values).await,
         }
     }
 
