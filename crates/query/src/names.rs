@@ -83,7 +83,8 @@ impl Mentions {
         if !self.relations.contains(&key) {
             self.relations.push(key.clone());
         }
-        if !(key.0.is_none() && self.is_cte(&key.1)) && !self.read.contains(&key) {
+        let is_cte = key.0.is_none() && self.is_cte(&key.1);
+        if !is_cte && !self.read.contains(&key) {
             self.read.push(key);
         }
     }

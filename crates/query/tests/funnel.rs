@@ -1,6 +1,8 @@
 //! The funnel over the recorded events: with both ends of a window included (as RisingWave's BETWEEN computes it) and
 //! with half-open windows.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! What the engine does with a plan: parameters, fresh rows under an old plan, DML, streams, limits.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, StringArray};

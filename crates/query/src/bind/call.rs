@@ -223,7 +223,7 @@ impl Binder<'_> {
             overload.volatility,
             overload.strict,
             exprs,
-            move |args| eval(args),
+            eval,
         );
         Ok(Bound::new(expr, overload.returns.clone(), arrow))
     }
@@ -360,7 +360,7 @@ impl Binder<'_> {
         for (arg, to) in args.into_iter().zip(types) {
             bounds.push(self.cast(arg, &to, CastContext::Implicit)?);
         }
-        Ok(kernel::list::series(
+        Ok(kernel::series::series(
             bounds,
             item,
             name == "range",

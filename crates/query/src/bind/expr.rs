@@ -636,7 +636,7 @@ impl Binder<'_> {
             }
             DataType::Map(key, _) => {
                 let key = self.cast(index, &key, CastContext::Implicit)?;
-                Ok(kernel::list::map_item(value, key.expr))
+                Ok(kernel::map::item(value, key.expr))
             }
             other => Err(QueryError::bind(format!("cannot subscript type {other}"))),
         }

@@ -301,7 +301,7 @@ fn strings_table(name: &str) -> Vec<Overload> {
         "convert_from" => f(&[Bytea, Varchar], Varchar, |a| {
             String::from_utf8(a[0].bytes().to_vec())
                 .map(Value::text)
-                .map_err(|error| QueryError::parse(error))
+                .map_err(QueryError::parse)
         }),
         "convert_to" => f(&[Varchar, Varchar], Bytea, |a| {
             Ok(Value::Bytes(a[0].str().as_bytes().to_vec().into()))
@@ -420,7 +420,7 @@ fn other_table(name: &str) -> Vec<Overload> {
             let value = crate::json::parse(a[0].str())?;
             serde_json::to_string_pretty(&value)
                 .map(Value::text)
-                .map_err(|error| QueryError::parse(error))
+                .map_err(QueryError::parse)
         })],
         "is_json" => vec![f(&[Varchar], Boolean, |a| {
             Ok(Value::Bool(crate::json::parse(a[0].str()).is_ok()))

@@ -5,11 +5,14 @@
 mod aggregate;
 mod call;
 mod cast;
+mod dml;
 mod expr;
 mod from;
 mod functions;
+mod group;
 mod literal;
 mod name;
+mod nested;
 mod operator;
 mod query;
 mod select;

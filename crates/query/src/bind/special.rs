@@ -4,14 +4,12 @@
 use arrow::datatypes::DataType as ArrowType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
-use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField,
-};
+use datafusion::sql::sqlparser::ast::{CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField};
 use rwt_sql::DataType;
 
 use super::{Binder, Bound, CastContext, Env};
 use crate::error::QueryError;
-use crate::kernel::{arithmetic, datetime, jsonb, list, numbers, to_char};
+use crate::kernel::{arithmetic, datetime, jsonb, map, numbers, to_char};
 use crate::types::{is_number, numeric, scale};
 use crate::value::Value;
 
@@ -137,7 +135,7 @@ impl Binder<'_> {
                 }
                 let (keys, key_type, key_arrow) = self.align(keys)?;
                 let (values, value_type, value_arrow) = self.align(values)?;
-                Ok(list::map(
+                Ok(map::literal(
                     keys,
                     (key_type, key_arrow),
                     values,
@@ -259,8 +257,7 @@ impl Binder<'_> {
             ) => self.list_function(name, args.to_vec())?,
             ("array_to_string" | "array_join", 2..=3) => self.list_function(name, args.to_vec())?,
             ("map_from_entries" | "map_keys" | "map_values", 1) => {
-                list::map_function(name, args[0].clone())
-                    .ok_or_else(|| self.no_function(name, args))?
+                map::function(name, args[0].clone()).ok_or_else(|| self.no_function(name, args))?
             }
             ("to_jsonb", 1) => jsonb::to_jsonb(self.default_type(args[0].clone())?, self.style),
             ("jsonb_build_object" | "jsonb_build_array", _) => {
@@ -490,201 +487,6 @@ impl Binder<'_> {
         } else {
             Bound::new(expr, T::Numeric, numeric(digits))
         })
-    }
-
-    pub(crate) fn json_access(
-        &self,
-        left: Bound,
-        right: Bound,
-        text: bool,
-    ) -> Result<Bound, QueryError> {
-        let left = self.json_side(
-            left,
-            if text {
-                "jsonb_access_str"
-            } else {
-                "jsonb_access"
-            },
-            &right,
-        )?;
-        let by_index =
-            !right.untyped && matches!(right.data_type, DataType::SmallInt | DataType::Integer);
-        let to = if by_index {
-            DataType::Integer
-        } else {
-            DataType::Varchar
-        };
-        let right = self.cast(right, &to, CastContext::Implicit)?;
-        Ok(jsonb::access(left.expr, right.expr, text))
-    }
-
-    fn json_side(&self, value: Bound, name: &str, other: &Bound) -> Result<Bound, QueryError> {
-        if value.untyped || value.data_type == DataType::Jsonb {
-            return self.cast(value, &DataType::Jsonb, CastContext::Implicit);
-        }
-        Err(self.no_function(name, &[value, other.clone()]))
-    }
-
-    pub(crate) fn json_path(
-        &self,
-        left: Bound,
-        right: Bound,
-        text: bool,
-    ) -> Result<Bound, QueryError> {
-        let left = self.json_side(left, "jsonb_extract_path_variadic", &right)?;
-        let path = self.cast(
-            right,
-            &DataType::List(Box::new(DataType::Varchar)),
-            CastContext::Implicit,
-        )?;
-        Ok(jsonb::path(left.expr, path.expr, text))
-    }
-
-    pub(crate) fn json_delete(&self, left: Bound, right: Bound) -> Result<Bound, QueryError> {
-        let by_index = !right.untyped && right.data_type == DataType::Integer;
-        let to = if by_index {
-            DataType::Integer
-        } else {
-            DataType::Varchar
-        };
-        let right = self.cast(right, &to, CastContext::Implicit)?;
-        Ok(jsonb::delete(left.expr, right.expr))
-    }
-
-    pub(crate) fn concatenate_json(&self, left: Bound, right: Bound) -> Result<Bound, QueryError> {
-        let left = self.cast(left, &DataType::Jsonb, CastContext::Implicit)?;
-        let right = self.cast(right, &DataType::Jsonb, CastContext::Implicit)?;
-        Ok(jsonb::concatenate(left.expr, right.expr))
-    }
-
-    /// `@>` and `<@` of jsonb or lists.
-    pub(crate) fn contains(&self, outer: Bound, inner: Bound) -> Result<Bound, QueryError> {
-        if matches!(outer.data_type, DataType::List(_))
-            || matches!(inner.data_type, DataType::List(_))
-        {
-            let (mut sides, _, _) = self.align(vec![outer, inner])?;
-            let (Some(inner), Some(outer)) = (sides.pop(), sides.pop()) else {
-                return Err(QueryError::Internal("@> without two sides".into()));
-            };
-            return Ok(Bound::boolean(list::contains_all(outer.expr, inner.expr)));
-        }
-        let outer = self.json_side(outer, "jsonb_contains", &inner)?;
-        let inner = self.cast(inner, &DataType::Jsonb, CastContext::Implicit)?;
-        Ok(Bound::boolean(jsonb::contains(outer.expr, inner.expr)))
-    }
-
-    pub(crate) fn json_exists(
-        &self,
-        op: &BinaryOperator,
-        left: Bound,
-        right: Bound,
-    ) -> Result<Bound, QueryError> {
-        let left = self.json_side(left, "jsonb_exists", &right)?;
-        let (name, to) = match op {
-            BinaryOperator::Question => ("jsonb_exists", DataType::Varchar),
-            BinaryOperator::QuestionPipe => (
-                "jsonb_exists_any",
-                DataType::List(Box::new(DataType::Varchar)),
-            ),
-            _ => (
-                "jsonb_exists_all",
-                DataType::List(Box::new(DataType::Varchar)),
-            ),
-        };
-        let right = self.cast(right, &to, CastContext::Implicit)?;
-        Ok(Bound::boolean(jsonb::exists(name, left.expr, right.expr)))
-    }
-
-    pub(crate) fn concatenate_lists(&self, left: Bound, right: Bound) -> Result<Bound, QueryError> {
-        let is_list = |b: &Bound| matches!(b.data_type, DataType::List(_)) && !b.untyped;
-        let name = match (is_list(&left), is_list(&right)) {
-            (true, true) => "array_cat",
-            (true, false) if left.untyped || right.untyped => "array_cat",
-            (false, true) if left.untyped => "array_cat",
-            (true, false) => "array_append",
-            _ => "array_prepend",
-        };
-        self.list_function(name, vec![left, right])
-    }
-
-    fn list_function(&self, name: &str, args: Vec<Bound>) -> Result<Bound, QueryError> {
-        let missing = self.no_function(name, &args);
-        match name {
-            "array_append" | "array_prepend" | "array_remove" | "array_position"
-            | "array_contains" => {
-                let (at, item_at) = if name == "array_prepend" {
-                    (1, 0)
-                } else {
-                    (0, 1)
-                };
-                let (list_arg, item_arg) = (args[at].clone(), args[item_at].clone());
-                let item = match (&list_arg.data_type, list_arg.untyped) {
-                    (DataType::List(item), false) => {
-                        let probe = Bound::of(
-                            Expr::Literal(ScalarValue::Null, None),
-                            item.as_ref().clone(),
-                        );
-                        self.common_type(&[probe, item_arg.clone()])
-                            .map_err(|_| missing)?
-                    }
-                    (_, true) if !item_arg.untyped => item_arg.data_type.clone(),
-                    _ => return Err(missing),
-                };
-                let item_arg = self.cast(item_arg, &item, CastContext::Implicit)?;
-                let list_type = DataType::List(Box::new(item.clone()));
-                let list_arg = self.cast(list_arg, &list_type, CastContext::Implicit)?;
-                let inner = crate::kernel::cast::list_item(&item, &list_arg.arrow).arrow;
-                let wide = super::cast::wider_arrow(&inner, &item_arg.arrow);
-                let list_arrow = ArrowType::List(crate::types::item_field(wide.clone()));
-                let list_arg = self.force(list_arg, &list_type, list_arrow);
-                let item_arg = self.force(item_arg, &item, wide);
-                Ok(list::with_item(name, list_arg, item_arg))
-            }
-            "array_cat" => {
-                let (sides, data_type, arrow) = self.align(args)?;
-                let exprs = sides.into_iter().map(|b| b.expr).collect();
-                Ok(Bound::new(
-                    list::concatenate(exprs, arrow.clone()),
-                    data_type,
-                    arrow,
-                ))
-            }
-            "array_to_string" | "array_join" => {
-                let mut args = args.into_iter();
-                let Some(value) = args
-                    .next()
-                    .filter(|a| matches!(a.data_type, DataType::List(_)))
-                else {
-                    return Err(missing);
-                };
-                let mut texts = Vec::new();
-                for arg in args {
-                    texts.push(
-                        self.cast(arg, &DataType::Varchar, CastContext::Implicit)?
-                            .expr,
-                    );
-                }
-                Ok(Bound::of(
-                    list::to_text(value, texts, self.style),
-                    DataType::Varchar,
-                ))
-            }
-            _ => {
-                let mut args = args.into_iter();
-                let value = args
-                    .next()
-                    .filter(|a| matches!(a.data_type, DataType::List(_)))
-                    .ok_or(missing)?;
-                let dimension = match args.next() {
-                    Some(arg) => Some(
-                        self.cast(arg, &DataType::Integer, CastContext::Implicit)?
-                            .expr,
-                    ),
-                    None => None,
-                };
-                list::function(name, value, dimension)
-            }
-        }
     }
 }
 

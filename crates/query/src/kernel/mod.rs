@@ -6,8 +6,10 @@ pub(crate) mod cast;
 pub(crate) mod datetime;
 pub(crate) mod jsonb;
 pub(crate) mod list;
+pub(crate) mod map;
 pub(crate) mod numbers;
 pub(crate) mod pattern;
+pub(crate) mod series;
 pub(crate) mod strings;
 pub(crate) mod to_char;
 

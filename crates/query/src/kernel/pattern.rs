@@ -34,7 +34,7 @@ fn with_regex<T>(
             cache.clear();
         }
         if !cache.contains_key(&key) {
-            let regex = Regex::new(&key).map_err(|error| QueryError::parse(error))?;
+            let regex = Regex::new(&key).map_err(QueryError::parse)?;
             cache.insert(key.clone(), regex);
         }
         cache

@@ -364,9 +364,7 @@ pub(crate) fn decode<'a>(text: &str, encoding: &str) -> Out<'a> {
         }
         "base64" => {
             let compact: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-            BASE64
-                .decode(compact)
-                .map_err(|error| QueryError::parse(error))?
+            BASE64.decode(compact).map_err(QueryError::parse)?
         }
         "escape" => text.as_bytes().to_vec(),
         other => return Err(unknown_encoding(other)),

@@ -1,0 +1,283 @@
+//! GROUP BY: the keys, the aggregates, and what may be named after grouping.
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+use datafusion::sql::sqlparser::ast::{Expr as Ast, GroupByExpr, GroupByWithModifier, Value};
+
+use super::query::output_position;
+use super::select::Stage;
+use super::{Binder, Env, OutputColumn, column};
+use crate::error::QueryError;
+use crate::names::folded;
+
+impl Binder<'_> {
+    pub(super) fn group(
+        &self,
+        mut stage: Stage,
+        group_by: &GroupByExpr,
+        env: &Env<'_>,
+    ) -> Result<Stage, QueryError> {
+        let GroupByExpr::Expressions(asts, modifiers) = group_by else {
+            return Err(QueryError::NotImplemented("GROUP BY ALL".into()));
+        };
+        let mut aggregates: Vec<Expr> = Vec::new();
+        for expr in stage.exprs_mut() {
+            collect(expr, &mut aggregates, |e| {
+                matches!(e, Expr::AggregateFunction(_))
+            });
+        }
+        if asts.is_empty() && aggregates.is_empty() && stage.having.is_none() {
+            return Ok(stage);
+        }
+        for aggregate in &aggregates {
+            no_nested_aggregates(aggregate)?;
+        }
+        let grouping = self.grouping(asts, modifiers, &stage.output, env)?;
+        // Group by columns: an expression becomes a column of the input first.
+        let mut keys: Vec<(Expr, Expr)> = Vec::new();
+        let mut computed: Vec<Expr> = Vec::new();
+        for expr in grouping.iter().flatten() {
+            no_aggregates(expr, "GROUP BY")?;
+            if keys.iter().any(|(from, _)| from == expr) {
+                continue;
+            }
+            let key = match expr {
+                Expr::Column(_) if grouping.len() == 1 => expr.clone(),
+                _ => {
+                    let name = self.fresh("group");
+                    computed.push(expr.clone().alias(&name));
+                    column(&name)
+                }
+            };
+            keys.push((expr.clone(), key));
+        }
+        if !computed.is_empty() {
+            let mut all: Vec<Expr> = stage
+                .plan
+                .schema()
+                .columns()
+                .into_iter()
+                .map(Expr::Column)
+                .collect();
+            all.extend(computed);
+            stage.plan = LogicalPlanBuilder::from(stage.plan).project(all)?.build()?;
+        }
+        let key_of = |expr: &Expr| {
+            keys.iter()
+                .find(|(from, _)| from == expr)
+                .map(|(_, to)| to.clone())
+        };
+        let group_exprs: Vec<Expr> = if grouping.len() == 1 {
+            keys.iter().map(|(_, key)| key.clone()).collect()
+        } else {
+            let sets = grouping
+                .iter()
+                .map(|set| set.iter().filter_map(key_of).collect())
+                .collect();
+            vec![Expr::GroupingSet(
+                datafusion::logical_expr::GroupingSet::GroupingSets(sets),
+            )]
+        };
+        // `grouping(x)` names its key as the plan does.
+        let mut replaced = Vec::with_capacity(aggregates.len());
+        let mut named = Vec::with_capacity(aggregates.len());
+        for aggregate in &aggregates {
+            let name = self.fresh("aggregate");
+            let call = match aggregate {
+                Expr::AggregateFunction(f) if f.func.name() == "grouping" => {
+                    let mut f = f.clone();
+                    for arg in &mut f.params.args {
+                        *arg = key_of(arg).ok_or_else(|| {
+                            QueryError::bind(
+                                "arguments to GROUPING must be grouping expressions of the query",
+                            )
+                        })?;
+                    }
+                    Expr::AggregateFunction(f)
+                }
+                other => other.clone(),
+            };
+            // DataFusion resolves GROUPING only where it stands without an alias.
+            if matches!(&call, Expr::AggregateFunction(f) if f.func.name() == "grouping") {
+                replaced.push((aggregate.clone(), column(&call.schema_name().to_string())));
+                named.push(call);
+                continue;
+            }
+            named.push(call.alias(&name));
+            replaced.push((aggregate.clone(), column(&name)));
+        }
+        stage.plan = LogicalPlanBuilder::from(stage.plan)
+            .aggregate(group_exprs, named)?
+            .build()?;
+        let mut targets = replaced;
+        targets.extend(keys.iter().cloned());
+        for expr in stage.exprs_mut() {
+            *expr = replace(expr.clone(), &targets)?;
+        }
+        let known: Vec<Expr> = targets.into_iter().map(|(_, to)| to).collect();
+        for expr in stage.exprs_mut() {
+            only_columns_of(expr, &known)?;
+        }
+        if let Some(having) = stage.having.take() {
+            stage.plan = LogicalPlanBuilder::from(stage.plan)
+                .filter(having)?
+                .build()?;
+        }
+        Ok(stage)
+    }
+
+    /// The sets of expressions to group by; one for a plain GROUP BY.
+    fn grouping(
+        &self,
+        asts: &[Ast],
+        modifiers: &[GroupByWithModifier],
+        output: &[OutputColumn],
+        env: &Env<'_>,
+    ) -> Result<Vec<Vec<Expr>>, QueryError> {
+        if !modifiers.is_empty() {
+            return Err(QueryError::NotImplemented("GROUP BY … WITH".into()));
+        }
+        let mut sets: Vec<Vec<Expr>> = vec![Vec::new()];
+        for ast in asts {
+            let many = |groups: &[Vec<Ast>]| -> Result<Vec<Vec<Expr>>, QueryError> {
+                groups
+                    .iter()
+                    .map(|group| {
+                        group
+                            .iter()
+                            .map(|ast| self.group_key(ast, output, env))
+                            .collect()
+                    })
+                    .collect()
+            };
+            let choices: Vec<Vec<Expr>> = match ast {
+                Ast::GroupingSets(groups) => many(groups)?,
+                Ast::Rollup(groups) => {
+                    let groups = many(groups)?;
+                    (0..=groups.len())
+                        .rev()
+                        .map(|n| groups[..n].concat())
+                        .collect()
+                }
+                Ast::Cube(groups) => {
+                    let groups = many(groups)?;
+                    if groups.len() > 10 {
+                        return Err(QueryError::bind("CUBE of more than 10 expressions"));
+                    }
+                    (0..1_usize << groups.len())
+                        .rev()
+                        .map(|mask| {
+                            let last = groups.len();
+                            (0..last)
+                                .filter(|i| mask >> (last - 1 - i) & 1 == 1)
+                                .flat_map(|i| groups[i].clone())
+                                .collect()
+                        })
+                        .collect()
+                }
+                Ast::Tuple(items) if items.is_empty() => vec![Vec::new()],
+                ast => vec![vec![self.group_key(ast, output, env)?]],
+            };
+            sets = sets
+                .iter()
+                .flat_map(|set| {
+                    choices
+                        .iter()
+                        .map(move |choice| [set.as_slice(), choice.as_slice()].concat())
+                })
+                .collect();
+        }
+        Ok(sets)
+    }
+
+    /// A GROUP BY item: a column of the input, else an output column by name or number, else an expression.
+    fn group_key(
+        &self,
+        ast: &Ast,
+        output: &[OutputColumn],
+        env: &Env<'_>,
+    ) -> Result<Expr, QueryError> {
+        match ast {
+            Ast::Identifier(ident) => {
+                let name = folded(ident);
+                if let Some(found) = env.scope.find(None, &name)? {
+                    return Ok(found.expr.clone());
+                }
+                match output_position(ast, output)? {
+                    Some(i) => Ok(output[i].bound.expr.clone()),
+                    None => Ok(self.any(ast, env)?.expr),
+                }
+            }
+            Ast::Value(value) if matches!(value.value, Value::Number(..)) => {
+                match output_position(ast, output) {
+                    Ok(Some(i)) => Ok(output[i].bound.expr.clone()),
+                    _ => Err(QueryError::invalid_input(format!(
+                        "Invalid ordinal number in GROUP BY: {value}"
+                    ))),
+                }
+            }
+            ast => Ok(self.any(ast, env)?.expr),
+        }
+    }
+}
+
+/// Collects the outermost sub-expressions of a kind, each once.
+pub(super) fn collect(expr: &Expr, found: &mut Vec<Expr>, wanted: fn(&Expr) -> bool) {
+    let _ = expr.apply(|e| {
+        if wanted(e) {
+            if !found.contains(e) {
+                found.push(e.clone());
+            }
+            return Ok(TreeNodeRecursion::Jump);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+}
+
+/// Replaces sub-expressions from the top down.
+pub(super) fn replace(expr: Expr, targets: &[(Expr, Expr)]) -> Result<Expr, QueryError> {
+    let done = expr.transform_down(|e| {
+        Ok(match targets.iter().find(|(from, _)| *from == e) {
+            Some((_, to)) => Transformed::new(to.clone(), true, TreeNodeRecursion::Jump),
+            None => Transformed::no(e),
+        })
+    })?;
+    Ok(done.data)
+}
+
+fn has_aggregate(expr: &Expr) -> bool {
+    expr.exists(|e| Ok(matches!(e, Expr::AggregateFunction(_))))
+        .unwrap_or(false)
+}
+
+pub(super) fn no_aggregates(expr: &Expr, clause: &str) -> Result<(), QueryError> {
+    if has_aggregate(expr) {
+        return Err(QueryError::invalid_input(format!(
+            "aggregate functions are not allowed in {clause}"
+        )));
+    }
+    Ok(())
+}
+
+fn no_nested_aggregates(expr: &Expr) -> Result<(), QueryError> {
+    let Expr::AggregateFunction(call) = expr else {
+        return Ok(());
+    };
+    if call.params.args.iter().any(has_aggregate) {
+        return Err(QueryError::NotImplemented(
+            "aggregate function inside aggregation calls".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// After grouping, only keys and aggregates may be named.
+fn only_columns_of(expr: &Expr, known: &[Expr]) -> Result<(), QueryError> {
+    let foreign = expr.exists(|e| Ok(matches!(e, Expr::Column(_)) && !known.contains(e)))?;
+    if foreign {
+        return Err(QueryError::invalid_input(
+            "column must appear in the GROUP BY clause or be used in an aggregate function",
+        ));
+    }
+    Ok(())
+}
