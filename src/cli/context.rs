@@ -178,11 +178,7 @@ impl Context {
         printer: &Printer,
     ) -> Result<Self, Failure> {
         let project = load_project(global, printer)?;
-        let context = Self::of(project, flags, printer)?;
-        for warning in context.compiler.warnings() {
-            printer.warning(warning);
-        }
-        Ok(context)
+        Self::of(project, flags, printer)
     }
 
     /// The project with an embedded stack of its own, somewhere else.
