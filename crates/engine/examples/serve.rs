@@ -16,7 +16,8 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error);
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{error}\n").as_bytes());
+            let _ =
+                std::io::Write::write_all(&mut std::io::stderr(), format!("{error}\n").as_bytes());
             ExitCode::FAILURE
         }
     }

@@ -271,8 +271,14 @@ impl Inner {
     }
 
     /// How a source's reading fares: what is wrong, and the ends of its partitions.
-    pub fn source_status(&self, id: ObjectId) -> (Option<String>, std::collections::BTreeMap<i32, i64>) {
-        locked(&self.readers).get(&id).map(Reader::status).unwrap_or_default()
+    pub fn source_status(
+        &self,
+        id: ObjectId,
+    ) -> (Option<String>, std::collections::BTreeMap<i32, i64>) {
+        locked(&self.readers)
+            .get(&id)
+            .map(Reader::status)
+            .unwrap_or_default()
     }
 
     /// The time between two checkpoints.
@@ -347,7 +353,10 @@ impl Inner {
         let options = KafkaOptions::new(source);
         let decoder = Decoder::new(&object.columns, &source.origins, schema);
         let (Ok(options), Ok(decoder)) = (options, decoder) else {
-            tracing::error!(source = object.name, "a source with options that are not understood any more");
+            tracing::error!(
+                source = object.name,
+                "a source with options that are not understood any more"
+            );
             return;
         };
         let progress = state
@@ -359,7 +368,9 @@ impl Inner {
             Ok(reader) => {
                 locked(&self.readers).insert(object.id, reader);
             }
-            Err(error) => tracing::error!(source = object.name, %error, "the source's thread does not start"),
+            Err(error) => {
+                tracing::error!(source = object.name, %error, "the source's thread does not start")
+            }
         }
     }
 

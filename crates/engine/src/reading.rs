@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use rwt_query::{Column, QueryError, Relation, RelationData, Relations, Settings};
 use rwt_sql::{DataType, Ident, ObjectName};
 
-use crate::catalog::{BY_ID, Body, Catalog, Kind, Object, ObjectId, SYSTEM_SCHEMAS, SearchPath, Source};
+use crate::catalog::{
+    BY_ID, Body, Catalog, Kind, Object, ObjectId, SYSTEM_SCHEMAS, SearchPath, Source,
+};
 use crate::engine::{Inner, locked};
 use crate::storage::{State, stored_schema};
 use crate::stream::{Decoder, KafkaOptions};
@@ -75,7 +77,10 @@ impl Reading {
 
     /// The same with the rows that are not in the lake yet.
     pub fn of_rows(self) -> Self {
-        Self { stream: true, ..self }
+        Self {
+            stream: true,
+            ..self
+        }
     }
 
     fn streaming(&self) -> Self {
@@ -104,7 +109,10 @@ impl Reading {
         let parts = schema.into_iter().chain([name]).map(Ident::new).collect();
         match schema {
             Some(BY_ID) => self.state.catalog.get(name.parse().ok()?),
-            _ => self.state.catalog.find_readable(&ObjectName(parts), &self.path),
+            _ => self
+                .state
+                .catalog
+                .find_readable(&ObjectName(parts), &self.path),
         }
     }
 
@@ -127,7 +135,9 @@ impl Reading {
         let object = self.state.catalog.get(id).ok_or_else(|| gone(id))?;
         match &object.body {
             Body::MaterializedView(_) => self.materialized(object).await,
-            Body::View(view) => Ok(Arc::new(Box::pin(self.streaming().rows_of(&view.query)).await?)),
+            Body::View(view) => Ok(Arc::new(
+                Box::pin(self.streaming().rows_of(&view.query)).await?,
+            )),
             _ => {
                 let shown: Vec<usize> = (0..object.columns.len())
                     .filter(|i| !object.columns[*i].hidden)
@@ -166,15 +176,19 @@ impl Reading {
 
     /// A SELECT on a source that starts at `latest` reads the topic from its beginning all the same, as in RisingWave
     /// (`golden/facts.md` 6). For other sources what was ingested is the topic.
-    async fn source_rows(&self, object: &Object, source: &Source) -> Result<Arc<Vec<RecordBatch>>, QueryError> {
+    async fn source_rows(
+        &self,
+        object: &Object,
+        source: &Source,
+    ) -> Result<Arc<Vec<RecordBatch>>, QueryError> {
         use crate::stream::Startup;
         let options = match KafkaOptions::new(source) {
             Ok(options) if options.startup != Startup::Earliest => options,
             _ => return self.table_rows(object.id),
         };
         let schema = stored_schema(object);
-        let decoder =
-            Decoder::new(&object.columns, &source.origins, schema).map_err(QueryError::NotImplemented)?;
+        let decoder = Decoder::new(&object.columns, &source.origins, schema)
+            .map_err(QueryError::NotImplemented)?;
         let batches = tokio::task::spawn_blocking(move || options.read_all(decoder))
             .await
             .map_err(internal)?
@@ -272,7 +286,9 @@ impl Reading {
 /// Queries whose result moves without a change of their inputs.
 fn depends_on_time(query: &str) -> bool {
     let query = query.to_ascii_lowercase();
-    ["now(", "proctime(", "current_timestamp"].iter().any(|f| query.contains(f))
+    ["now(", "proctime(", "current_timestamp"]
+        .iter()
+        .any(|f| query.contains(f))
 }
 
 /// The batch under the names and types of the view's columns.
@@ -281,11 +297,14 @@ fn named(object: &Object, batch: &RecordBatch) -> Result<RecordBatch, QueryError
         .columns
         .iter()
         .zip(batch.columns())
-        .map(|(column, array)| rwt_query::field(&column.name, &column.data_type, array.data_type().clone()))
+        .map(|(column, array)| {
+            rwt_query::field(&column.name, &column.data_type, array.data_type().clone())
+        })
         .collect();
     let columns = batch.columns()[..fields.len()].to_vec();
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options).map_err(internal)
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+        .map_err(internal)
 }
 
 fn row_ids(batch: &RecordBatch) -> Int64Array {
@@ -327,12 +346,18 @@ fn internal(error: impl std::fmt::Display) -> QueryError {
 
 #[async_trait]
 impl Relations for Reading {
-    async fn relation(&self, schema: Option<&str>, name: &str) -> Result<Option<Relation>, QueryError> {
+    async fn relation(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<Option<Relation>, QueryError> {
         if let Some(object) = self.find(schema, name) {
             return self.relation_of(object).await;
         }
         match schema {
-            Some(schema) if SYSTEM_SCHEMAS.contains(&schema) => crate::system::relation(self, schema, name).await,
+            Some(schema) if SYSTEM_SCHEMAS.contains(&schema) => {
+                crate::system::relation(self, schema, name).await
+            }
             Some(_) => Ok(None),
             None => {
                 for schema in ["pg_catalog", "rw_catalog"] {
@@ -367,7 +392,12 @@ impl Relations for Reading {
 
     async fn object_id(&self, schema: Option<&str>, name: &str) -> Result<Option<i32>, QueryError> {
         let parts = schema.into_iter().chain([name]).map(Ident::new).collect();
-        let object = self.state.catalog.find_relation(&ObjectName(parts), &self.path);
-        Ok(object.and_then(|o| i32::try_from(o.id).ok()).or_else(|| crate::system::object_id(schema, name)))
+        let object = self
+            .state
+            .catalog
+            .find_relation(&ObjectName(parts), &self.path);
+        Ok(object
+            .and_then(|o| i32::try_from(o.id).ok())
+            .or_else(|| crate::system::object_id(schema, name)))
     }
 }

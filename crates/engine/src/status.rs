@@ -126,9 +126,19 @@ pub(crate) fn status(inner: &Inner) -> Status {
     for object in catalog.objects.values().filter(|o| o.part_of.is_none()) {
         let (schema, name) = place(object.id);
         if let Some(source) = object.source() {
-            status.sources.push(source_status(inner, object.id, schema, name, source.option("topic")));
+            status.sources.push(source_status(
+                inner,
+                object.id,
+                schema,
+                name,
+                source.option("topic"),
+            ));
         } else if object.lake().is_some() {
-            let progress = state.lakes.get(&object.id).map(|p| p.as_ref().clone()).unwrap_or_default();
+            let progress = state
+                .lakes
+                .get(&object.id)
+                .map(|p| p.as_ref().clone())
+                .unwrap_or_default();
             let pending = state.tables.get(&object.id).map_or(0, |t| {
                 t.rows_from(progress.committed_before)
                     .map_or(0, |rows| rows.iter().map(|b| b.num_rows() as u64).sum())
@@ -167,23 +177,36 @@ pub(crate) fn status(inner: &Inner) -> Status {
 }
 
 fn relation_name(catalog: &Catalog, id: ObjectId) -> String {
-    catalog.get(id).map_or_else(String::new, |o| catalog.qualified(o))
+    catalog
+        .get(id)
+        .map_or_else(String::new, |o| catalog.qualified(o))
 }
 
-fn source_status(inner: &Inner, id: ObjectId, schema: String, name: String, topic: Option<&str>) -> SourceStatus {
+fn source_status(
+    inner: &Inner,
+    id: ObjectId,
+    schema: String,
+    name: String,
+    topic: Option<&str>,
+) -> SourceStatus {
     let state = inner.state();
     let (trouble, ends) = inner.source_status(id);
     let mut partitions: Vec<PartitionStatus> = Vec::new();
     if let Some(progress) = state.sources.get(&id) {
-        partitions.extend(progress.partitions.iter().map(|(partition, p)| PartitionStatus {
-            partition: *partition,
-            position: p.position,
-            end: ends.get(partition).copied(),
-            rows: p.rows,
-            skipped: p.skipped,
-            null_padded: p.null_padded,
-            last_problem: p.last_problem.as_ref().map(|l| format!("offset {}: {}", l.offset, l.reason)),
-            last_event_at: p.last_event_at,
+        partitions.extend(progress.partitions.iter().map(|(partition, p)| {
+            PartitionStatus {
+                partition: *partition,
+                position: p.position,
+                end: ends.get(partition).copied(),
+                rows: p.rows,
+                skipped: p.skipped,
+                null_padded: p.null_padded,
+                last_problem: p
+                    .last_problem
+                    .as_ref()
+                    .map(|l| format!("offset {}: {}", l.offset, l.reason)),
+                last_event_at: p.last_event_at,
+            }
         }));
     }
     SourceStatus {

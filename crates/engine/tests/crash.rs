@@ -22,7 +22,12 @@ impl Process {
     fn start(dir: &Path) -> Self {
         // cargo builds examples with the tests, beside them
         let here = std::env::current_exe().unwrap();
-        let serve = here.parent().unwrap().parent().unwrap().join("examples/serve");
+        let serve = here
+            .parent()
+            .unwrap()
+            .parent()
+            .unwrap()
+            .join("examples/serve");
         let mut child = Command::new(serve)
             .arg(dir)
             .arg("0")
@@ -30,12 +35,25 @@ impl Process {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.trim().rsplit(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{line:?}"));
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let port = line
+            .trim()
+            .rsplit(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap_or_else(|_| panic!("{line:?}"));
         Self { child, port }
     }
 
-    fn kill(mut self) {
+    /// kill -9
+    fn kill(self) {}
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -63,9 +81,10 @@ async fn nothing_is_lost_and_nothing_comes_twice() {
     let brokers = broker.local_addr().to_string();
     let dir = tempfile::tempdir().unwrap();
 
-    let producing = tokio::spawn({
+    // a thread of its own: flushing waits without giving way to the broker's tasks
+    let producing = tokio::task::spawn_blocking({
         let brokers = brokers.clone();
-        async move {
+        move || {
             let producer: FutureProducer = ClientConfig::new()
                 .set("bootstrap.servers", &brokers)
                 .set("linger.ms", "5")
@@ -73,12 +92,12 @@ async fn nothing_is_lost_and_nothing_comes_twice() {
                 .unwrap();
             for id in 0..EVENTS {
                 let payload = format!("{{\"id\": {id}, \"v\": \"v{}\"}}", id % 7);
-                let record: FutureRecord<'_, str, str> = FutureRecord::to("events")
+                let record: FutureRecord<'_, str, String> = FutureRecord::to("events")
                     .payload(&payload)
                     .partition(i32::from(id % 2 == 0));
                 drop(producer.send_result(record).map_err(|(e, _)| e).unwrap());
                 if id % 500 == 0 {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    std::thread::sleep(Duration::from_millis(100));
                 }
             }
             rdkafka::producer::Producer::flush(&producer, Duration::from_secs(60)).unwrap();
@@ -92,13 +111,19 @@ async fn nothing_is_lost_and_nothing_comes_twice() {
          properties.bootstrap.server = '{brokers}') FORMAT PLAIN ENCODE JSON"
     );
     for sql in std::iter::once(source.as_str()).chain(SET_UP.split(';')) {
-        client.batch_execute(sql).await.unwrap_or_else(|e| panic!("{sql}: {}", message(&e)));
+        client
+            .batch_execute(sql)
+            .await
+            .unwrap_or_else(|e| panic!("{sql}: {}", message(&e)));
     }
     let mut flushed = 0;
     for kill in 0..KILLS {
         let client = connect(process.port).await;
         for _ in 0..10 {
-            client.batch_execute(&format!("INSERT INTO direct VALUES ({flushed})")).await.unwrap();
+            client
+                .batch_execute(&format!("INSERT INTO direct VALUES ({flushed})"))
+                .await
+                .unwrap();
             client.batch_execute("FLUSH").await.unwrap();
             flushed += 1;
         }
@@ -112,11 +137,27 @@ async fn nothing_is_lost_and_nothing_comes_twice() {
         );
     }
     producing.await.unwrap();
+    let written: u64 = broker
+        .topics()
+        .iter()
+        .map(rwt_broker::TopicStatus::records)
+        .sum();
+    assert_eq!(written, EVENTS as u64);
     let client = connect(process.port).await;
     let all = format!("{EVENTS} {EVENTS}");
     until(&client, "SELECT n, ids FROM totals", &[&all]).await;
-    until(&client, "SELECT count(*), count(DISTINCT id) FROM copies", &[&all]).await;
-    until(&client, "SELECT count(*), count(DISTINCT id) FROM in_lake", &[&all]).await;
+    until(
+        &client,
+        "SELECT count(*), count(DISTINCT id) FROM copies",
+        &[&all],
+    )
+    .await;
+    until(
+        &client,
+        "SELECT count(*), count(DISTINCT id) FROM in_lake",
+        &[&all],
+    )
+    .await;
     let newest = format!("7 {}", EVENTS - 1);
     until(&client, "SELECT count(*), max(id) FROM newest", &[&newest]).await;
     process.kill();

@@ -19,11 +19,10 @@ fn hosted(sql: &str) -> String {
             "{} WITH (type = 'iceberg', hosted_catalog = true, warehouse.path = 'lake')",
             &sql[..at]
         ),
-        _ => sql
-            .replace(
-                "catalog.type = 'storage', warehouse.path = 's3://other/path'",
-                "hosted_catalog = true, warehouse.path = 'lake'",
-            ),
+        _ => sql.replace(
+            "catalog.type = 'storage', warehouse.path = 's3://other/path'",
+            "hosted_catalog = true, warehouse.path = 'lake'",
+        ),
     }
 }
 
@@ -53,7 +52,10 @@ async fn recorded_suites_pass_as_far_as_they_did() {
         files.sort();
         for path in files {
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            if only.as_ref().is_some_and(|only| !only.split(',').any(|o| name.starts_with(o))) {
+            if only
+                .as_ref()
+                .is_some_and(|only| !only.split(',').any(|o| name.starts_with(o)))
+            {
                 continue;
             }
             let records = if folder == "lake" {
@@ -70,10 +72,18 @@ async fn recorded_suites_pass_as_far_as_they_did() {
                 lines.extend(report.failures.iter().map(|f| format!("  {f}")));
             }
             if report.passed < least {
-                worse.push(format!("{name}: {} of {least}\n{}", report.passed, report.failures.join("\n")));
+                worse.push(format!(
+                    "{name}: {} of {least}\n{}",
+                    report.passed,
+                    report.failures.join("\n")
+                ));
             }
         }
     }
     println!("{}", lines.join("\n"));
-    assert!(worse.is_empty(), "fewer records pass than before:\n{}", worse.join("\n"));
+    assert!(
+        worse.is_empty(),
+        "fewer records pass than before:\n{}",
+        worse.join("\n")
+    );
 }

@@ -17,7 +17,10 @@ async fn produce(brokers: &str, topic: &str, payloads: &[&str]) {
         .unwrap();
     for payload in payloads {
         let record: FutureRecord<'_, str, str> = FutureRecord::to(topic).payload(payload);
-        producer.send(record, Duration::from_secs(10)).await.unwrap();
+        producer
+            .send(record, Duration::from_secs(10))
+            .await
+            .unwrap();
     }
 }
 
@@ -40,9 +43,20 @@ async fn a_source_feeds_views_tables_and_the_lake() {
     let served = Served::start().await;
     let client = served.client().await;
 
-    produce(&brokers, "page_views", &[PAGE, "not json", r#"{"user_id": "x"}"#]).await;
+    produce(
+        &brokers,
+        "page_views",
+        &[PAGE, "not json", r#"{"user_id": "x"}"#],
+    )
+    .await;
     for sql in [
-        source("src", "page_views", &brokers, ", scan.startup.mode = 'earliest'").as_str(),
+        source(
+            "src",
+            "page_views",
+            &brokers,
+            ", scan.startup.mode = 'earliest'",
+        )
+        .as_str(),
         "CREATE MATERIALIZED VIEW per_user AS SELECT user_id, count(*) AS n FROM src GROUP BY user_id",
         "CREATE TABLE copies (user_id int, page_id varchar, event_time timestamp, off varchar)",
         "CREATE SINK to_copies INTO copies FROM src WITH (type = 'append-only')",
@@ -51,15 +65,42 @@ async fn a_source_feeds_views_tables_and_the_lake() {
         "CREATE TABLE in_lake (user_id int, page_id varchar) WITH (commit_checkpoint_interval = 1) ENGINE = iceberg",
         "CREATE SINK to_lake INTO in_lake AS SELECT user_id, page_id FROM src WITH (type = 'append-only')",
     ] {
-        client.batch_execute(sql).await.unwrap_or_else(|e| panic!("{sql}: {}", message(&e)));
+        client
+            .batch_execute(sql)
+            .await
+            .unwrap_or_else(|e| panic!("{sql}: {}", message(&e)));
     }
-    until(&client, "SELECT * FROM per_user ORDER BY user_id", &["1 1", "NULL 1"]).await;
+    until(
+        &client,
+        "SELECT * FROM per_user ORDER BY user_id",
+        &["1 1", "NULL 1"],
+    )
+    .await;
     produce(&brokers, "page_views", &[PAGE]).await;
-    until(&client, "SELECT * FROM per_user ORDER BY user_id", &["1 2", "NULL 1"]).await;
-    until(&client, "SELECT count(*), count(user_id) FROM copies", &["3 2"]).await;
-    until(&client, "SELECT count(*), count(page_id) FROM in_lake", &["3 2"]).await;
+    until(
+        &client,
+        "SELECT * FROM per_user ORDER BY user_id",
+        &["1 2", "NULL 1"],
+    )
+    .await;
+    until(
+        &client,
+        "SELECT count(*), count(user_id) FROM copies",
+        &["3 2"],
+    )
+    .await;
+    until(
+        &client,
+        "SELECT count(*), count(page_id) FROM in_lake",
+        &["3 2"],
+    )
+    .await;
     assert_eq!(
-        rows(&client, "SELECT sum(rows), sum(skipped), sum(null_padded) FROM rwt_engine.sources").await,
+        rows(
+            &client,
+            "SELECT sum(rows), sum(skipped), sum(null_padded) FROM rwt_engine.sources"
+        )
+        .await,
         ["3 1 1"]
     );
     let problems = rows(
@@ -67,8 +108,17 @@ async fn a_source_feeds_views_tables_and_the_lake() {
         "SELECT last_problem FROM rwt_engine.sources WHERE last_problem IS NOT NULL ORDER BY 1",
     )
     .await;
-    assert!(problems.iter().any(|p| p.contains("not JSON") || p.contains("does not fit")), "{problems:?}");
-    let hidden = rows(&client, "SELECT _rw_kafka_partition IS NOT NULL, off IS NOT NULL FROM src LIMIT 1").await;
+    assert!(
+        problems
+            .iter()
+            .any(|p| p.contains("not JSON") || p.contains("does not fit")),
+        "{problems:?}"
+    );
+    let hidden = rows(
+        &client,
+        "SELECT _rw_kafka_partition IS NOT NULL, off IS NOT NULL FROM src LIMIT 1",
+    )
+    .await;
     assert_eq!(hidden, ["t t"]);
 
     // a restart goes on where it was
@@ -76,7 +126,12 @@ async fn a_source_feeds_views_tables_and_the_lake() {
     produce(&brokers, "page_views", &[PAGE, PAGE]).await;
     let served = Served::reopen(dir).await;
     let client = served.client().await;
-    until(&client, "SELECT * FROM per_user ORDER BY user_id", &["1 4", "NULL 1"]).await;
+    until(
+        &client,
+        "SELECT * FROM per_user ORDER BY user_id",
+        &["1 4", "NULL 1"],
+    )
+    .await;
     until(&client, "SELECT count(*) FROM copies", &["5"]).await;
     until(&client, "SELECT count(*) FROM in_lake", &["5"]).await;
     served.stop().await;
@@ -96,11 +151,20 @@ async fn latest_sources_and_missing_topics() {
         .batch_execute(&source("bad", "no_such_topic_x", &brokers, ""))
         .await
         .unwrap_err();
-    assert!(message(&missing).contains("topic no_such_topic_x not found"), "{}", message(&missing));
+    assert!(
+        message(&missing).contains("topic no_such_topic_x not found"),
+        "{}",
+        message(&missing)
+    );
     assert_eq!(rows(&client, "SHOW SOURCES").await, Vec::<String>::new());
 
     produce(&brokers, "page_views", &[PAGE, PAGE]).await;
-    let latest = source("src", "page_views", &brokers, ", scan.startup.mode = 'latest'");
+    let latest = source(
+        "src",
+        "page_views",
+        &brokers,
+        ", scan.startup.mode = 'latest'",
+    );
     client.batch_execute(&latest).await.unwrap();
     client
         .batch_execute("CREATE MATERIALIZED VIEW later AS SELECT count(*) AS n FROM src")
@@ -124,10 +188,18 @@ async fn a_broker_that_goes_away_and_comes_back() {
     let served = Served::start().await;
     let client = served.client().await;
     produce(&brokers, "page_views", &[PAGE]).await;
-    client.batch_execute(&source("src", "page_views", &brokers, "")).await.unwrap();
+    client
+        .batch_execute(&source("src", "page_views", &brokers, ""))
+        .await
+        .unwrap();
     until(&client, "SELECT count(*) FROM src", &["1"]).await;
     broker.shutdown().await;
-    until(&client, "SELECT bool_and(trouble IS NOT NULL) FROM rwt_engine.sources", &["t"]).await;
+    until(
+        &client,
+        "SELECT bool_and(trouble IS NOT NULL) FROM rwt_engine.sources",
+        &["t"],
+    )
+    .await;
     assert_eq!(rows(&client, "SELECT count(*) FROM src").await, ["1"]);
 
     let config = Config {
@@ -137,7 +209,12 @@ async fn a_broker_that_goes_away_and_comes_back() {
     let broker = Broker::start(config).await.unwrap();
     produce(&brokers, "page_views", &[PAGE]).await;
     until(&client, "SELECT count(*) FROM src", &["2"]).await;
-    until(&client, "SELECT bool_and(trouble IS NULL) FROM rwt_engine.sources", &["t"]).await;
+    until(
+        &client,
+        "SELECT bool_and(trouble IS NULL) FROM rwt_engine.sources",
+        &["t"],
+    )
+    .await;
     served.stop().await;
     broker.shutdown().await;
 }

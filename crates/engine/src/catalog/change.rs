@@ -18,7 +18,9 @@ impl Catalog {
             return Ok(object.id);
         }
         match self.find_relation(&alter.name, path) {
-            Some(other) if tabular(kind) && tabular(other.kind()) && !(is_swap && kind == Kind::Table) => {
+            Some(other)
+                if tabular(kind) && tabular(other.kind()) && !(is_swap && kind == Kind::Table) =>
+            {
                 if is_swap {
                     return Ok(other.id);
                 }
@@ -34,7 +36,9 @@ impl Catalog {
 
     /// RENAME TO.
     pub fn rename(&mut self, id: ObjectId, name: &str) -> Result<(), SqlError> {
-        let Some(object) = self.get(id) else { return Ok(()) };
+        let Some(object) = self.get(id) else {
+            return Ok(());
+        };
         self.check_free(object.schema, object.kind(), name)?;
         let old = object.name.clone();
         self.set_names(&[(id, old, name.to_owned())]);
@@ -42,8 +46,15 @@ impl Catalog {
     }
 
     /// SWAP WITH: exchanges the names of two objects of one kind.
-    pub fn swap(&mut self, id: ObjectId, other: &ObjectName, path: &SearchPath) -> Result<(), SqlError> {
-        let Some(object) = self.get(id) else { return Ok(()) };
+    pub fn swap(
+        &mut self,
+        id: ObjectId,
+        other: &ObjectName,
+        path: &SearchPath,
+    ) -> Result<(), SqlError> {
+        let Some(object) = self.get(id) else {
+            return Ok(());
+        };
         let kind = object.kind();
         let partner = self
             .find_relation(other, path)
@@ -103,7 +114,9 @@ impl Catalog {
     /// SET SCHEMA.
     pub fn move_to(&mut self, id: ObjectId, schema: &str) -> Result<(), SqlError> {
         let target = self.find_schema(schema)?.id;
-        let Some(object) = self.get(id) else { return Ok(()) };
+        let Some(object) = self.get(id) else {
+            return Ok(());
+        };
         if object.schema == target {
             return Ok(());
         }

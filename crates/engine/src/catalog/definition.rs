@@ -74,16 +74,20 @@ impl Definition {
             match part {
                 Part::Text(_) => {}
                 Part::Name(id, name) => {
-                    if let (Some((.., new)), Some(last)) =
-                        (changed.iter().find(|(changed, ..)| changed == id), name.last_mut())
-                    {
+                    if let (Some((.., new)), Some(last)) = (
+                        changed.iter().find(|(changed, ..)| changed == id),
+                        name.last_mut(),
+                    ) {
                         *last = new.clone();
                     }
                 }
                 Part::Query(sql) => {
                     *sql = replace(sql, |reference| {
-                        let (id, _, new) = changed.iter().find(|(_, old, _)| old == reference.name.name())?;
-                        if let (Some(schema), Some(object)) = (reference.name.schema(), catalog.get(*id))
+                        let (id, _, new) = changed
+                            .iter()
+                            .find(|(_, old, _)| old == reference.name.name())?;
+                        if let (Some(schema), Some(object)) =
+                            (reference.name.schema(), catalog.get(*id))
                             && catalog.schema_name(object.schema) != schema
                         {
                             return None;
@@ -117,11 +121,7 @@ fn parts_of(name: &ObjectName) -> Vec<String> {
 }
 
 fn dotted(parts: &[String]) -> String {
-    parts
-        .iter()
-        .map(|p| ident(p))
-        .collect::<Vec<_>>()
-        .join(".")
+    parts.iter().map(|p| ident(p)).collect::<Vec<_>>().join(".")
 }
 
 /// An identifier as definitions print it.
@@ -209,7 +209,9 @@ pub fn options_text(options: &Options) -> String {
 
 /// ` FORMAT PLAIN ENCODE JSON`, or nothing.
 pub(crate) fn format_text(format: Option<&Format>) -> String {
-    format.map_or_else(String::new, |f| format!(" FORMAT {} ENCODE {}", f.format, f.encode))
+    format.map_or_else(String::new, |f| {
+        format!(" FORMAT {} ENCODE {}", f.format, f.encode)
+    })
 }
 
 /// A type as definitions print it.

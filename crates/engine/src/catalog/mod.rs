@@ -17,13 +17,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use change::kind_of;
-pub use definition::{Definition, Part, ident, options_text, type_name};
 pub(crate) use definition::format_text;
-pub(crate) use names::invalid_input;
+pub use definition::{Definition, Part, ident, options_text, type_name};
 pub use names::SearchPath;
+pub(crate) use names::invalid_input;
 pub use object::{
-    Body, Column, Connection, Function, Index, Kind, LakeTable, MaterializedView, Object, ObjectId, OnConflict, Origin,
-    Secret, Sink, SinkFrom, SinkMode, Source, Subscription, Table, View,
+    Body, Column, Connection, Function, Index, Kind, LakeTable, MaterializedView, Object, ObjectId,
+    OnConflict, Origin, Secret, Sink, SinkFrom, SinkMode, Source, Subscription, Table, View,
 };
 pub use rewrite::{BY_ID, resolve};
 
@@ -91,7 +91,12 @@ pub struct Catalog {
 pub const DATABASE: &str = "dev";
 
 /// Schemas that hold the system tables.
-pub const SYSTEM_SCHEMAS: [&str; 4] = ["information_schema", "pg_catalog", "rw_catalog", "rwt_engine"];
+pub const SYSTEM_SCHEMAS: [&str; 4] = [
+    "information_schema",
+    "pg_catalog",
+    "rw_catalog",
+    "rwt_engine",
+];
 
 impl Default for Catalog {
     fn default() -> Self {
@@ -195,13 +200,18 @@ impl Catalog {
     pub fn inputs(&self, id: ObjectId) -> Vec<ObjectId> {
         let mut inputs = Vec::new();
         let mut seen = vec![id];
-        let mut open = self.get(id).map(|o| o.depends_on.clone()).unwrap_or_default();
+        let mut open = self
+            .get(id)
+            .map(|o| o.depends_on.clone())
+            .unwrap_or_default();
         while let Some(next) = open.pop() {
             if seen.contains(&next) {
                 continue;
             }
             seen.push(next);
-            let Some(object) = self.get(next) else { continue };
+            let Some(object) = self.get(next) else {
+                continue;
+            };
             if object.is_stored() {
                 inputs.push(next);
             } else {

@@ -22,13 +22,21 @@ impl Catalog {
     }
 
     /// The schema in which a statement creates an object.
-    pub fn target_schema(&self, name: &ObjectName, path: &SearchPath) -> Result<ObjectId, SqlError> {
+    pub fn target_schema(
+        &self,
+        name: &ObjectName,
+        path: &SearchPath,
+    ) -> Result<ObjectId, SqlError> {
         if let Some(database) = name.database()
             && database != DATABASE
         {
             return Err(SqlError::internal(format!(
                 "Invalid input syntax: cross-database references are not implemented: \"{}\"",
-                name.0.iter().map(Ident::value).collect::<Vec<_>>().join(".")
+                name.0
+                    .iter()
+                    .map(Ident::value)
+                    .collect::<Vec<_>>()
+                    .join(".")
             )));
         }
         match name.schema() {
@@ -44,7 +52,12 @@ impl Catalog {
     }
 
     /// The object that a test accepts, under this name.
-    fn lookup(&self, name: &ObjectName, path: &SearchPath, accept: impl Fn(&Object) -> bool) -> Option<&Object> {
+    fn lookup(
+        &self,
+        name: &ObjectName,
+        path: &SearchPath,
+        accept: impl Fn(&Object) -> bool,
+    ) -> Option<&Object> {
         if name.database().is_some_and(|d| d != DATABASE) {
             return None;
         }
@@ -81,7 +94,12 @@ impl Catalog {
     }
 
     /// The object of a kind, or RisingWave's words for its absence.
-    pub fn require(&self, kind: Kind, name: &ObjectName, path: &SearchPath) -> Result<&Object, SqlError> {
+    pub fn require(
+        &self,
+        kind: Kind,
+        name: &ObjectName,
+        path: &SearchPath,
+    ) -> Result<&Object, SqlError> {
         self.check_schema(name)?;
         self.find(kind, name, path)
             .ok_or_else(|| SqlError::not_found(kind.noun(), name.name()))
@@ -90,7 +108,9 @@ impl Catalog {
     /// An error if the name says a schema that does not exist.
     pub fn check_schema(&self, name: &ObjectName) -> Result<(), SqlError> {
         match name.schema() {
-            Some(schema) if !SYSTEM_SCHEMAS.contains(&schema) => self.find_schema(schema).map(|_| ()),
+            Some(schema) if !SYSTEM_SCHEMAS.contains(&schema) => {
+                self.find_schema(schema).map(|_| ())
+            }
             _ => Ok(()),
         }
     }

@@ -2,7 +2,7 @@
 
 use rwt_wire::{SqlError, SqlState};
 
-use super::{Catalog, Kind, ObjectId};
+use super::{Catalog, Kind, Object, ObjectId};
 
 impl Catalog {
     /// The objects that stop a drop of this one, oldest first. Indexes and the parts of an Iceberg table go along
@@ -10,9 +10,19 @@ impl Catalog {
     fn blockers(&self, id: ObjectId) -> Vec<ObjectId> {
         self.objects
             .values()
-            .filter(|o| o.depends_on.contains(&id) && o.kind() != Kind::Index && o.part_of != Some(id))
+            .filter(|o| self.reads(o, id) && o.kind() != Kind::Index && o.part_of != Some(id))
             .map(|o| o.id)
             .collect()
+    }
+
+    /// True if an object reads another one, directly or through plain views: those are expanded into what reads them.
+    fn reads(&self, object: &Object, id: ObjectId) -> bool {
+        object.depends_on.iter().any(|read| {
+            *read == id
+                || self
+                    .get(*read)
+                    .is_some_and(|via| via.kind() == Kind::View && self.reads(via, id))
+        })
     }
 
     /// What goes along with an object whether CASCADE is said or not.
@@ -92,7 +102,11 @@ impl Catalog {
     }
 
     /// Everything in a schema, refused without CASCADE unless it is empty.
-    pub fn schema_removal(&self, schema: ObjectId, cascade: bool) -> Result<Vec<ObjectId>, SqlError> {
+    pub fn schema_removal(
+        &self,
+        schema: ObjectId,
+        cascade: bool,
+    ) -> Result<Vec<ObjectId>, SqlError> {
         let mut gone = Vec::new();
         for object in self.objects.values().filter(|o| o.schema == schema) {
             if !cascade {

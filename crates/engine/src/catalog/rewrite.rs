@@ -6,8 +6,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident as SqlIdent, ObjectName as SqlName, ObjectNamePart, Query, Statement,
-    TableFactor, Visit, Visitor,
+    Expr, FunctionArg, FunctionArgExpr, Ident as SqlIdent, ObjectName as SqlName, ObjectNamePart,
+    Query, Statement, TableFactor, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -52,24 +52,35 @@ pub fn references(sql: &str) -> Vec<Reference> {
 }
 
 /// The query with the relations that `find` knows named by id, and their ids.
-pub fn resolve(sql: &str, find: impl Fn(&ObjectName) -> Option<ObjectId>) -> (String, Vec<ObjectId>) {
+pub fn resolve(
+    sql: &str,
+    find: impl Fn(&ObjectName) -> Option<ObjectId>,
+) -> (String, Vec<ObjectId>) {
     let mut ids = Vec::new();
     let text = replace(sql, |reference| {
         let id = find(&reference.name)?;
         if !ids.contains(&id) {
             ids.push(id);
         }
-        Some(ObjectName(vec![Ident::new(BY_ID), Ident::new(id.to_string())]))
+        Some(ObjectName(vec![
+            Ident::new(BY_ID),
+            Ident::new(id.to_string()),
+        ]))
     });
     (text, ids)
 }
 
 /// The query with other names: a relation whose name changes keeps its old name as its alias.
-pub(super) fn replace(sql: &str, mut new_name: impl FnMut(&Reference) -> Option<ObjectName>) -> String {
+pub(super) fn replace(
+    sql: &str,
+    mut new_name: impl FnMut(&Reference) -> Option<ObjectName>,
+) -> String {
     let mut text = String::with_capacity(sql.len());
     let mut copied = 0;
     for reference in references(sql) {
-        let Some(name) = new_name(&reference) else { continue };
+        let Some(name) = new_name(&reference) else {
+            continue;
+        };
         text.push_str(&sql[copied..reference.start]);
         text.push_str(&name.to_string());
         if !reference.aliased && name.name() != reference.name.name() {
@@ -92,10 +103,15 @@ struct Finder<'a> {
 
 impl Finder<'_> {
     fn offset(&self, at: Location) -> Option<usize> {
-        let line = *self.lines.get(usize::try_from(at.line).ok()?.checked_sub(1)?)?;
+        let line = *self
+            .lines
+            .get(usize::try_from(at.line).ok()?.checked_sub(1)?)?;
         let column = usize::try_from(at.column).ok()?.checked_sub(1)?;
         let rest = self.sql.get(line..)?;
-        let within = rest.char_indices().nth(column).map_or(rest.len(), |(i, _)| i);
+        let within = rest
+            .char_indices()
+            .nth(column)
+            .map_or(rest.len(), |(i, _)| i);
         Some(line + within)
     }
 
@@ -103,7 +119,8 @@ impl Finder<'_> {
         let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
             return;
         };
-        let (Some(start), Some(end)) = (self.offset(first.span.start), self.offset(last.span.end)) else {
+        let (Some(start), Some(end)) = (self.offset(first.span.start), self.offset(last.span.end))
+        else {
             return;
         };
         if end <= start || (parts.len() == 1 && self.is_with_name(&value(first), start)) {
@@ -120,7 +137,9 @@ impl Finder<'_> {
     /// A WITH name is seen by the definitions behind its own and by the query itself.
     fn is_with_name(&self, name: &str, at: usize) -> bool {
         self.scopes.iter().any(|scope| {
-            let inside = scope.iter().position(|(_, start, end)| at >= *start && at < *end);
+            let inside = scope
+                .iter()
+                .position(|(_, start, end)| at >= *start && at < *end);
             scope
                 .iter()
                 .enumerate()
@@ -166,7 +185,11 @@ impl Visitor for Finder<'_> {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         match factor {
-            TableFactor::Table { args: Some(args), name, .. } if is_window(name) => {
+            TableFactor::Table {
+                args: Some(args),
+                name,
+                ..
+            } if is_window(name) => {
                 if let Some(first) = args.args.first() {
                     self.argument(first);
                 }
@@ -176,7 +199,12 @@ impl Visitor for Finder<'_> {
                     self.argument(first);
                 }
             }
-            TableFactor::Table { name, alias, args: None, .. } => self.add(&idents(name), alias.is_some()),
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                ..
+            } => self.add(&idents(name), alias.is_some()),
             _ => {}
         }
         ControlFlow::Continue(())
@@ -240,13 +268,19 @@ mod tests {
     #[test]
     fn ids_replace_names_and_keep_them_as_aliases() {
         let find = |name: &ObjectName| (name.name() == "t").then_some(17);
-        let (text, ids) = resolve("SELECT t.a, x.b FROM public.t\nJOIN t AS x ON true JOIN u ON true", find);
+        let (text, ids) = resolve(
+            "SELECT t.a, x.b FROM public.t\nJOIN t AS x ON true JOIN u ON true",
+            find,
+        );
         assert_eq!(
             text,
             "SELECT t.a, x.b FROM rw_object.\"17\" AS t\nJOIN rw_object.\"17\" AS x ON true JOIN u ON true"
         );
         assert_eq!(ids, [17]);
-        let (text, _) = resolve("select * from hop(t, ts, interval '1 s', interval '2 s')", find);
+        let (text, _) = resolve(
+            "select * from hop(t, ts, interval '1 s', interval '2 s')",
+            find,
+        );
         assert_eq!(
             text,
             "select * from hop(rw_object.\"17\", ts, interval '1 s', interval '2 s')"

@@ -6,7 +6,9 @@ use rwt_sql::statement::{Alter, AlterAction, ColumnDef, ObjectKind};
 use rwt_wire::{Outcome, SqlError};
 
 use super::{Session, not_implemented};
-use crate::catalog::{Body, Column, Definition, Kind, ObjectId, Part, SinkFrom, ident, invalid_input, type_name};
+use crate::catalog::{
+    Body, Column, Definition, Kind, ObjectId, Part, SinkFrom, ident, invalid_input, type_name,
+};
 use crate::engine::{Altering, internal};
 use crate::storage::Change;
 
@@ -45,17 +47,27 @@ impl Session {
         all
     }
 
-    pub(super) async fn alter_system(&mut self, name: &str, value: Option<String>) -> Result<Outcome, SqlError> {
+    pub(super) async fn alter_system(
+        &mut self,
+        name: &str,
+        value: Option<String>,
+    ) -> Result<Outcome, SqlError> {
         let Some((name, _, number)) = PARAMETERS.iter().find(|(n, ..)| *n == name) else {
             return Err(SqlError::internal(format!(
                 "SystemParams error: unrecognized system parameter \"{name}\""
             )));
         };
-        let refused = |why: &str| SqlError::internal(format!("SystemParams error: cannot parse parameter value: {why}"));
+        let refused = |why: &str| {
+            SqlError::internal(format!(
+                "SystemParams error: cannot parse parameter value: {why}"
+            ))
+        };
         if let Some(value) = &value
             && *number
         {
-            let parsed: u64 = value.parse().map_err(|e: std::num::ParseIntError| refused(&e.to_string()))?;
+            let parsed: u64 = value
+                .parse()
+                .map_err(|e: std::num::ParseIntError| refused(&e.to_string()))?;
             if *name == "barrier_interval_ms" && parsed == 0 {
                 return Err(refused("must be greater than 0"));
             }
@@ -64,7 +76,10 @@ impl Session {
             .clone()
             .alter(async |altering: &mut Altering<'_>| {
                 match &value {
-                    Some(value) => altering.catalog.parameters.insert((*name).to_owned(), value.clone()),
+                    Some(value) => altering
+                        .catalog
+                        .parameters
+                        .insert((*name).to_owned(), value.clone()),
                     None => altering.catalog.parameters.remove(*name),
                 };
                 altering.set_catalog()
@@ -80,19 +95,29 @@ impl Session {
             return self.alter_schema(&alter).await;
         }
         if alter.kind == ObjectKind::User {
-            return Err(not_implemented("this form of ALTER USER in the embedded engine"));
+            let AlterAction::RenameTo(new) = &alter.action else {
+                return Err(not_implemented(
+                    "this form of ALTER USER in the embedded engine",
+                ));
+            };
+            self.rename_user(alter.name.name(), new.value()).await?;
+            return Ok(Outcome::done(tag));
         }
         let path = self.path();
         let catalog = self.inner.catalog();
         let id = catalog.altered(&alter, &path)?;
         match alter.action {
             AlterAction::RenameTo(name) => {
-                self.rename_or(id, async |altering: &mut Altering<'_>| altering.catalog.rename(id, name.value()))
-                    .await?;
+                self.rename_or(id, async |altering: &mut Altering<'_>| {
+                    altering.catalog.rename(id, name.value())
+                })
+                .await?;
             }
             AlterAction::SwapWith(other) => {
-                self.rename_or(id, async |altering: &mut Altering<'_>| altering.catalog.swap(id, &other, &path))
-                    .await?;
+                self.rename_or(id, async |altering: &mut Altering<'_>| {
+                    altering.catalog.swap(id, &other, &path)
+                })
+                .await?;
             }
             AlterAction::SetSchema(schema) => {
                 self.rename_or(id, async |altering: &mut Altering<'_>| {
@@ -113,12 +138,20 @@ impl Session {
                 })
                 .await?;
             }
-            AlterAction::AddColumn { if_not_exists, column } => self.add_column(id, if_not_exists, &column).await?,
-            AlterAction::DropColumn { if_exists, column } => self.drop_column(id, if_exists, column.value()).await?,
+            AlterAction::AddColumn {
+                if_not_exists,
+                column,
+            } => self.add_column(id, if_not_exists, &column).await?,
+            AlterAction::DropColumn { if_exists, column } => {
+                self.drop_column(id, if_exists, column.value()).await?
+            }
             // parallelism and rate limits: nothing to set on one machine
             AlterAction::SetParameter { .. } => {}
             AlterAction::Other(text) => {
-                return Err(not_implemented(format!("ALTER {} {text} in the embedded engine", alter.kind)));
+                return Err(not_implemented(format!(
+                    "ALTER {} {text} in the embedded engine",
+                    alter.kind
+                )));
             }
         }
         Ok(Outcome::done(tag))
@@ -162,13 +195,22 @@ impl Session {
                 Ok(Outcome::done("ALTER_SCHEMA"))
             }
             AlterAction::SwapWith(_) => Err(not_implemented("ALTER SCHEMA SWAP WITH")),
-            _ => Err(not_implemented("this form of ALTER SCHEMA in the embedded engine")),
+            _ => Err(not_implemented(
+                "this form of ALTER SCHEMA in the embedded engine",
+            )),
         }
     }
 
-    async fn add_column(&mut self, id: ObjectId, if_not_exists: bool, def: &ColumnDef) -> Result<(), SqlError> {
+    async fn add_column(
+        &mut self,
+        id: ObjectId,
+        if_not_exists: bool,
+        def: &ColumnDef,
+    ) -> Result<(), SqlError> {
         let catalog = self.inner.catalog();
-        let Some(object) = catalog.get(id) else { return Ok(()) };
+        let Some(object) = catalog.get(id) else {
+            return Ok(());
+        };
         let name = def.name.value();
         let data_type = def
             .data_type
@@ -176,10 +218,16 @@ impl Session {
             .ok_or_else(|| invalid_input(format!("column \"{name}\" needs a type")))?;
         if object.column(name).is_some() {
             if if_not_exists {
-                self.notice(format!("column \"{name}\" of relation \"{}\" already exists, skipping", object.name));
+                self.notice(format!(
+                    "column \"{name}\" of relation \"{}\" already exists, skipping",
+                    object.name
+                ));
                 return Ok(());
             }
-            return Err(invalid_input(format!("column \"{name}\" of table \"{}\" already exists", object.name)));
+            return Err(invalid_input(format!(
+                "column \"{name}\" of table \"{}\" already exists",
+                object.name
+            )));
         }
         super::create::check_names(std::iter::once(name))?;
         if object.lake().is_some() {
@@ -196,7 +244,9 @@ impl Session {
             )));
         }
         if def.generated.is_some() {
-            return Err(not_implemented("ALTER TABLE ADD COLUMN of a generated column in the embedded engine"));
+            return Err(not_implemented(
+                "ALTER TABLE ADD COLUMN of a generated column in the embedded engine",
+            ));
         }
         if def.not_null && def.default.is_none() {
             return Err(invalid_input(format!(
@@ -204,7 +254,9 @@ impl Session {
             )));
         }
         let default = def.default.clone().unwrap_or_else(|| "NULL".into());
-        let (_, rows) = self.select_all(&format!("SELECT ({default})::{data_type}")).await?;
+        let (_, rows) = self
+            .select_all(&format!("SELECT ({default})::{data_type}"))
+            .await?;
         let value = first_value(&rows, &data_type)?;
         let column = Column {
             not_null: def.not_null,
@@ -217,15 +269,26 @@ impl Session {
             .chain([Err(value)])
             .chain((at..object.columns.len()).map(Ok))
             .collect();
-        self.reshape(id, from, |columns| columns.insert(at, column)).await
+        self.reshape(id, from, |columns| columns.insert(at, column))
+            .await
     }
 
-    async fn drop_column(&mut self, id: ObjectId, if_exists: bool, name: &str) -> Result<(), SqlError> {
+    async fn drop_column(
+        &mut self,
+        id: ObjectId,
+        if_exists: bool,
+        name: &str,
+    ) -> Result<(), SqlError> {
         let catalog = self.inner.catalog();
-        let Some(object) = catalog.get(id) else { return Ok(()) };
+        let Some(object) = catalog.get(id) else {
+            return Ok(());
+        };
         let Some(at) = object.column(name).filter(|i| !object.columns[*i].hidden) else {
             if if_exists {
-                self.notice(format!("column \"{name}\" of relation \"{}\" does not exist, skipping", object.name));
+                self.notice(format!(
+                    "column \"{name}\" of relation \"{}\" does not exist, skipping",
+                    object.name
+                ));
                 return Ok(());
             }
             return Err(invalid_input(format!(
@@ -233,7 +296,10 @@ impl Session {
                 object.name
             )));
         };
-        let Some(table) = object.table().filter(|t| t.source.is_none() && t.lake.is_none()) else {
+        let Some(table) = object
+            .table()
+            .filter(|t| t.source.is_none() && t.lake.is_none())
+        else {
             return Err(not_implemented(format!(
                 "ALTER {} DROP COLUMN here in the embedded engine",
                 object.kind().noun().to_uppercase()
@@ -242,7 +308,11 @@ impl Session {
         if table.key.contains(&at) {
             return Err(invalid_input("cannot drop a primary key column"));
         }
-        if object.columns.iter().any(|c| c.generated.as_deref().is_some_and(|g| mentions(g, name))) {
+        if object
+            .columns
+            .iter()
+            .any(|c| c.generated.as_deref().is_some_and(|g| mentions(g, name)))
+        {
             return Err(SqlError::internal(
                 "Bind error: failed to drop column: a generated column depends on it",
             ));
@@ -252,7 +322,10 @@ impl Session {
                 "Invalid parameter: unable to drop the column due to being referenced by downstream materialized views or sinks",
             ));
         }
-        let from = (0..object.columns.len()).filter(|i| *i != at).map(Ok).collect();
+        let from = (0..object.columns.len())
+            .filter(|i| *i != at)
+            .map(Ok)
+            .collect();
         self.reshape(id, from, |columns| {
             columns.remove(at);
         })
@@ -264,7 +337,11 @@ impl Session {
         let catalog = self.inner.catalog();
         let reads = |query: &str| query.contains('*') || mentions(query, column);
         catalog.objects.values().any(|o| {
-            if !o.depends_on.contains(&table) && !o.sink().is_some_and(|s| matches!(s.into, Some((id, _)) if id == table)) {
+            if !o.depends_on.contains(&table)
+                && !o
+                    .sink()
+                    .is_some_and(|s| matches!(s.into, Some((id, _)) if id == table))
+            {
                 return false;
             }
             match &o.body {
@@ -302,7 +379,8 @@ impl Session {
                             .watermark
                             .take()
                             .and_then(|(i, expr)| Some((moved(i)?, expr)));
-                        object.definition = reshaped(&object.definition, &object.columns, &table.key);
+                        object.definition =
+                            reshaped(&object.definition, &object.columns, &table.key);
                     }
                 }
                 for object in altering.catalog.objects.values_mut() {
@@ -328,7 +406,12 @@ impl Session {
             .await
     }
 
-    pub(super) async fn comment(&mut self, on: &str, name: &ObjectName, text: Option<String>) -> Result<Outcome, SqlError> {
+    pub(super) async fn comment(
+        &mut self,
+        on: &str,
+        name: &ObjectName,
+        text: Option<String>,
+    ) -> Result<Outcome, SqlError> {
         let path = self.path();
         let catalog = self.inner.catalog();
         let (name, column) = match on.to_ascii_lowercase().as_str() {
@@ -348,9 +431,15 @@ impl Session {
             .ok_or_else(|| SqlError::not_found("table", name.name()))?
             .id;
         if let Some(column) = &column
-            && catalog.get(id).and_then(|o| o.column(column.value())).is_none()
+            && catalog
+                .get(id)
+                .and_then(|o| o.column(column.value()))
+                .is_none()
         {
-            return Err(SqlError::internal(format!("Item not found: Invalid column: {}", column.value())));
+            return Err(SqlError::internal(format!(
+                "Item not found: Invalid column: {}",
+                column.value()
+            )));
         }
         self.rename_or(id, async |altering: &mut Altering<'_>| {
             if let Some(object) = altering.catalog.objects.get_mut(&id) {
@@ -428,12 +517,19 @@ fn reshaped(definition: &Definition, columns: &[Column], key: &[usize]) -> Defin
     Definition {
         head: definition.head.clone(),
         name: definition.name.clone(),
-        parts: vec![Part::Text(format!(" ({}){}", items.join(", "), &old[end..]))],
+        parts: vec![Part::Text(format!(
+            " ({}){}",
+            items.join(", "),
+            &old[end..]
+        ))],
     }
 }
 
 /// The only value of a one-row result, as a stored value of the type.
-fn first_value(rows: &[arrow::array::RecordBatch], data_type: &rwt_sql::DataType) -> Result<ArrayRef, SqlError> {
+fn first_value(
+    rows: &[arrow::array::RecordBatch],
+    data_type: &rwt_sql::DataType,
+) -> Result<ArrayRef, SqlError> {
     let arrow = rwt_query::arrow_type(data_type);
     match rows.first().filter(|b| b.num_rows() == 1) {
         Some(batch) => arrow::compute::cast(batch.column(0), &arrow).map_err(internal),

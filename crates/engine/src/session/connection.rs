@@ -8,7 +8,9 @@ use rwt_sql::{Ident, ObjectName};
 use rwt_wire::{Outcome, SqlError};
 
 use super::{Session, not_implemented};
-use crate::catalog::{Body, Catalog, Connection, Definition, Kind, Object, ObjectId, Secret, options_text};
+use crate::catalog::{
+    Body, Catalog, Connection, Definition, Kind, Object, ObjectId, Secret, options_text,
+};
 use crate::engine::Altering;
 
 /// Options of an Iceberg connection that RisingWave knows.
@@ -51,11 +53,16 @@ pub(super) fn find(catalog: &Catalog, value: &str) -> Result<ObjectId, SqlError>
 
 fn refused(causes: &[&str]) -> SqlError {
     let head = "gRPC request to meta service (call `/ddl_service.DdlService/CreateConnection`) failed: Internal error";
-    causes.iter().fold(SqlError::internal(head), |e, c| e.because(*c))
+    causes
+        .iter()
+        .fold(SqlError::internal(head), |e, c| e.because(*c))
 }
 
 impl Session {
-    pub(super) async fn create_connection(&mut self, create: CreateConnection) -> Result<Outcome, SqlError> {
+    pub(super) async fn create_connection(
+        &mut self,
+        create: CreateConnection,
+    ) -> Result<Outcome, SqlError> {
         const DONE: &str = "CREATE_CONNECTION";
         if self.skip_existing(Kind::Connection, &create.name, create.if_not_exists)? {
             return Ok(Outcome::done(DONE));
@@ -63,7 +70,9 @@ impl Session {
         let kind = create
             .with
             .text("type")
-            .ok_or_else(|| SqlError::internal("Protocol error: Required property \"type\" is not provided"))?
+            .ok_or_else(|| {
+                SqlError::internal("Protocol error: Required property \"type\" is not provided")
+            })?
             .to_lowercase();
         let catalog = self.inner.catalog();
         for (_, value) in &create.with.0 {
@@ -77,7 +86,10 @@ impl Session {
             "iceberg" => {
                 for (key, _) in &create.with.0 {
                     if !ICEBERG_OPTIONS.contains(&key.as_str()) {
-                        return Err(refused(&["failed to parse json", &format!("unknown field `{key}`")]));
+                        return Err(refused(&[
+                            "failed to parse json",
+                            &format!("unknown field `{key}`"),
+                        ]));
                     }
                 }
                 if text("hosted_catalog") != Some("true") {
@@ -88,8 +100,12 @@ impl Session {
                 }
             }
             "kafka" => {
-                let brokers = text("properties.bootstrap.server")
-                    .ok_or_else(|| refused(&["failed to parse json", "missing field `properties.bootstrap.server`"]))?;
+                let brokers = text("properties.bootstrap.server").ok_or_else(|| {
+                    refused(&[
+                        "failed to parse json",
+                        "missing field `properties.bootstrap.server`",
+                    ])
+                })?;
                 if !reachable(brokers.split(',').next().unwrap_or_default()).await {
                     return Err(refused(&[
                         "Kafka error",
@@ -100,9 +116,14 @@ impl Session {
             }
             "schema_registry" => {
                 if text("schema.registry").is_none() {
-                    return Err(refused(&["failed to parse json", "missing field `schema.registry`"]));
+                    return Err(refused(&[
+                        "failed to parse json",
+                        "missing field `schema.registry`",
+                    ]));
                 }
-                return Err(not_implemented("CREATE CONNECTION to a schema registry in the embedded engine"));
+                return Err(not_implemented(
+                    "CREATE CONNECTION to a schema registry in the embedded engine",
+                ));
             }
             "privatelink" => {
                 return Err(SqlError::internal(
@@ -121,11 +142,14 @@ impl Session {
             .iter()
             .filter(|(key, _)| key != "type")
             .map(|(key, value)| match value {
-                OptionValue::Secret(name) | OptionValue::SecretFile(name) => (key.clone(), format!("secret {name}")),
+                OptionValue::Secret(name) | OptionValue::SecretFile(name) => {
+                    (key.clone(), format!("secret {name}"))
+                }
                 other => (key.clone(), other.as_str().unwrap_or_default().to_owned()),
             })
             .collect();
-        let definition = Definition::new("CREATE CONNECTION", &create.name).text(options_text(&shown));
+        let definition =
+            Definition::new("CREATE CONNECTION", &create.name).text(options_text(&shown));
         let depends_on = create
             .with
             .0
@@ -143,19 +167,30 @@ impl Session {
         Ok(Outcome::done(DONE))
     }
 
-    pub(super) async fn create_secret(&mut self, create: CreateSecret) -> Result<Outcome, SqlError> {
+    pub(super) async fn create_secret(
+        &mut self,
+        create: CreateSecret,
+    ) -> Result<Outcome, SqlError> {
         const DONE: &str = "CREATE_SECRET";
         if self.skip_existing(Kind::Secret, &create.name, create.if_not_exists)? {
             return Ok(Outcome::done(DONE));
         }
         let backend = create.with.text("backend").unwrap_or("meta").to_owned();
         if backend != "meta" {
-            return Err(not_implemented(format!("the secret backend '{backend}' in the embedded engine")));
+            return Err(not_implemented(format!(
+                "the secret backend '{backend}' in the embedded engine"
+            )));
         }
         let definition = Definition::new("CREATE SECRET", &create.name)
             .text(format!("{} AS '******'", options_text(&create.with)));
-        self.add_plain(Kind::Secret, &create.name, definition, Vec::new(), Body::Secret(Secret { backend }))
-            .await?;
+        self.add_plain(
+            Kind::Secret,
+            &create.name,
+            definition,
+            Vec::new(),
+            Body::Secret(Secret { backend }),
+        )
+        .await?;
         Ok(Outcome::done(DONE))
     }
 
@@ -213,9 +248,13 @@ async fn external_catalog(create: &CreateConnection) -> Result<(), SqlError> {
         return Err(refused(&["`warehouse.path` must be set"]));
     };
     if text("catalog.type") == Some("storage") {
-        let bucket = warehouse.strip_prefix("s3://").or_else(|| warehouse.strip_prefix("s3a://"));
+        let bucket = warehouse
+            .strip_prefix("s3://")
+            .or_else(|| warehouse.strip_prefix("s3a://"));
         if bucket.is_none_or(str::is_empty) {
-            return Err(refused(&[&format!("Invalid s3 path: {warehouse}, bucket is missing")]));
+            return Err(refused(&[&format!(
+                "Invalid s3 path: {warehouse}, bucket is missing"
+            )]));
         }
         if text("s3.region").is_none() && text("s3.endpoint").is_none() {
             return Err(refused(&[
@@ -223,8 +262,16 @@ async fn external_catalog(create: &CreateConnection) -> Result<(), SqlError> {
             ]));
         }
     }
-    let address = text("s3.endpoint").or(text("catalog.uri")).unwrap_or_default();
-    let host = address.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
+    let address = text("s3.endpoint")
+        .or(text("catalog.uri"))
+        .unwrap_or_default();
+    let host = address
+        .split("://")
+        .last()
+        .unwrap_or_default()
+        .split('/')
+        .next()
+        .unwrap_or_default();
     if !host.is_empty() && !reachable(host).await {
         return Err(refused(&[
             &format!("error sending request for url ({address})"),
@@ -241,7 +288,8 @@ async fn reachable(address: &str) -> bool {
     let address = address.trim().to_owned();
     tokio::task::spawn_blocking(move || {
         address.to_socket_addrs().is_ok_and(|mut addresses| {
-            addresses.any(|a| std::net::TcpStream::connect_timeout(&a, Duration::from_secs(3)).is_ok())
+            addresses
+                .any(|a| std::net::TcpStream::connect_timeout(&a, Duration::from_secs(3)).is_ok())
         })
     })
     .await

@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use rwt_sql::statement::{ColumnDef, Columns, CreateSource, CreateTable, Format, Include, OptionValue, Options};
+use rwt_sql::statement::{
+    ColumnDef, Columns, CreateSource, CreateTable, Format, Include, OptionValue, Options,
+};
 use rwt_sql::{DataType, Ident, ObjectName};
 use rwt_wire::{Outcome, SqlError};
 
 use super::{Session, not_implemented};
 use crate::catalog::{
-    Body, Column, Definition, Kind, LakeTable, Object, ObjectId, OnConflict, Origin, Source, Table, format_text, ident,
-    invalid_input, options_text, type_name,
+    Body, Column, Definition, Kind, LakeTable, Object, ObjectId, OnConflict, Origin, Source, Table,
+    format_text, ident, invalid_input, options_text, type_name,
 };
 use crate::engine::{Altering, internal};
 use crate::storage::{Change, LakeProgress, SourceProgress, stored_schema};
@@ -21,13 +23,21 @@ const COMMIT_INTERVAL: u64 = 60;
 
 impl Session {
     /// True, with a notice, if IF NOT EXISTS finds something of this name; an error if that was not said.
-    pub(super) fn skip_existing(&mut self, kind: Kind, name: &ObjectName, if_not_exists: bool) -> Result<bool, SqlError> {
+    pub(super) fn skip_existing(
+        &mut self,
+        kind: Kind,
+        name: &ObjectName,
+        if_not_exists: bool,
+    ) -> Result<bool, SqlError> {
         let catalog = self.inner.catalog();
         let schema = catalog.target_schema(name, &self.path())?;
         match catalog.check_free(schema, kind, name.name()) {
             Ok(()) => Ok(false),
             Err(_) if if_not_exists => {
-                self.notice(format!("relation \"{}\" already exists, skipping", name.name()));
+                self.notice(format!(
+                    "relation \"{}\" already exists, skipping",
+                    name.name()
+                ));
                 Ok(true)
             }
             Err(error) => Err(error),
@@ -62,7 +72,11 @@ impl Session {
         let lake = match create.engine.as_deref() {
             Some("iceberg") => Some(self.lake_table(&create)?),
             None | Some("hummock") => None,
-            Some(other) => return Err(SqlError::internal(format!("sql parser error: unknown engine {other}"))),
+            Some(other) => {
+                return Err(SqlError::internal(format!(
+                    "sql parser error: unknown engine {other}"
+                )));
+            }
         };
         let table = Table {
             key,
@@ -81,14 +95,18 @@ impl Session {
             None => None,
         };
         let definition = table_definition(&create, &columns);
-        let count = rows.as_ref().map(|r| r.iter().map(|b| b.num_rows()).sum::<usize>());
+        let count = rows
+            .as_ref()
+            .map(|r| r.iter().map(|b| b.num_rows()).sum::<usize>());
         let (name, path, owner) = (create.name.clone(), self.path(), self.user_id());
         let id = self
             .inner
             .clone()
             .alter(async |altering: &mut Altering<'_>| {
                 let schema = altering.catalog.target_schema(&name, &path)?;
-                altering.catalog.check_free(schema, Kind::Table, name.name())?;
+                altering
+                    .catalog
+                    .check_free(schema, Kind::Table, name.name())?;
                 let id = altering.catalog.take_id();
                 let object = Object {
                     id,
@@ -103,7 +121,13 @@ impl Session {
                     part_of: None,
                     body: Body::Table(table),
                 };
-                add_table(altering, object, progress, rows.as_deref().unwrap_or_default()).await?;
+                add_table(
+                    altering,
+                    object,
+                    progress,
+                    rows.as_deref().unwrap_or_default(),
+                )
+                .await?;
                 Ok(id)
             })
             .await?;
@@ -137,7 +161,11 @@ impl Session {
         let names: Vec<String> = if written.columns.is_empty() {
             shape.iter().map(|c| c.name.clone()).collect()
         } else {
-            written.columns.iter().map(|c| c.name.value().to_owned()).collect()
+            written
+                .columns
+                .iter()
+                .map(|c| c.name.value().to_owned())
+                .collect()
         };
         let columns: Vec<Column> = names
             .into_iter()
@@ -145,7 +173,10 @@ impl Session {
             .map(|(name, c)| Column::new(name, c.data_type))
             .collect();
         check_names(columns.iter().map(|c| c.name.as_str()))?;
-        let types: Vec<_> = columns.iter().map(|c| rwt_query::arrow_type(&c.data_type)).collect();
+        let types: Vec<_> = columns
+            .iter()
+            .map(|c| rwt_query::arrow_type(&c.data_type))
+            .collect();
         let rows = rows
             .iter()
             .map(|batch| super::dml::cast_rows(batch, &types))
@@ -172,8 +203,14 @@ impl Session {
             }
         }
         if columns.iter().any(|c| c.generated.is_some()) {
-            let empty = rwt_query::schema(&columns.iter().map(crate::reading::query_column).collect::<Vec<_>>());
-            super::dml::generate(self, columns, &arrow::array::RecordBatch::new_empty(empty)).await?;
+            let empty = rwt_query::schema(
+                &columns
+                    .iter()
+                    .map(crate::reading::query_column)
+                    .collect::<Vec<_>>(),
+            );
+            super::dml::generate(self, columns, &arrow::array::RecordBatch::new_empty(empty))
+                .await?;
         }
         Ok(())
     }
@@ -189,7 +226,12 @@ impl Session {
         let position = columns
             .iter()
             .position(|c| c.name == watermark.column.value())
-            .ok_or_else(|| SqlError::internal(format!("Item not found: Invalid column: {}", watermark.column.value())))?;
+            .ok_or_else(|| {
+                SqlError::internal(format!(
+                    "Item not found: Invalid column: {}",
+                    watermark.column.value()
+                ))
+            })?;
         Ok(Some((position, watermark.expr.clone())))
     }
 
@@ -209,9 +251,17 @@ impl Session {
         let commit_interval = match create.with.text("commit_checkpoint_interval") {
             None => COMMIT_INTERVAL,
             Some(text) => match text.parse() {
-                Ok(0) => return Err(invalid_input("commit_checkpoint_interval must be greater than 0")),
+                Ok(0) => {
+                    return Err(invalid_input(
+                        "commit_checkpoint_interval must be greater than 0",
+                    ));
+                }
                 Ok(interval) => interval,
-                Err(_) => return Err(invalid_input("commit_checkpoint_interval must be a positive integer")),
+                Err(_) => {
+                    return Err(invalid_input(
+                        "commit_checkpoint_interval must be a positive integer",
+                    ));
+                }
             },
         };
         let catalog = self.inner.catalog();
@@ -224,16 +274,23 @@ impl Session {
         })
     }
 
-    pub(super) async fn create_source(&mut self, create: CreateSource) -> Result<Outcome, SqlError> {
+    pub(super) async fn create_source(
+        &mut self,
+        create: CreateSource,
+    ) -> Result<Outcome, SqlError> {
         if self.skip_existing(Kind::Source, &create.name, create.if_not_exists)? {
             return Ok(Outcome::done("CREATE_SOURCE"));
         }
         if !create.columns.watermarks.is_empty() {
-            return Err(not_implemented("WATERMARK of a source in the embedded engine"));
+            return Err(not_implemented(
+                "WATERMARK of a source in the embedded engine",
+            ));
         }
         let mut columns = checked_columns(&create.columns.columns)?;
         if columns.iter().any(|c| c.generated.is_some()) {
-            return Err(not_implemented("generated columns of a source in the embedded engine"));
+            return Err(not_implemented(
+                "generated columns of a source in the embedded engine",
+            ));
         }
         let stream = stream_of(&create.with, create.format.as_ref(), "SOURCE", &columns)?;
         let source = with_includes(stream, &mut columns, &create.include)?;
@@ -245,7 +302,9 @@ impl Session {
             .clone()
             .alter(async |altering: &mut Altering<'_>| {
                 let schema = altering.catalog.target_schema(&name, &path)?;
-                altering.catalog.check_free(schema, Kind::Source, name.name())?;
+                altering
+                    .catalog
+                    .check_free(schema, Kind::Source, name.name())?;
                 let id = altering.catalog.take_id();
                 let object = Object {
                     id,
@@ -272,15 +331,24 @@ impl Session {
     }
 
     /// Asks the broker for the topic; nothing is created when it does not answer (`golden/facts.md` 3).
-    async fn check_source(&self, source: &Source, columns: &[Column], call: &str) -> Result<SourceProgress, SqlError> {
+    async fn check_source(
+        &self,
+        source: &Source,
+        columns: &[Column],
+        call: &str,
+    ) -> Result<SourceProgress, SqlError> {
         let failed = |causes: Vec<String>| {
-            let head = format!("gRPC request to meta service (call `/ddl_service.DdlService/{call}`) failed: Internal error");
-            causes
-                .into_iter()
-                .fold(SqlError::internal(head).because("failed to create source worker"), SqlError::because)
+            let head = format!(
+                "gRPC request to meta service (call `/ddl_service.DdlService/{call}`) failed: Internal error"
+            );
+            causes.into_iter().fold(
+                SqlError::internal(head).because("failed to create source worker"),
+                SqlError::because,
+            )
         };
         let query_columns: Vec<_> = columns.iter().map(crate::reading::query_column).collect();
-        Decoder::new(columns, &source.origins, rwt_query::schema(&query_columns)).map_err(not_implemented)?;
+        Decoder::new(columns, &source.origins, rwt_query::schema(&query_columns))
+            .map_err(not_implemented)?;
         let options = KafkaOptions::new(source).map_err(failed)?;
         tokio::task::spawn_blocking(move || options.check())
             .await
@@ -354,7 +422,9 @@ struct Adopted {
 
 /// Makes the table in the lake, or takes over the one that is there with the same columns (`golden/facts.md` 19).
 async fn adopt(altering: &Altering<'_>, object: &Object) -> Result<Option<Adopted>, SqlError> {
-    let Some(place) = object.lake() else { return Ok(None) };
+    let Some(place) = object.lake() else {
+        return Ok(None);
+    };
     let lake = &altering.staged.inner.lake;
     let schema = crate::stream::lake::lake_schema(object);
     let (namespace, name) = (&place.namespace, &place.table);
@@ -368,7 +438,9 @@ async fn adopt(altering: &Altering<'_>, object: &Object) -> Result<Option<Adopte
         lake.drop_table(namespace, name).await.map_err(internal)?;
     }
     if !exists || dropped {
-        lake.create_table(namespace, name, &schema).await.map_err(internal)?;
+        lake.create_table(namespace, name, &schema)
+            .await
+            .map_err(internal)?;
         return Ok(None);
     }
     let there = lake.schema(namespace, name).await.map_err(internal)?;
@@ -497,7 +569,9 @@ pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()
             ));
         }
         if !seen.insert(name) {
-            return Err(invalid_input(format!("column \"{name}\" specified more than once")));
+            return Err(invalid_input(format!(
+                "column \"{name}\" specified more than once"
+            )));
         }
     }
     Ok(())
@@ -505,7 +579,9 @@ pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()
 
 fn key_positions(written: &Columns, columns: &[Column]) -> Result<Vec<usize>, SqlError> {
     if written.columns.iter().filter(|c| c.primary_key).count() > 1 {
-        return Err(SqlError::internal("Bind error: multiple primary keys are not allowed"));
+        return Err(SqlError::internal(
+            "Bind error: multiple primary keys are not allowed",
+        ));
     }
     written
         .primary_key
@@ -542,16 +618,25 @@ pub(super) fn option_pairs(options: &Options) -> Result<Vec<(String, String)>, S
 }
 
 /// The stream that WITH and FORMAT describe.
-fn stream_of(with: &Options, format: Option<&Format>, what: &str, columns: &[Column]) -> Result<Source, SqlError> {
+fn stream_of(
+    with: &Options,
+    format: Option<&Format>,
+    what: &str,
+    columns: &[Column],
+) -> Result<Source, SqlError> {
     let connector = with
         .text("connector")
         .ok_or_else(|| SqlError::internal("Protocol error: missing field 'connector'"))?
         .to_lowercase();
     let format = format.ok_or_else(|| {
-        SqlError::internal("sql parser error: expected description of the format, found: end of statement")
+        SqlError::internal(
+            "sql parser error: expected description of the format, found: end of statement",
+        )
     })?;
     match (format.format.as_str(), format.encode.as_str()) {
-        ("DEBEZIUM" | "UPSERT" | "MAXWELL" | "CANAL" | "DEBEZIUM_MONGO", _) if what == "SOURCE" && format.format != "UPSERT" => {
+        ("DEBEZIUM" | "UPSERT" | "MAXWELL" | "CANAL" | "DEBEZIUM_MONGO", _)
+            if what == "SOURCE" && format.format != "UPSERT" =>
+        {
             return Err(SqlError::internal(format!(
                 "Bind error: can't CREATE SOURCE with FORMAT {}.\n\nHint: use CREATE TABLE instead",
                 format.format
@@ -589,10 +674,20 @@ fn stream_of(with: &Options, format: Option<&Format>, what: &str, columns: &[Col
 }
 
 /// Adds INCLUDE columns and the hidden ones of Kafka, and says where each column comes from.
-fn with_includes(mut source: Source, columns: &mut Vec<Column>, include: &[Include]) -> Result<Source, SqlError> {
+fn with_includes(
+    mut source: Source,
+    columns: &mut Vec<Column>,
+    include: &[Include],
+) -> Result<Source, SqlError> {
     source.origins = columns
         .iter()
-        .map(|c| if c.generated.is_some() { Origin::Generated } else { Origin::Field })
+        .map(|c| {
+            if c.generated.is_some() {
+                Origin::Generated
+            } else {
+                Origin::Field
+            }
+        })
         .collect();
     for item in include {
         let (origin, data_type) = match item.what.as_str() {
@@ -601,17 +696,25 @@ fn with_includes(mut source: Source, columns: &mut Vec<Column>, include: &[Inclu
             "partition" => (Origin::Partition, DataType::Varchar),
             "timestamp" => (Origin::Timestamp, DataType::Timestamptz),
             "payload" => (Origin::Payload, DataType::Jsonb),
-            other => return Err(not_implemented(format!("INCLUDE {other} in the embedded engine"))),
+            other => {
+                return Err(not_implemented(format!(
+                    "INCLUDE {other} in the embedded engine"
+                )));
+            }
         };
-        let name = item
-            .alias
-            .as_ref()
-            .map_or_else(|| format!("_rw_kafka_{}", item.what), |a| a.value().to_owned());
+        let name = item.alias.as_ref().map_or_else(
+            || format!("_rw_kafka_{}", item.what),
+            |a| a.value().to_owned(),
+        );
         columns.push(Column::new(name, data_type));
         source.origins.push(origin);
     }
     for (origin, name, data_type) in [
-        (Origin::Timestamp, "_rw_kafka_timestamp", DataType::Timestamptz),
+        (
+            Origin::Timestamp,
+            "_rw_kafka_timestamp",
+            DataType::Timestamptz,
+        ),
         (Origin::Partition, "_rw_kafka_partition", DataType::Varchar),
     ] {
         if !columns.iter().any(|c| c.name == name) {
@@ -629,7 +732,11 @@ fn columns_text(written: &Columns, columns: &[Column]) -> String {
     let mut items: Vec<String> = columns
         .iter()
         .filter(|c| !c.hidden)
-        .take(if written.columns.is_empty() { columns.len() } else { written.columns.len() })
+        .take(if written.columns.is_empty() {
+            columns.len()
+        } else {
+            written.columns.len()
+        })
         .map(|c| {
             let mut text = format!("{} {}", ident(&c.name), type_name(&c.data_type));
             if inline && written.primary_key.iter().any(|k| k.value() == c.name) {
@@ -648,11 +755,18 @@ fn columns_text(written: &Columns, columns: &[Column]) -> String {
         })
         .collect();
     if !inline && !written.primary_key.is_empty() {
-        let key: Vec<String> = written.primary_key.iter().map(ToString::to_string).collect();
+        let key: Vec<String> = written
+            .primary_key
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         items.push(format!("PRIMARY KEY ({})", key.join(", ")));
     }
     for watermark in &written.watermarks {
-        items.push(format!("WATERMARK FOR {} AS {}", watermark.column, watermark.expr));
+        items.push(format!(
+            "WATERMARK FOR {} AS {}",
+            watermark.column, watermark.expr
+        ));
     }
     format!(" ({})", items.join(", "))
 }
@@ -661,7 +775,11 @@ fn include_text(include: &[Include]) -> String {
     include
         .iter()
         .map(|i| {
-            let alias = i.alias.as_ref().map(|a| format!(" AS {a}")).unwrap_or_default();
+            let alias = i
+                .alias
+                .as_ref()
+                .map(|a| format!(" AS {a}"))
+                .unwrap_or_default();
             format!(" INCLUDE {}{alias}", i.what)
         })
         .collect()

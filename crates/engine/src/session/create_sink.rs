@@ -6,7 +6,8 @@ use rwt_wire::{Outcome, SqlError};
 
 use super::{Session, not_implemented};
 use crate::catalog::{
-    Body, Column, Definition, Kind, Object, Sink, SinkFrom, SinkMode, format_text, ident, invalid_input, options_text,
+    Body, Column, Definition, Kind, Object, Sink, SinkFrom, SinkMode, format_text, ident,
+    invalid_input, options_text,
 };
 
 /// What a sink reads, bound.
@@ -26,9 +27,16 @@ impl Session {
             return Ok(Outcome::done(DONE));
         }
         let input = self.sink_input(&create.from).await?;
+        // an Iceberg sink's options are read before what passes it is looked at
+        if create.into.is_none() && create.with.text("connector") == Some("iceberg") {
+            external(&create)?;
+        }
         let mode = mode(&create, &input)?;
         let (into, connector) = match &create.into {
-            Some((table, columns)) => (Some(self.sink_target(table, columns, &input, mode)?), "TABLE".to_owned()),
+            Some((table, columns)) => (
+                Some(self.sink_target(table, columns, &input, mode)?),
+                "TABLE".to_owned(),
+            ),
             None => (None, external(&create)?),
         };
         let mut definition = Definition::new("CREATE SINK", &create.name);
@@ -57,8 +65,15 @@ impl Session {
             mode,
             options,
         });
-        self.add(Kind::Sink, &create.name, definition, input.columns, input.reads, body)
-            .await?;
+        self.add(
+            Kind::Sink,
+            &create.name,
+            definition,
+            input.columns,
+            input.reads,
+            body,
+        )
+        .await?;
         Ok(Outcome::done(DONE))
     }
 
@@ -79,11 +94,13 @@ impl Session {
                 })
             }
             Written::Query(sql) => {
-                let bound = self.bind(sql).await?;
-                super::streaming::check(sql)?;
+                let columns = self.describe_stream(sql).await?;
+                let bound = self.bind(sql, columns);
                 let catalog = self.inner.catalog();
                 let path = self.path();
-                let shape = super::streaming::shape(sql, &bound.columns, &|name| catalog.find_readable(name, &path));
+                let shape = super::streaming::shape(sql, &bound.columns, &|name| {
+                    catalog.find_readable(name, &path)
+                });
                 Ok(Input {
                     from: SinkFrom::Query(bound.query),
                     reads: bound.reads,
@@ -113,7 +130,9 @@ impl Session {
             )));
         }
         if table.source().is_some() {
-            return Err(not_implemented("CREATE SINK INTO a table with a connector in the embedded engine"));
+            return Err(not_implemented(
+                "CREATE SINK INTO a table with a connector in the embedded engine",
+            ));
         }
         let targets: Vec<usize> = if columns.is_empty() {
             (0..table.columns.len())
@@ -124,7 +143,11 @@ impl Session {
                 .iter()
                 .map(|c| {
                     table.column(c.value()).ok_or_else(|| {
-                        SqlError::internal(format!("Bind error: Column {} not found in table {}", c.value(), table.name))
+                        SqlError::internal(format!(
+                            "Bind error: Column {} not found in table {}",
+                            c.value(),
+                            table.name
+                        ))
                     })
                 })
                 .collect::<Result<_, _>>()?
@@ -150,7 +173,9 @@ impl Session {
             }
         }
         if mode == SinkMode::Upsert && !key.iter().all(|k| targets.contains(k)) {
-            return Err(invalid_input("the sink does not fill the primary key of its table"));
+            return Err(invalid_input(
+                "the sink does not fill the primary key of its table",
+            ));
         }
         self.refuse_circle(table, input)?;
         Ok((table.id, targets))
@@ -184,15 +209,19 @@ impl Session {
 
 /// What passes, from `type`, `force_append_only` and the input.
 fn mode(create: &CreateSink, input: &Input) -> Result<SinkMode, SqlError> {
-    let force = create.with.text("force_append_only").is_some_and(|v| v.eq_ignore_ascii_case("true"));
-    let kafka_plain = create
-        .format
-        .as_ref()
-        .is_some_and(|f| f.format == "PLAIN");
+    let force = create
+        .with
+        .text("force_append_only")
+        .is_some_and(|v| v.eq_ignore_ascii_case("true"));
+    let kafka_plain = create.format.as_ref().is_some_and(|f| f.format == "PLAIN");
     let wanted = match create.with.text("type") {
         Some("append-only") => Some(SinkMode::AppendOnly),
         Some("upsert" | "debezium") => Some(SinkMode::Upsert),
-        Some(other) => return Err(SqlError::internal(format!("sink type unsupported: {other}"))),
+        Some(other) => {
+            return Err(SqlError::internal(format!(
+                "sink type unsupported: {other}"
+            )));
+        }
         None if kafka_plain => Some(SinkMode::AppendOnly),
         None => None,
     };
@@ -217,7 +246,8 @@ fn external(create: &CreateSink) -> Result<String, SqlError> {
         .ok_or_else(|| SqlError::internal("Bind error: missing field 'connector'"))?
         .to_lowercase();
     let text = |key: &str| create.with.text(key);
-    let missing = |field: &str| SqlError::internal("Sink error").because(format!("missing field `{field}`"));
+    let missing =
+        |field: &str| SqlError::internal("Sink error").because(format!("missing field `{field}`"));
     match connector.as_str() {
         "blackhole" => Ok("BLACKHOLE".into()),
         "kafka" => {
@@ -226,34 +256,42 @@ fn external(create: &CreateSink) -> Result<String, SqlError> {
                     "Sink error: Config: missing FORMAT ... ENCODE ...",
                 ));
             }
-            let brokers = text("properties.bootstrap.server").ok_or_else(|| missing("properties.bootstrap.server"))?;
+            let brokers = text("properties.bootstrap.server")
+                .ok_or_else(|| missing("properties.bootstrap.server"))?;
             text("topic").ok_or_else(|| missing("topic"))?;
-            let reachable = std::net::ToSocketAddrs::to_socket_addrs(brokers).is_ok_and(|mut all| {
-                all.any(|a| std::net::TcpStream::connect_timeout(&a, std::time::Duration::from_secs(3)).is_ok())
-            });
+            let reachable =
+                std::net::ToSocketAddrs::to_socket_addrs(brokers).is_ok_and(|mut all| {
+                    all.any(|a| {
+                        std::net::TcpStream::connect_timeout(&a, std::time::Duration::from_secs(3))
+                            .is_ok()
+                    })
+                });
             if !reachable {
                 return Err(SqlError::internal("Sink error: Kafka error")
                     .because(format!("cannot connect to kafka broker ({brokers})")));
             }
-            Err(not_implemented("CREATE SINK with connector = 'kafka' in the embedded engine"))
+            Err(not_implemented(
+                "CREATE SINK with connector = 'kafka' in the embedded engine",
+            ))
         }
         "iceberg" => {
             text("table.name").ok_or_else(|| missing("table.name"))?;
             match text("catalog.type") {
-                None | Some("storage" | "rest" | "hive" | "jdbc" | "glue" | "snowflake") => Err(not_implemented(
-                    "CREATE SINK with connector = 'iceberg' in the embedded engine; use CREATE TABLE ... ENGINE = iceberg and CREATE SINK ... INTO it",
-                )),
+                None | Some("storage" | "rest" | "hive" | "jdbc" | "glue" | "snowflake") => {
+                    Err(not_implemented(
+                        "CREATE SINK with connector = 'iceberg' in the embedded engine; use CREATE TABLE ... ENGINE = iceberg and CREATE SINK ... INTO it",
+                    ))
+                }
                 Some(other) => Err(SqlError::internal(format!(
                     "Sink error: Iceberg error: Unsupported catalog type: {other}, only support `storage`, `rest`, `hive`, `jdbc`, `glue`, `snowflake`"
                 ))),
             }
         }
-        "jdbc" | "elasticsearch" | "redis" | "clickhouse" | "kinesis" | "pulsar" | "nats" | "mqtt" | "mongodb"
-        | "snowflake" | "starrocks" | "doris" | "deltalake" | "bigquery" | "cassandra" | "opensearch" | "postgres" => {
-            Err(not_implemented(format!(
-                "CREATE SINK with connector = '{connector}' in the embedded engine"
-            )))
-        }
+        "jdbc" | "elasticsearch" | "redis" | "clickhouse" | "kinesis" | "pulsar" | "nats"
+        | "mqtt" | "mongodb" | "snowflake" | "starrocks" | "doris" | "deltalake" | "bigquery"
+        | "cassandra" | "opensearch" | "postgres" => Err(not_implemented(format!(
+            "CREATE SINK with connector = '{connector}' in the embedded engine"
+        ))),
         other => Err(invalid_input(format!("unsupported sink type {other}"))),
     }
 }

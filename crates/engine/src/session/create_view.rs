@@ -1,13 +1,15 @@
 //! CREATE VIEW, MATERIALIZED VIEW, INDEX, SUBSCRIPTION, SCHEMA.
 
-use rwt_sql::statement::{CreateIndex, CreateMaterializedView, CreateSchema, CreateSubscription, CreateView};
+use rwt_sql::statement::{
+    CreateIndex, CreateMaterializedView, CreateSchema, CreateSubscription, CreateView,
+};
 use rwt_sql::{Ident, ObjectName};
 use rwt_wire::{Outcome, SqlError, SqlState};
 
 use super::{Session, not_implemented};
 use crate::catalog::{
-    Body, Catalog, Column, Definition, Index, Kind, MaterializedView, Object, ObjectId, Schema, Subscription, View,
-    options_text, resolve,
+    Body, Catalog, Column, Definition, Index, Kind, MaterializedView, Object, ObjectId, Schema,
+    Subscription, View, options_text, resolve,
 };
 use crate::engine::Altering;
 
@@ -22,17 +24,21 @@ pub(super) struct Bound {
 }
 
 impl Session {
-    /// Plans a query and binds it to the objects that it reads.
-    pub(super) async fn bind(&mut self, query: &str) -> Result<Bound, SqlError> {
-        let columns = self.describe_query(query).await?;
+    /// Binds a planned query to the objects that it reads.
+    pub(super) fn bind(&self, query: &str, columns: Vec<rwt_query::Column>) -> Bound {
         let catalog = self.inner.catalog();
         let path = self.path();
-        let (query, reads) = resolve(query, |name| catalog.find_readable(name, &path).map(|o| o.id));
-        Ok(Bound {
+        let (query, reads) = resolve(query, |name| {
+            catalog.find_readable(name, &path).map(|o| o.id)
+        });
+        Bound {
             query,
             reads,
-            columns: columns.into_iter().map(|c| Column::new(c.name, c.data_type)).collect(),
-        })
+            columns: columns
+                .into_iter()
+                .map(|c| Column::new(c.name, c.data_type))
+                .collect(),
+        }
     }
 
     pub(super) async fn create_view(&mut self, create: CreateView) -> Result<Outcome, SqlError> {
@@ -40,7 +46,8 @@ impl Session {
         if self.skip_existing(Kind::View, &create.name, create.if_not_exists)? {
             return Ok(Outcome::done(DONE));
         }
-        let mut bound = self.bind(&create.query).await?;
+        let columns = self.describe_query(&create.query).await?;
+        let mut bound = self.bind(&create.query, columns);
         let names = rename(&mut bound.columns, &create.columns)?;
         let definition = Definition::new("CREATE VIEW", &create.name)
             .text(format!("{} AS ", names_text(&create.columns)))
@@ -49,12 +56,22 @@ impl Session {
             query: bound.query,
             names,
         });
-        self.add(Kind::View, &create.name, definition, bound.columns, bound.reads, body)
-            .await?;
+        self.add(
+            Kind::View,
+            &create.name,
+            definition,
+            bound.columns,
+            bound.reads,
+            body,
+        )
+        .await?;
         Ok(Outcome::done(DONE))
     }
 
-    pub(super) async fn create_materialized_view(&mut self, create: CreateMaterializedView) -> Result<Outcome, SqlError> {
+    pub(super) async fn create_materialized_view(
+        &mut self,
+        create: CreateMaterializedView,
+    ) -> Result<Outcome, SqlError> {
         const DONE: &str = "CREATE_MATERIALIZED_VIEW";
         if self.skip_existing(Kind::MaterializedView, &create.name, create.if_not_exists)? {
             return Ok(Outcome::done(DONE));
@@ -64,7 +81,8 @@ impl Session {
                 "CREATE MATERIALIZED VIEW ... EMIT ON WINDOW CLOSE in the embedded engine",
             ));
         }
-        let mut bound = self.bind(&create.query).await?;
+        let columns = self.describe_stream(&create.query).await?;
+        let mut bound = self.bind(&create.query, columns);
         rename(&mut bound.columns, &create.columns)?;
         for (i, column) in bound.columns.iter().enumerate() {
             if column.name == "?column?" {
@@ -77,12 +95,15 @@ impl Session {
         super::create::check_names(bound.columns.iter().map(|c| c.name.as_str()))?;
         let catalog = self.inner.catalog();
         let path = self.path();
-        super::streaming::check(&create.query)?;
         let shape = super::streaming::shape(&create.query, &bound.columns, &|name| {
             catalog.find_readable(name, &path)
         });
         let definition = Definition::new("CREATE MATERIALIZED VIEW", &create.name)
-            .text(format!("{}{} AS ", names_text(&create.columns), options_text(&create.with)))
+            .text(format!(
+                "{}{} AS ",
+                names_text(&create.columns),
+                options_text(&create.with)
+            ))
             .query(&create.query);
         for id in &bound.reads {
             if let Some(source) = catalog.get(*id).filter(|o| o.kind() == Kind::Source) {
@@ -98,8 +119,15 @@ impl Session {
             key: shape.key,
             append_only: shape.append_only,
         });
-        self.add(Kind::MaterializedView, &create.name, definition, bound.columns, bound.reads, body)
-            .await?;
+        self.add(
+            Kind::MaterializedView,
+            &create.name,
+            definition,
+            bound.columns,
+            bound.reads,
+            body,
+        )
+        .await?;
         Ok(Outcome::done(DONE))
     }
 
@@ -171,9 +199,9 @@ impl Session {
             .include
             .iter()
             .map(|name| {
-                table
-                    .column(name.value())
-                    .ok_or_else(|| SqlError::internal(format!("Item not found: Invalid column: {}", name.value())))
+                table.column(name.value()).ok_or_else(|| {
+                    SqlError::internal(format!("Item not found: Invalid column: {}", name.value()))
+                })
             })
             .collect::<Result<Vec<_>, _>>()?;
         let mut tail = format!("({})", create.columns.join(", "));
@@ -182,7 +210,10 @@ impl Session {
             tail.push_str(&format!(" INCLUDE({})", names.join(", ")));
         }
         if !create.distributed_by.is_empty() {
-            tail.push_str(&format!(" DISTRIBUTED BY({})", create.distributed_by.join(", ")));
+            tail.push_str(&format!(
+                " DISTRIBUTED BY({})",
+                create.distributed_by.join(", ")
+            ));
         }
         let id = table.id;
         let definition = Definition::new("CREATE INDEX", &create.name)
@@ -205,14 +236,19 @@ impl Session {
         });
         let mut name = create.name.clone();
         if name.schema().is_none() {
-            name.0.insert(0, Ident::new(catalog.schema_name(table.schema)));
+            name.0
+                .insert(0, Ident::new(catalog.schema_name(table.schema)));
         }
         let shown = table.columns.clone();
-        self.add(Kind::Index, &name, definition, shown, vec![id], body).await?;
+        self.add(Kind::Index, &name, definition, shown, vec![id], body)
+            .await?;
         Ok(Outcome::done(DONE))
     }
 
-    pub(super) async fn create_subscription(&mut self, create: CreateSubscription) -> Result<Outcome, SqlError> {
+    pub(super) async fn create_subscription(
+        &mut self,
+        create: CreateSubscription,
+    ) -> Result<Outcome, SqlError> {
         const DONE: &str = "CREATE_SUBSCRIPTION";
         if self.skip_existing(Kind::Subscription, &create.name, create.if_not_exists)? {
             return Ok(Outcome::done(DONE));
@@ -231,19 +267,36 @@ impl Session {
             .with
             .text("retention")
             .and_then(retention_seconds)
-            .ok_or_else(|| SqlError::internal("internal error: Invalid retention: a duration such as '1D' is expected"))?;
+            .ok_or_else(|| {
+                SqlError::internal(
+                    "internal error: Invalid retention: a duration such as '1D' is expected",
+                )
+            })?;
         let definition = Definition::new("CREATE SUBSCRIPTION", &create.name)
             .text(" FROM ")
             .object(from.id, &create.from)
             .text(options_text(&create.with));
         let (id, columns) = (from.id, from.columns.clone());
-        let body = Body::Subscription(Subscription { from: id, retention });
-        self.add(Kind::Subscription, &create.name, definition, columns, vec![id], body)
-            .await?;
+        let body = Body::Subscription(Subscription {
+            from: id,
+            retention,
+        });
+        self.add(
+            Kind::Subscription,
+            &create.name,
+            definition,
+            columns,
+            vec![id],
+            body,
+        )
+        .await?;
         Ok(Outcome::done(DONE))
     }
 
-    pub(super) async fn create_schema(&mut self, create: CreateSchema) -> Result<Outcome, SqlError> {
+    pub(super) async fn create_schema(
+        &mut self,
+        create: CreateSchema,
+    ) -> Result<Outcome, SqlError> {
         const DONE: &str = "CREATE_SCHEMA";
         let name = create.name.name().to_owned();
         if name.starts_with("pg_") {
@@ -252,7 +305,8 @@ impl Session {
             )));
         }
         let taken = |catalog: &Catalog| {
-            catalog.schema(&name).is_some() || crate::catalog::SYSTEM_SCHEMAS.contains(&name.as_str())
+            catalog.schema(&name).is_some()
+                || crate::catalog::SYSTEM_SCHEMAS.contains(&name.as_str())
         };
         if taken(&self.inner.catalog()) {
             if create.if_not_exists {

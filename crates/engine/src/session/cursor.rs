@@ -18,11 +18,18 @@ impl Session {
     pub(super) async fn declare(&mut self, text: &str) -> Result<Outcome, SqlError> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let name = words.get(1).copied().unwrap_or_default().to_lowercase();
-        if words.get(2).is_some_and(|w| w.eq_ignore_ascii_case("subscription")) {
-            return Err(not_implemented("DECLARE ... SUBSCRIPTION CURSOR in the embedded engine"));
+        if words
+            .get(2)
+            .is_some_and(|w| w.eq_ignore_ascii_case("subscription"))
+        {
+            return Err(not_implemented(
+                "DECLARE ... SUBSCRIPTION CURSOR in the embedded engine",
+            ));
         }
         if self.cursors.contains_key(&name) {
-            return Err(SqlError::internal(format!("Catalog error: cursor with name {name} exists")));
+            return Err(SqlError::internal(format!(
+                "Catalog error: cursor with name {name} exists"
+            )));
         }
         let at = text
             .to_ascii_lowercase()
@@ -45,26 +52,39 @@ impl Session {
         let name = words.last().copied().unwrap_or_default().to_lowercase();
         let mut wanted = match words.get(1) {
             Some(word) if word.eq_ignore_ascii_case("next") => 1,
-            Some(word) => word
-                .parse::<usize>()
-                .map_err(|_| SqlError::internal(format!("sql parser error: expected NEXT or a number, found: {word}")))?,
-            None => return Err(SqlError::internal("sql parser error: expected NEXT or a number")),
+            Some(word) => word.parse::<usize>().map_err(|_| {
+                SqlError::internal(format!(
+                    "sql parser error: expected NEXT or a number, found: {word}"
+                ))
+            })?,
+            None => {
+                return Err(SqlError::internal(
+                    "sql parser error: expected NEXT or a number",
+                ));
+            }
         };
-        let cursor = self
-            .cursors
-            .get_mut(&name)
-            .ok_or_else(|| SqlError::internal(format!("internal error: Cannot find cursor `{name}`")))?;
+        let cursor = self.cursors.get_mut(&name).ok_or_else(|| {
+            SqlError::internal(format!("internal error: Cannot find cursor `{name}`"))
+        })?;
         let mut rows = Vec::new();
         while wanted > 0 {
-            let Some(batch) = cursor.rows.pop_front() else { break };
+            let Some(batch) = cursor.rows.pop_front() else {
+                break;
+            };
             let taken = wanted.min(batch.num_rows());
             if taken < batch.num_rows() {
-                cursor.rows.push_front(batch.slice(taken, batch.num_rows() - taken));
+                cursor
+                    .rows
+                    .push_front(batch.slice(taken, batch.num_rows() - taken));
             }
             rows.push(batch.slice(0, taken));
             wanted -= taken;
         }
-        Ok(super::query::rows(cursor.columns.clone(), rows, "FETCH_CURSOR"))
+        Ok(super::query::rows(
+            cursor.columns.clone(),
+            rows,
+            "FETCH_CURSOR",
+        ))
     }
 
     /// `CLOSE name | ALL`
@@ -78,7 +98,9 @@ impl Session {
         if name == "all" {
             self.cursors.clear();
         } else if self.cursors.remove(&name).is_none() {
-            return Err(SqlError::internal(format!("internal error: Cannot find cursor `{name}`")));
+            return Err(SqlError::internal(format!(
+                "internal error: Cannot find cursor `{name}`"
+            )));
         }
         Ok(Outcome::done("CLOSE_CURSOR"))
     }

@@ -8,10 +8,14 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType as ArrowType, Int64Type, Schema};
 use arrow::error::ArrowError;
 use async_trait::async_trait;
-use datafusion::sql::sqlparser::ast::{AssignmentTarget, Ident as SqlIdent, ObjectNamePart, Statement};
+use datafusion::sql::sqlparser::ast::{
+    AssignmentTarget, Ident as SqlIdent, ObjectNamePart, Statement,
+};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
-use rwt_query::{Changes, Dml as PlannedDml, QueryError, Relation, Relations, ScalarValue, Target, TargetColumn};
+use rwt_query::{
+    Changes, Dml as PlannedDml, QueryError, Relation, Relations, ScalarValue, Target, TargetColumn,
+};
 use rwt_sql::statement::DmlVerb;
 use rwt_sql::{DataType, Ident, ObjectName};
 use rwt_wire::{Outcome, RowsTag, SqlError, rows_of};
@@ -40,7 +44,11 @@ struct Given<'a> {
 
 #[async_trait]
 impl Relations for Given<'_> {
-    async fn relation(&self, schema: Option<&str>, name: &str) -> Result<Option<Relation>, QueryError> {
+    async fn relation(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<Option<Relation>, QueryError> {
         if name == self.name && schema.is_none_or(|s| s == BY_ID) {
             return Ok(Some(self.relation.clone()));
         }
@@ -49,7 +57,10 @@ impl Relations for Given<'_> {
 }
 
 /// The columns of a batch cast to these types.
-pub(super) fn cast_rows(batch: &RecordBatch, types: &[ArrowType]) -> Result<RecordBatch, ArrowError> {
+pub(super) fn cast_rows(
+    batch: &RecordBatch,
+    types: &[ArrowType],
+) -> Result<RecordBatch, ArrowError> {
     let columns = batch
         .columns()
         .iter()
@@ -68,7 +79,11 @@ pub(super) fn cast_rows(batch: &RecordBatch, types: &[ArrowType]) -> Result<Reco
 }
 
 /// Fills the generated columns of stored rows from the others.
-pub(super) async fn generate(session: &Session, columns: &[Column], rows: &RecordBatch) -> Result<RecordBatch, SqlError> {
+pub(super) async fn generate(
+    session: &Session,
+    columns: &[Column],
+    rows: &RecordBatch,
+) -> Result<RecordBatch, SqlError> {
     const NAME: &str = "new_rows";
     if columns.iter().all(|c| c.generated.is_none()) {
         return Ok(rows.clone());
@@ -85,7 +100,10 @@ pub(super) async fn generate(session: &Session, columns: &[Column], rows: &Recor
     let given = Given {
         reading: &reading,
         name: NAME,
-        relation: Relation::rows(columns.iter().map(query_column).collect(), Arc::new(vec![rows.clone()])),
+        relation: Relation::rows(
+            columns.iter().map(query_column).collect(),
+            Arc::new(vec![rows.clone()]),
+        ),
     };
     let plan = session
         .inner
@@ -98,8 +116,15 @@ pub(super) async fn generate(session: &Session, columns: &[Column], rows: &Recor
 }
 
 /// Batches as one batch of these columns.
-fn stored(schema: arrow::datatypes::SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
-    let types: Vec<ArrowType> = schema.fields().iter().map(|f| f.data_type().clone()).collect();
+fn stored(
+    schema: arrow::datatypes::SchemaRef,
+    batches: &[RecordBatch],
+) -> Result<RecordBatch, ArrowError> {
+    let types: Vec<ArrowType> = schema
+        .fields()
+        .iter()
+        .map(|f| f.data_type().clone())
+        .collect();
     let batches = batches
         .iter()
         .map(|batch| {
@@ -137,7 +162,12 @@ fn target(object: &Object) -> Target {
 }
 
 impl Session {
-    pub(super) async fn change_rows(&mut self, verb: DmlVerb, table: &ObjectName, text: &str) -> Result<Outcome, SqlError> {
+    pub(super) async fn change_rows(
+        &mut self,
+        verb: DmlVerb,
+        table: &ObjectName,
+        text: &str,
+    ) -> Result<Outcome, SqlError> {
         if verb == DmlVerb::Insert {
             let object = self.changed_table(verb, table)?;
             check_columns(verb, &object, text)?;
@@ -171,7 +201,12 @@ impl Session {
         })
     }
 
-    pub(super) async fn execute_dml(&mut self, dml: &Prepared, sql: &str, params: &[ScalarValue]) -> Result<Outcome, SqlError> {
+    pub(super) async fn execute_dml(
+        &mut self,
+        dml: &Prepared,
+        sql: &str,
+        params: &[ScalarValue],
+    ) -> Result<Outcome, SqlError> {
         let reading = self.reading().of_rows();
         match dml.plan.refreshed(&reading, reading.settings.now).await {
             Ok(plan) => self.apply_dml(&plan, dml.verb, dml.table, params).await,
@@ -183,7 +218,8 @@ impl Session {
                     .map_err(|e| query_error(&e))?;
                 let declared: Vec<_> = dml.plan.params().iter().cloned().map(Some).collect();
                 let again = self.plan_dml(dml.verb, &name, sql, &declared).await?;
-                self.apply_dml(&again.plan, again.verb, again.table, params).await
+                self.apply_dml(&again.plan, again.verb, again.table, params)
+                    .await
             }
             Err(error) => Err(query_error(&error)),
         }
@@ -193,16 +229,25 @@ impl Session {
     fn changed_table(&self, verb: DmlVerb, name: &ObjectName) -> Result<Object, SqlError> {
         let catalog = self.inner.catalog();
         let missing = || SqlError::not_found("table", name.name());
-        if name.schema().is_some_and(|s| crate::catalog::SYSTEM_SCHEMAS.contains(&s)) {
+        if name
+            .schema()
+            .is_some_and(|s| crate::catalog::SYSTEM_SCHEMAS.contains(&s))
+        {
             return Err(missing());
         }
         catalog.check_schema(name)?;
-        let object = catalog.find_readable(name, &self.path()).ok_or_else(missing)?;
+        let object = catalog
+            .find_readable(name, &self.path())
+            .ok_or_else(missing)?;
         match object.kind() {
             Kind::Table => {}
             Kind::View => return Err(missing()),
             kind => {
-                return Err(invalid_input(format!("cannot change {} \"{}\"", kind.noun(), object.name)));
+                return Err(invalid_input(format!(
+                    "cannot change {} \"{}\"",
+                    kind.noun(),
+                    object.name
+                )));
             }
         }
         if verb != DmlVerb::Insert && object.append_only() {
@@ -233,7 +278,13 @@ impl Session {
         let plan = self
             .inner
             .queries
-            .plan_dml(text, &target(&object), &reading, &reading.settings, declared)
+            .plan_dml(
+                text,
+                &target(&object),
+                &reading,
+                &reading.settings,
+                declared,
+            )
             .await
             .map_err(|e| query_error(&e))?;
         Ok(Prepared {
@@ -251,7 +302,8 @@ impl Session {
         params: &[ScalarValue],
     ) -> Result<Outcome, SqlError> {
         let changes = plan.execute(params).await.map_err(|e| query_error(&e))?;
-        self.apply_changes(changes, plan.returning(), verb, table).await
+        self.apply_changes(changes, plan.returning(), verb, table)
+            .await
     }
 
     /// Hands changes to the checkpoint and answers the statement.
@@ -292,7 +344,11 @@ impl Session {
     }
 
     /// Rows of the written columns as rows of all stored columns.
-    async fn completed(&self, object: &Object, rows: &[RecordBatch]) -> Result<RecordBatch, SqlError> {
+    async fn completed(
+        &self,
+        object: &Object,
+        rows: &[RecordBatch],
+    ) -> Result<RecordBatch, SqlError> {
         let schema = stored_schema(object);
         let positions: Vec<usize> = written(object).map(|(i, _)| i).collect();
         let batches = rows
@@ -304,7 +360,10 @@ impl Session {
                     .enumerate()
                     .map(|(i, field)| match positions.iter().position(|p| *p == i) {
                         Some(at) => cast(batch.column(at), field.data_type()),
-                        None => Ok(arrow::array::new_null_array(field.data_type(), batch.num_rows())),
+                        None => Ok(arrow::array::new_null_array(
+                            field.data_type(),
+                            batch.num_rows(),
+                        )),
                     })
                     .collect::<Result<Vec<_>, _>>()?;
                 let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
@@ -320,16 +379,20 @@ impl Session {
     async fn load_lake_rows(&self, id: ObjectId) -> Result<(), SqlError> {
         let state = self.inner.state();
         let full = |progress: &LakeProgress| progress.full;
-        if state.catalog.get(id).and_then(|o| o.lake()).is_none() || state.lakes.get(&id).is_some_and(|p| full(p)) {
+        if state.catalog.get(id).and_then(|o| o.lake()).is_none()
+            || state.lakes.get(&id).is_some_and(|p| full(p))
+        {
             return Ok(());
         }
         self.inner
             .clone()
             .alter(async |altering: &mut Altering<'_>| {
                 let state = altering.staged.state.clone();
-                let (Some(object), Some(progress), Some(table)) =
-                    (state.catalog.get(id), state.lakes.get(&id), state.tables.get(&id))
-                else {
+                let (Some(object), Some(progress), Some(table)) = (
+                    state.catalog.get(id),
+                    state.lakes.get(&id),
+                    state.tables.get(&id),
+                ) else {
                     return Ok(());
                 };
                 let Some(lake) = object.lake().filter(|_| !full(progress)) else {
@@ -345,13 +408,22 @@ impl Session {
                 let (next, pending) = (table.next_row_id(), table.parts().map_err(internal)?);
                 altering.apply(Change::Create(id))?;
                 for batch in scan.batches.iter() {
-                    let (ids, rows) = crate::stream::lake::split_ids(object, batch).map_err(internal)?;
+                    let (ids, rows) =
+                        crate::stream::lake::split_ids(object, batch).map_err(internal)?;
                     let Some(ids) = ids else { continue };
-                    let known: arrow::array::BooleanArray =
-                        ids.iter().map(|i| Some(i.is_some_and(|i| i < progress.committed_before))).collect();
+                    let known: arrow::array::BooleanArray = ids
+                        .iter()
+                        .map(|i| Some(i.is_some_and(|i| i < progress.committed_before)))
+                        .collect();
                     let kept = arrow::compute::filter(&ids, &known).map_err(internal)?;
-                    let rows = arrow::compute::filter_record_batch(&rows, &known).map_err(internal)?;
-                    altering.apply(Change::Load(id, kept.as_primitive::<Int64Type>().clone(), rows, next))?;
+                    let rows =
+                        arrow::compute::filter_record_batch(&rows, &known).map_err(internal)?;
+                    altering.apply(Change::Load(
+                        id,
+                        kept.as_primitive::<Int64Type>().clone(),
+                        rows,
+                        next,
+                    ))?;
                 }
                 for (ids, rows) in pending {
                     altering.apply(Change::Load(id, ids, rows, next))?;
@@ -381,7 +453,10 @@ fn check_columns(verb: DmlVerb, object: &Object, text: &str) -> Result<(), SqlEr
     if !wanted {
         return Ok(());
     }
-    let Some(statement) = Parser::parse_sql(&PostgreSqlDialect {}, text).ok().and_then(|mut s| s.pop()) else {
+    let Some(statement) = Parser::parse_sql(&PostgreSqlDialect {}, text)
+        .ok()
+        .and_then(|mut s| s.pop())
+    else {
         return Ok(());
     };
     let names: Vec<String> = match &statement {
@@ -400,16 +475,22 @@ fn check_columns(verb: DmlVerb, object: &Object, text: &str) -> Result<(), SqlEr
         _ => Vec::new(),
     };
     for name in names {
-        let Some(at) = object.column(&name) else { continue };
+        let Some(at) = object.column(&name) else {
+            continue;
+        };
         if verb == DmlVerb::Update && key.contains(&at) {
-            return Err(SqlError::internal("Bind error: update modifying the PK column is unsupported"));
+            return Err(SqlError::internal(
+                "Bind error: update modifying the PK column is unsupported",
+            ));
         }
         if object.columns[at].generated.is_some() {
             return Err(SqlError::internal(match verb {
                 DmlVerb::Insert => format!(
                     "Bind error: cannot insert a non-DEFAULT value into column \"{name}\".  Column \"{name}\" is a generated column."
                 ),
-                _ => format!("Bind error: update modifying the generated column \"{name}\" is unsupported"),
+                _ => format!(
+                    "Bind error: update modifying the generated column \"{name}\" is unsupported"
+                ),
             }));
         }
     }

@@ -14,7 +14,10 @@ impl Session {
         let tag = format!("DROP_{}", drop.kind.to_string().replace(' ', "_"));
         for name in &drop.names {
             match drop.kind {
-                ObjectKind::Schema => self.drop_schema(name.name(), drop.if_exists, drop.cascade).await?,
+                ObjectKind::Schema => {
+                    self.drop_schema(name.name(), drop.if_exists, drop.cascade)
+                        .await?
+                }
                 ObjectKind::Database => self.drop_database(name.name(), drop.if_exists).await?,
                 ObjectKind::User => self.drop_user(name.name(), drop.if_exists).await?,
                 _ => self.drop_named(&drop, name).await?,
@@ -24,9 +27,14 @@ impl Session {
     }
 
     async fn drop_named(&mut self, drop: &Drop, name: &ObjectName) -> Result<(), SqlError> {
-        let kind = kind_of(drop.kind).ok_or_else(|| not_implemented(format!("DROP {}", drop.kind)))?;
+        let kind =
+            kind_of(drop.kind).ok_or_else(|| not_implemented(format!("DROP {}", drop.kind)))?;
         let Some(id) = self.dropped(kind, name, drop)? else {
-            self.notice(format!("{} \"{}\" does not exist, skipping", kind.noun(), name.name()));
+            self.notice(format!(
+                "{} \"{}\" does not exist, skipping",
+                kind.noun(),
+                name.name()
+            ));
             return Ok(());
         };
         let cascade = drop.cascade;
@@ -43,7 +51,12 @@ impl Session {
     }
 
     /// The object to drop; `None` when it is missing and IF EXISTS was said.
-    fn dropped(&self, kind: Kind, name: &ObjectName, drop: &Drop) -> Result<Option<ObjectId>, SqlError> {
+    fn dropped(
+        &self,
+        kind: Kind,
+        name: &ObjectName,
+        drop: &Drop,
+    ) -> Result<Option<ObjectId>, SqlError> {
         let catalog = self.inner.catalog();
         let path = self.path();
         if let Some(object) = catalog.find(kind, name, &path) {
@@ -57,8 +70,17 @@ impl Session {
         }
         if let Some(other) = catalog.find_relation(name, &path) {
             // RisingWave keeps these three in one map and says which DROP fits
-            let tabular = |k: Kind| matches!(k, Kind::Table | Kind::MaterializedView | Kind::Source | Kind::Index);
-            if tabular(kind) && tabular(other.kind()) && kind != Kind::Index && (kind != Kind::Source || other.kind() == Kind::Table) {
+            let tabular = |k: Kind| {
+                matches!(
+                    k,
+                    Kind::Table | Kind::MaterializedView | Kind::Source | Kind::Index
+                )
+            };
+            if tabular(kind)
+                && tabular(other.kind())
+                && kind != Kind::Index
+                && (kind != Kind::Source || other.kind() == Kind::Table)
+            {
                 let noun = other.kind().noun();
                 let article = if noun.starts_with('i') { "an" } else { "a" };
                 return Err(invalid_input(format!(
@@ -74,7 +96,12 @@ impl Session {
         Err(SqlError::not_found(kind.noun(), name.name()))
     }
 
-    async fn drop_schema(&mut self, name: &str, if_exists: bool, cascade: bool) -> Result<(), SqlError> {
+    async fn drop_schema(
+        &mut self,
+        name: &str,
+        if_exists: bool,
+        cascade: bool,
+    ) -> Result<(), SqlError> {
         let Some(schema) = self.inner.catalog().schema(name).map(|s| s.id) else {
             if if_exists {
                 self.notice(format!("schema \"{name}\" does not exist, skipping"));
@@ -97,7 +124,9 @@ impl Session {
 
     async fn drop_database(&mut self, name: &str, if_exists: bool) -> Result<(), SqlError> {
         if name == crate::catalog::DATABASE {
-            return Err(SqlError::internal("Permission denied: cannot drop the currently open database"));
+            return Err(SqlError::internal(
+                "Permission denied: cannot drop the currently open database",
+            ));
         }
         let known = |c: &crate::catalog::Catalog| c.databases.iter().any(|(_, n)| n == name);
         if !known(&self.inner.catalog()) {
@@ -105,8 +134,10 @@ impl Session {
                 self.notice(format!("database \"{name}\" does not exist, skipping"));
                 return Ok(());
             }
-            return Err(SqlError::new(rwt_wire::SqlState::UndefinedDatabase, "Catalog error")
-                .because(format!("database not found: {name}")));
+            return Err(
+                SqlError::new(rwt_wire::SqlState::UndefinedDatabase, "Catalog error")
+                    .because(format!("database not found: {name}")),
+            );
         }
         self.inner
             .clone()

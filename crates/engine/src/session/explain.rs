@@ -10,7 +10,12 @@ use rwt_wire::{Column, Outcome, SqlError};
 use super::{Session, not_implemented};
 
 impl Session {
-    pub(super) async fn explain(&mut self, analyze: bool, _options: &[String], text: &str) -> Result<Outcome, SqlError> {
+    pub(super) async fn explain(
+        &mut self,
+        analyze: bool,
+        _options: &[String],
+        text: &str,
+    ) -> Result<Outcome, SqlError> {
         if analyze {
             return Err(not_implemented("EXPLAIN ANALYZE in the embedded engine"));
         }
@@ -24,7 +29,7 @@ impl Session {
             Statement::Query(sql) => Some(sql.clone()),
             Statement::CreateView(create) => Some(create.query.clone()),
             Statement::CreateMaterializedView(create) => {
-                super::streaming::check(&create.query)?;
+                self.describe_stream(&create.query).await?;
                 Some(create.query.clone())
             }
             Statement::CreateTable(create) => create.query.clone(),
@@ -46,10 +51,18 @@ impl Session {
         }
         if let Some(sql) = query {
             let plan = self.describe_query(&sql).await?;
-            let columns: Vec<String> = plan.iter().map(|c| format!("{}: {}", c.name, c.data_type)).collect();
+            let columns: Vec<String> = plan
+                .iter()
+                .map(|c| format!("{}: {}", c.name, c.data_type))
+                .collect();
             lines.push(format!("Query {{ columns: [{}] }}", columns.join(", ")));
             let reading = self.reading();
-            for name in self.inner.queries.relations_of(&sql).map_err(|e| super::query_error(&e))? {
+            for name in self
+                .inner
+                .queries
+                .relations_of(&sql)
+                .map_err(|e| super::query_error(&e))?
+            {
                 let kind = reading
                     .find(name.schema(), name.name())
                     .map_or("system table", |o| o.kind().noun());
@@ -57,7 +70,8 @@ impl Session {
             }
         }
         let column: ArrayRef = Arc::new(StringArray::from(lines));
-        let batch = RecordBatch::try_from_iter([("QUERY PLAN", column)]).map_err(crate::engine::internal)?;
+        let batch = RecordBatch::try_from_iter([("QUERY PLAN", column)])
+            .map_err(crate::engine::internal)?;
         Ok(super::query::rows(
             vec![Column::new("QUERY PLAN", DataType::Varchar)],
             vec![batch],

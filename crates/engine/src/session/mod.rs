@@ -24,7 +24,8 @@ use rwt_query::{Column as QueryColumn, QueryError, Settings};
 use rwt_sql::statement::DmlVerb;
 use rwt_sql::{DataType, Statement};
 use rwt_wire::{
-    Backend, CancellationToken, Column, Connection, Outcome, Param, Prepared, SqlError, SqlState, Startup,
+    Backend, CancellationToken, Column, Connection, Outcome, Param, Prepared, SqlError, SqlState,
+    Startup,
 };
 
 use crate::catalog::{DATABASE, SearchPath};
@@ -56,12 +57,17 @@ impl Sessions {
 impl Backend for Sessions {
     async fn connect(&self, startup: Startup) -> Result<Box<dyn Connection>, SqlError> {
         let catalog = self.inner.catalog();
-        if !catalog.databases.iter().any(|(_, name)| *name == startup.database) {
+        if !catalog
+            .databases
+            .iter()
+            .any(|(_, name)| *name == startup.database)
+        {
             return Err(SqlError::new(SqlState::UndefinedDatabase, "Catalog error")
                 .because(format!("database not found: {}", startup.database)));
         }
         let Some(user) = catalog.user(&startup.user).filter(|u| u.login) else {
-            return Err(SqlError::internal("Catalog error").because(format!("Role {} does not exist", startup.user)));
+            return Err(SqlError::internal("Catalog error")
+                .because(format!("Role {} does not exist", startup.user)));
         };
         let mut settings = Variables::default();
         if let Some(name) = &startup.application_name {
@@ -70,7 +76,9 @@ impl Backend for Sessions {
         let entry = SessionEntry {
             user: startup.user.clone(),
             database: startup.database.clone(),
-            host: startup.peer.map_or_else(|| "local".into(), |p| p.to_string()),
+            host: startup
+                .peer
+                .map_or_else(|| "local".into(), |p| p.to_string()),
             canceller: startup.canceller.clone(),
             running: None,
         };
@@ -162,7 +170,12 @@ impl Session {
         let catalog = self.inner.catalog();
         let path = self.path();
         // names that exist: current_schema() is the first of them
-        let search_path = path.0.iter().filter(|s| catalog.schema(s).is_some()).cloned().collect();
+        let search_path = path
+            .0
+            .iter()
+            .filter(|s| catalog.schema(s).is_some())
+            .cloned()
+            .collect();
         let variables = self
             .settings
             .all()
@@ -202,7 +215,9 @@ impl Session {
             Statement::CreateTable(create) => self.create_table(create).await,
             Statement::CreateSource(create) => self.create_source(create).await,
             Statement::CreateView(create) => self.create_view(create).await,
-            Statement::CreateMaterializedView(create) => self.create_materialized_view(create).await,
+            Statement::CreateMaterializedView(create) => {
+                self.create_materialized_view(create).await
+            }
             Statement::CreateSink(create) => self.create_sink(create).await,
             Statement::CreateConnection(create) => self.create_connection(create).await,
             Statement::CreateSecret(create) => self.create_secret(create).await,
@@ -212,7 +227,11 @@ impl Session {
             Statement::Drop(drop) => self.drop_object(drop).await,
             Statement::Alter(alter) => self.alter(alter).await,
             Statement::AlterSystem { name, value } => self.alter_system(&name, value).await,
-            Statement::Explain { analyze, options, text } => self.explain(analyze, &options, &text).await,
+            Statement::Explain {
+                analyze,
+                options,
+                text,
+            } => self.explain(analyze, &options, &text).await,
             Statement::Show(show) => self.show(&show).await,
             Statement::Describe(name) => self.describe(&name),
             Statement::Set { name, values } => {
@@ -233,13 +252,19 @@ impl Session {
                 } else {
                     self.notice("Read-write transaction is not supported yet. Please specify `READ ONLY` to start a read-only transaction.\nFor compatibility, this statement will still succeed but no transaction is actually started.");
                 }
-                Ok(Outcome::done(if start { "START_TRANSACTION" } else { "BEGIN" }))
+                Ok(Outcome::done(if start {
+                    "START_TRANSACTION"
+                } else {
+                    "BEGIN"
+                }))
             }
             Statement::Commit => Ok(self.end_transaction("COMMIT")),
             Statement::Rollback => Ok(self.end_transaction("ROLLBACK")),
             Statement::Comment { on, name, text } => self.comment(&on, &name, text).await,
             Statement::CancelJobs(ids) => match ids.first() {
-                Some(id) => Err(SqlError::internal(format!("job {id} not found in database"))),
+                Some(id) => Err(SqlError::internal(format!(
+                    "job {id} not found in database"
+                ))),
                 None => Ok(Outcome::done("CANCEL_COMMAND")),
             },
             Statement::Other { verb, text } => self.other(&verb, &text).await,
@@ -256,14 +281,15 @@ impl Session {
     /// Statements without a structure of their own.
     async fn other(&mut self, verb: &str, text: &str) -> Result<Outcome, SqlError> {
         let compatibility = |what: &str| {
-            format!("{what} is not supported yet.\nFor compatibility, this statement will still succeed but no changes are actually made.")
+            format!(
+                "{what} is not supported yet.\nFor compatibility, this statement will still succeed but no changes are actually made."
+            )
         };
         let first = verb.split_whitespace().next().unwrap_or_default();
         match (first, verb) {
             ("GRANT", _) => self.grant(text).await,
             ("REVOKE", _) => self.revoke(text).await,
             (_, "CREATE USER") => self.create_user(text).await,
-            (_, "ALTER USER") => self.alter_user(text).await,
             (_, "CREATE DATABASE") => self.create_database(text).await,
             (_, "CREATE FUNCTION") => self.create_function(text).await,
             ("DECLARE", _) => self.declare(text).await,
@@ -282,8 +308,18 @@ impl Session {
                 Ok(Outcome::done("DISCARD"))
             }
             ("USE", _) => {
-                let name = text.split_whitespace().nth(1).unwrap_or_default().trim_matches('"');
-                if !self.inner.catalog().databases.iter().any(|(_, n)| n == name) {
+                let name = text
+                    .split_whitespace()
+                    .nth(1)
+                    .unwrap_or_default()
+                    .trim_matches('"');
+                if !self
+                    .inner
+                    .catalog()
+                    .databases
+                    .iter()
+                    .any(|(_, n)| n == name)
+                {
                     return Err(SqlError::new(SqlState::UndefinedDatabase, "Catalog error")
                         .because(format!("database not found: {name}")));
                 }
@@ -315,7 +351,11 @@ impl Session {
     }
 
     fn vacuum(&mut self, text: &str) -> Result<Outcome, SqlError> {
-        let name = text.split_whitespace().last().unwrap_or_default().trim_matches(['"', ';']);
+        let name = text
+            .split_whitespace()
+            .last()
+            .unwrap_or_default()
+            .trim_matches(['"', ';']);
         let name = connection::plain_name(name.rsplit('.').next().unwrap_or_default());
         let catalog = self.inner.catalog();
         let table = catalog.require(crate::catalog::Kind::Table, &name, &self.path())?;
@@ -389,7 +429,9 @@ impl Connection for Session {
         let statement = rwt_sql::parse_statement(sql).map_err(|e| parse_error(&e))?;
         match &statement {
             Statement::Query(text) => self.prepare_query(text, declared).await,
-            Statement::Dml { verb, table, text } => self.prepare_dml(*verb, table, text, declared).await,
+            Statement::Dml { verb, table, text } => {
+                self.prepare_dml(*verb, table, text, declared).await
+            }
             _ => Ok(Prepared {
                 sql: sql.to_owned(),
                 params: Vec::new(),

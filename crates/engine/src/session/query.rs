@@ -23,7 +23,9 @@ pub(super) enum Kept {
 /// The rows of a plan as the wire takes them.
 async fn stream(plan: &Plan, params: &[ScalarValue]) -> Result<RowStream, SqlError> {
     let rows = plan.stream(params).await.map_err(|e| query_error(&e))?;
-    Ok(Box::pin(rows.map(|batch| batch.map_err(|e| query_error(&e)))))
+    Ok(Box::pin(
+        rows.map(|batch| batch.map_err(|e| query_error(&e))),
+    ))
 }
 
 impl Session {
@@ -41,8 +43,22 @@ impl Session {
         Ok(self.plan(sql, &[]).await?.columns().to_vec())
     }
 
+    /// The columns of a query that will run as a stream.
+    pub(super) async fn describe_stream(&self, sql: &str) -> Result<Vec<QueryColumn>, SqlError> {
+        let reading = self.reading();
+        let plan = self
+            .inner
+            .queries
+            .plan_stream(sql, &reading, &reading.settings)
+            .await;
+        Ok(plan.map_err(|e| query_error(&e))?.columns().to_vec())
+    }
+
     /// A query's columns and all its rows.
-    pub(super) async fn select_all(&self, sql: &str) -> Result<(Vec<QueryColumn>, Vec<RecordBatch>), SqlError> {
+    pub(super) async fn select_all(
+        &self,
+        sql: &str,
+    ) -> Result<(Vec<QueryColumn>, Vec<RecordBatch>), SqlError> {
         let plan = self.plan(sql, &[]).await?;
         let rows = plan.execute(&[]).await.map_err(|e| query_error(&e))?;
         Ok((plan.columns().to_vec(), rows))
@@ -50,7 +66,10 @@ impl Session {
 
     pub(super) async fn select(&self, sql: &str) -> Result<Outcome, SqlError> {
         let plan = self.plan(sql, &[]).await?;
-        Ok(Outcome::select(wire_columns(plan.columns()), stream(&plan, &[]).await?))
+        Ok(Outcome::select(
+            wire_columns(plan.columns()),
+            stream(&plan, &[]).await?,
+        ))
     }
 
     /// `COPY (query) TO STDOUT`
@@ -61,7 +80,10 @@ impl Session {
         let (true, Some(close)) = (open, close) else {
             return Err(refused());
         };
-        let tail = inner[close + 1..].split_whitespace().collect::<Vec<_>>().join(" ");
+        let tail = inner[close + 1..]
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         if !tail.eq_ignore_ascii_case("to stdout") {
             return Err(refused());
         }
@@ -72,7 +94,11 @@ impl Session {
         })
     }
 
-    pub(super) async fn prepare_query(&self, sql: &str, declared: &[Option<DataType>]) -> Result<Prepared, SqlError> {
+    pub(super) async fn prepare_query(
+        &self,
+        sql: &str,
+        declared: &[Option<DataType>],
+    ) -> Result<Prepared, SqlError> {
         let plan = self.plan(sql, declared).await?;
         Ok(Prepared {
             sql: sql.to_owned(),
@@ -113,7 +139,10 @@ impl Session {
                     }
                     other => other.map_err(|e| query_error(&e))?,
                 };
-                Ok(Outcome::select(wire_columns(plan.columns()), stream(&plan, &values).await?))
+                Ok(Outcome::select(
+                    wire_columns(plan.columns()),
+                    stream(&plan, &values).await?,
+                ))
             }
             Kept::Dml(dml) => self.execute_dml(dml, &prepared.sql, &values).await,
         }
@@ -123,7 +152,9 @@ impl Session {
     pub(super) fn columns_of(&self, statement: &Statement) -> Option<Vec<Column>> {
         match statement {
             Statement::Show(show) => Some(Self::show_columns(show)),
-            Statement::Describe(_) => Some(Self::show_columns(&Show::Columns(rwt_sql::ObjectName(Vec::new())))),
+            Statement::Describe(_) => Some(Self::show_columns(&Show::Columns(
+                rwt_sql::ObjectName(Vec::new()),
+            ))),
             Statement::Explain { .. } => Some(vec![Column::new("QUERY PLAN", DataType::Varchar)]),
             _ => None,
         }
@@ -140,7 +171,10 @@ pub(super) fn rows(columns: Vec<Column>, batches: Vec<RecordBatch>, tag: &str) -
 
 /// The first words of a statement.
 fn short(text: &str) -> String {
-    text.split_whitespace().take(5).collect::<Vec<_>>().join(" ")
+    text.split_whitespace()
+        .take(5)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A parameter as DataFusion takes it.
@@ -157,22 +191,35 @@ fn scalar(value: &Param, data_type: &DataType) -> Result<ScalarValue, SqlError> 
         Param::Numeric { unscaled, scale } => {
             ScalarValue::Decimal128(Some(*unscaled), 38, i8::try_from(*scale).unwrap_or(i8::MAX))
         }
-        Param::Varchar(v) | Param::Jsonb(v) | Param::Int256(v) => ScalarValue::Utf8(Some(v.clone())),
+        Param::Varchar(v) | Param::Jsonb(v) | Param::Int256(v) => {
+            ScalarValue::Utf8(Some(v.clone()))
+        }
         Param::Bytea(v) => ScalarValue::Binary(Some(v.clone())),
         Param::Date(v) => ScalarValue::Date32(Some(*v)),
         Param::Time(v) => ScalarValue::Time64Microsecond(Some(*v)),
         Param::Timestamp(v) => ScalarValue::TimestampMicrosecond(Some(*v), None),
         Param::Timestamptz(v) => ScalarValue::TimestampMicrosecond(Some(*v), Some("UTC".into())),
-        Param::Interval { months, days, micros } => ScalarValue::IntervalMonthDayNano(Some(
-            arrow::datatypes::IntervalMonthDayNano::new(*months, *days, micros.saturating_mul(1000)),
-        )),
+        Param::Interval {
+            months,
+            days,
+            micros,
+        } => ScalarValue::IntervalMonthDayNano(Some(arrow::datatypes::IntervalMonthDayNano::new(
+            *months,
+            *days,
+            micros.saturating_mul(1000),
+        ))),
         Param::List { item, values } => {
-            let inner = values.iter().map(|v| scalar(v, item)).collect::<Result<Vec<_>, _>>()?;
+            let inner = values
+                .iter()
+                .map(|v| scalar(v, item))
+                .collect::<Result<Vec<_>, _>>()?;
             let arrow = rwt_query::arrow_type(item);
             ScalarValue::List(ScalarValue::new_list_nullable(&inner, &arrow))
         }
         Param::Struct(_) => {
-            return Err(super::not_implemented("a parameter of type struct in the embedded engine"));
+            return Err(super::not_implemented(
+                "a parameter of type struct in the embedded engine",
+            ));
         }
     })
 }

@@ -38,66 +38,331 @@ const PARALLELISM: &str = "parallelism of streaming jobs: default, adaptive or a
 
 /// Name, default, shape, description.
 const SETTINGS: &[(&str, &str, Shape, &str)] = &[
-    ("rw_implicit_flush", "false", Shape::Bool, "DML returns only when its rows are durable and can be read"),
-    ("create_compaction_group_for_mv", "false", Shape::Bool, "no effect in the embedded engine"),
-    ("query_mode", "auto", Shape::Words(&["auto", "local", "distributed"]), "no effect in the embedded engine"),
-    ("extra_float_digits", "1", Shape::Int, "no effect: doubles print their shortest exact text"),
+    (
+        "rw_implicit_flush",
+        "false",
+        Shape::Bool,
+        "DML returns only when its rows are durable and can be read",
+    ),
+    (
+        "create_compaction_group_for_mv",
+        "false",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "query_mode",
+        "auto",
+        Shape::Words(&["auto", "local", "distributed"]),
+        "no effect in the embedded engine",
+    ),
+    (
+        "extra_float_digits",
+        "1",
+        Shape::Int,
+        "no effect: doubles print their shortest exact text",
+    ),
     ("application_name", "", Shape::Text, "the client's name"),
     ("datestyle", "", Shape::Text, "no effect"),
-    ("batch_enable_lookup_join", "true", Shape::Bool, "no effect in the embedded engine"),
-    ("batch_enable_sort_agg", "true", Shape::Bool, "no effect in the embedded engine"),
-    ("batch_enable_distributed_dml", "false", Shape::Bool, "no effect in the embedded engine"),
-    ("batch_expr_strict_mode", "true", Shape::Bool, "no effect in the embedded engine"),
-    ("max_split_range_gap", "8", Shape::Int, "no effect in the embedded engine"),
-    ("search_path", "\"$user\", public", Shape::Names, "schemas of names without a schema"),
-    ("visibility_mode", "default", Shape::Words(&["default", "all", "checkpoint"]), "no effect in the embedded engine"),
-    ("transaction_isolation", "read committed", Shape::Text, "no effect"),
-    ("query_epoch", "0", Shape::Int, "no effect in the embedded engine"),
-    ("timezone", "UTC", Shape::Zone, "the zone of timestamptz texts"),
-    ("streaming_parallelism", "default", Shape::Parallelism, PARALLELISM),
-    ("streaming_parallelism_for_table", "default", Shape::Parallelism, PARALLELISM),
-    ("streaming_parallelism_for_sink", "default", Shape::Parallelism, PARALLELISM),
-    ("streaming_parallelism_for_index", "default", Shape::Parallelism, PARALLELISM),
-    ("streaming_parallelism_for_source", "default", Shape::Parallelism, PARALLELISM),
-    ("streaming_parallelism_for_materialized_view", "default", Shape::Parallelism, PARALLELISM),
-    ("streaming_parallelism_for_backfill", "default", Shape::Parallelism, PARALLELISM),
-    ("streaming_max_parallelism", "256", Shape::Int, "no effect in the embedded engine"),
-    ("streaming_enable_delta_join", "false", Shape::Bool, "no effect in the embedded engine"),
-    ("streaming_enable_bushy_join", "true", Shape::Bool, "no effect in the embedded engine"),
-    ("streaming_use_arrangement_backfill", "true", Shape::Bool, "no effect in the embedded engine"),
-    ("streaming_use_snapshot_backfill", "true", Shape::Bool, "no effect in the embedded engine"),
-    ("streaming_use_shared_source", "true", Shape::Bool, "no effect in the embedded engine"),
-    ("streaming_over_window_cache_policy", "full", Shape::Text, "no effect in the embedded engine"),
-    ("streaming_separate_consecutive_join", "false", Shape::Bool, "no effect in the embedded engine"),
-    ("enable_join_ordering", "true", Shape::Bool, "no effect in the embedded engine"),
-    ("enable_two_phase_agg", "true", Shape::Bool, "no effect in the embedded engine"),
-    ("force_two_phase_agg", "false", Shape::Bool, "no effect in the embedded engine"),
-    ("enable_share_plan", "true", Shape::Bool, "no effect in the embedded engine"),
-    ("force_split_distinct_agg", "false", Shape::Bool, "no effect in the embedded engine"),
+    (
+        "batch_enable_lookup_join",
+        "true",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "batch_enable_sort_agg",
+        "true",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "batch_enable_distributed_dml",
+        "false",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "batch_expr_strict_mode",
+        "true",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "max_split_range_gap",
+        "8",
+        Shape::Int,
+        "no effect in the embedded engine",
+    ),
+    (
+        "search_path",
+        "\"$user\", public",
+        Shape::Names,
+        "schemas of names without a schema",
+    ),
+    (
+        "visibility_mode",
+        "default",
+        Shape::Words(&["default", "all", "checkpoint"]),
+        "no effect in the embedded engine",
+    ),
+    (
+        "transaction_isolation",
+        "read committed",
+        Shape::Text,
+        "no effect",
+    ),
+    (
+        "query_epoch",
+        "0",
+        Shape::Int,
+        "no effect in the embedded engine",
+    ),
+    (
+        "timezone",
+        "UTC",
+        Shape::Zone,
+        "the zone of timestamptz texts",
+    ),
+    (
+        "streaming_parallelism",
+        "default",
+        Shape::Parallelism,
+        PARALLELISM,
+    ),
+    (
+        "streaming_parallelism_for_table",
+        "default",
+        Shape::Parallelism,
+        PARALLELISM,
+    ),
+    (
+        "streaming_parallelism_for_sink",
+        "default",
+        Shape::Parallelism,
+        PARALLELISM,
+    ),
+    (
+        "streaming_parallelism_for_index",
+        "default",
+        Shape::Parallelism,
+        PARALLELISM,
+    ),
+    (
+        "streaming_parallelism_for_source",
+        "default",
+        Shape::Parallelism,
+        PARALLELISM,
+    ),
+    (
+        "streaming_parallelism_for_materialized_view",
+        "default",
+        Shape::Parallelism,
+        PARALLELISM,
+    ),
+    (
+        "streaming_parallelism_for_backfill",
+        "default",
+        Shape::Parallelism,
+        PARALLELISM,
+    ),
+    (
+        "streaming_max_parallelism",
+        "256",
+        Shape::Int,
+        "no effect in the embedded engine",
+    ),
+    (
+        "streaming_enable_delta_join",
+        "false",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "streaming_enable_bushy_join",
+        "true",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "streaming_use_arrangement_backfill",
+        "true",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "streaming_use_snapshot_backfill",
+        "true",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "streaming_use_shared_source",
+        "true",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "streaming_over_window_cache_policy",
+        "full",
+        Shape::Text,
+        "no effect in the embedded engine",
+    ),
+    (
+        "streaming_separate_consecutive_join",
+        "false",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "enable_join_ordering",
+        "true",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "enable_two_phase_agg",
+        "true",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "force_two_phase_agg",
+        "false",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "enable_share_plan",
+        "true",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "force_split_distinct_agg",
+        "false",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
     ("intervalstyle", "", Shape::Text, "no effect"),
-    ("batch_parallelism", "default", Shape::Parallelism, "no effect in the embedded engine"),
-    ("server_version", "13.14.0", Shape::Fixed, "the PostgreSQL version that clients see"),
-    ("server_version_num", "130014", Shape::Fixed, "the same as a number"),
-    ("client_min_messages", "notice", Shape::Text, "no effect: notices are always sent"),
-    ("client_encoding", "UTF8", Shape::Only("UTF8"), "always UTF8"),
-    ("sink_decouple", "default", Shape::Decouple, "must not be false for tables in the lake"),
+    (
+        "batch_parallelism",
+        "default",
+        Shape::Parallelism,
+        "no effect in the embedded engine",
+    ),
+    (
+        "server_version",
+        "13.14.0",
+        Shape::Fixed,
+        "the PostgreSQL version that clients see",
+    ),
+    (
+        "server_version_num",
+        "130014",
+        Shape::Fixed,
+        "the same as a number",
+    ),
+    (
+        "client_min_messages",
+        "notice",
+        Shape::Text,
+        "no effect: notices are always sent",
+    ),
+    (
+        "client_encoding",
+        "UTF8",
+        Shape::Only("UTF8"),
+        "always UTF8",
+    ),
+    (
+        "sink_decouple",
+        "default",
+        Shape::Decouple,
+        "must not be false for tables in the lake",
+    ),
     ("synchronize_seqscans", "false", Shape::Bool, "no effect"),
-    ("statement_timeout", "0ms", Shape::Timeout, "a longer statement is cancelled; 0 is no limit"),
-    ("idle_in_transaction_session_timeout", "60000ms", Shape::Timeout, "no effect"),
+    (
+        "statement_timeout",
+        "0ms",
+        Shape::Timeout,
+        "a longer statement is cancelled; 0 is no limit",
+    ),
+    (
+        "idle_in_transaction_session_timeout",
+        "60000ms",
+        Shape::Timeout,
+        "no effect",
+    ),
     ("lock_timeout", "0", Shape::Text, "no effect"),
-    ("cdc_source_wait_streaming_start_timeout", "30", Shape::Int, "no effect in the embedded engine"),
+    (
+        "cdc_source_wait_streaming_start_timeout",
+        "30",
+        Shape::Int,
+        "no effect in the embedded engine",
+    ),
     ("row_security", "true", Shape::Bool, "no effect"),
-    ("standard_conforming_strings", "on", Shape::Text, "always on"),
-    ("source_rate_limit", "-1", Shape::Int, "no effect in the embedded engine"),
-    ("backfill_rate_limit", "-1", Shape::Int, "no effect in the embedded engine"),
-    ("dml_rate_limit", "-1", Shape::Int, "no effect in the embedded engine"),
-    ("sink_rate_limit", "-1", Shape::Int, "no effect in the embedded engine"),
-    ("background_ddl", "false", Shape::Bool, "no effect: the embedded engine's jobs end at once"),
+    (
+        "standard_conforming_strings",
+        "on",
+        Shape::Text,
+        "always on",
+    ),
+    (
+        "source_rate_limit",
+        "-1",
+        Shape::Int,
+        "no effect in the embedded engine",
+    ),
+    (
+        "backfill_rate_limit",
+        "-1",
+        Shape::Int,
+        "no effect in the embedded engine",
+    ),
+    (
+        "dml_rate_limit",
+        "-1",
+        Shape::Int,
+        "no effect in the embedded engine",
+    ),
+    (
+        "sink_rate_limit",
+        "-1",
+        Shape::Int,
+        "no effect in the embedded engine",
+    ),
+    (
+        "background_ddl",
+        "false",
+        Shape::Bool,
+        "no effect: the embedded engine's jobs end at once",
+    ),
     ("bytea_output", "hex", Shape::Text, "always hex"),
-    ("bypass_cluster_limits", "false", Shape::Bool, "no effect in the embedded engine"),
-    ("license_key", "", Shape::Fixed, "no effect in the embedded engine"),
-    ("iceberg_engine_connection", "", Shape::Connection, "the connection of tables with ENGINE = iceberg"),
-    ("enable_mv_backfill_order", "true", Shape::Bool, "no effect in the embedded engine"),
+    (
+        "bypass_cluster_limits",
+        "false",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "license_key",
+        "",
+        Shape::Fixed,
+        "no effect in the embedded engine",
+    ),
+    (
+        "iceberg_engine_connection",
+        "",
+        Shape::Connection,
+        "the connection of tables with ENGINE = iceberg",
+    ),
+    (
+        "enable_mv_backfill_order",
+        "true",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
 ];
 
 /// The settings of one session.
@@ -116,14 +381,19 @@ fn entry(name: &str) -> Option<&'static (&'static str, &'static str, Shape, &'st
 }
 
 fn unknown(name: &str) -> SqlError {
-    SqlError::internal("Failed to get/set session config").because(format!("Unrecognized config entry `{name}`"))
+    SqlError::internal("Failed to get/set session config")
+        .because(format!("Unrecognized config entry `{name}`"))
 }
 
 impl Variables {
     /// A setting's value.
     pub fn get(&self, name: &str) -> Result<String, SqlError> {
         let (name, default, ..) = entry(name).ok_or_else(|| unknown(name))?;
-        Ok(self.changed.get(name).cloned().unwrap_or_else(|| (*default).to_owned()))
+        Ok(self
+            .changed
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| (*default).to_owned()))
     }
 
     /// A boolean setting.
@@ -137,7 +407,11 @@ impl Variables {
             .iter()
             .map(|(name, default, _, description)| {
                 let value = self.changed.get(name).map_or(*default, String::as_str);
-                ((*name).to_owned(), value.to_owned(), (*description).to_owned())
+                (
+                    (*name).to_owned(),
+                    value.to_owned(),
+                    (*description).to_owned(),
+                )
             })
             .collect();
         all.sort();
@@ -183,7 +457,10 @@ impl Variables {
                 "false" | "disable" | "off" | "f" | "0" => "disable".into(),
                 _ => return Err(refused("Invalid bool")),
             },
-            Shape::Timeout => format!("{}ms", milliseconds(bare).ok_or_else(|| refused("time unit is required: ms s min h d"))?),
+            Shape::Timeout => format!(
+                "{}ms",
+                milliseconds(bare).ok_or_else(|| refused("time unit is required: ms s min h d"))?
+            ),
             Shape::Only(only) => {
                 let plain = |text: &str| text.replace(['-', '_'], "").to_ascii_uppercase();
                 if plain(bare) != plain(only) {

@@ -20,7 +20,11 @@ fn table(columns: Vec<Column>, rows: &[Row], tag: &str) -> Result<Outcome, SqlEr
     let arrays = columns.iter().enumerate().map(|(i, column)| {
         let values = rows.iter().map(|row| row.get(i).cloned().flatten());
         let array: ArrayRef = match column.data_type {
-            DataType::Boolean => Arc::new(values.map(|v| v.map(|v| v == "true")).collect::<BooleanArray>()),
+            DataType::Boolean => Arc::new(
+                values
+                    .map(|v| v.map(|v| v == "true"))
+                    .collect::<BooleanArray>(),
+            ),
             DataType::BigInt => Arc::new(
                 values
                     .map(|v| v.and_then(|v| v.parse().ok()))
@@ -30,12 +34,16 @@ fn table(columns: Vec<Column>, rows: &[Row], tag: &str) -> Result<Outcome, SqlEr
         };
         (format!("{i}"), array)
     });
-    let batch = RecordBatch::try_from_iter_with_nullable(arrays.map(|(n, a)| (n, a, true))).map_err(internal)?;
+    let batch = RecordBatch::try_from_iter_with_nullable(arrays.map(|(n, a)| (n, a, true)))
+        .map_err(internal)?;
     Ok(query::rows(columns, vec![batch], tag))
 }
 
 fn texts(names: &[&str]) -> Vec<Column> {
-    names.iter().map(|n| Column::new(*n, DataType::Varchar)).collect()
+    names
+        .iter()
+        .map(|n| Column::new(*n, DataType::Varchar))
+        .collect()
 }
 
 impl Session {
@@ -65,9 +73,25 @@ impl Session {
                     Column::new("Create Type", DataType::Varchar),
                     Column::new("Progress", DataType::Varchar),
                 ],
-                "processlist" => texts(&["Worker Id", "Id", "User", "Host", "Database", "Time", "Info"]),
+                "processlist" => texts(&[
+                    "Worker Id",
+                    "Id",
+                    "User",
+                    "Host",
+                    "Database",
+                    "Time",
+                    "Info",
+                ]),
                 "parameters" => texts(&["Name", "Value", "Mutable"]),
-                "cluster" => texts(&["Id", "Addr", "Type", "State", "Parallelism", "Is Streaming", "Is Serving"]),
+                "cluster" => texts(&[
+                    "Id",
+                    "Addr",
+                    "Type",
+                    "State",
+                    "Parallelism",
+                    "Is Streaming",
+                    "Is Serving",
+                ]),
                 _ => texts(&["Name"]),
             },
             Show::Setting(name) if name == "all" => texts(&["Name", "Setting", "Description"]),
@@ -124,9 +148,13 @@ impl Session {
                 table(columns, &rows, SHOW)
             }
             Show::Create(kind, name) => {
-                let kind = kind_of(*kind).ok_or_else(|| not_implemented(format!("SHOW CREATE {kind}")))?;
+                let kind =
+                    kind_of(*kind).ok_or_else(|| not_implemented(format!("SHOW CREATE {kind}")))?;
                 let object = catalog.require(kind, name, &self.path())?;
-                let row = vec![Some(catalog.qualified(object)), Some(object.definition.to_string())];
+                let row = vec![
+                    Some(catalog.qualified(object)),
+                    Some(object.definition.to_string()),
+                ];
                 table(columns, &[row], SHOW)
             }
             Show::Internal(what) => {
@@ -137,7 +165,12 @@ impl Session {
     }
 
     /// The names that LIKE compares, with the rows.
-    fn listed(&self, catalog: &Catalog, what: &str, schema: Option<&Ident>) -> Result<Vec<(String, Row)>, SqlError> {
+    fn listed(
+        &self,
+        catalog: &Catalog,
+        what: &str,
+        schema: Option<&Ident>,
+    ) -> Result<Vec<(String, Row)>, SqlError> {
         let simple = |name: &str| (name.to_owned(), vec![Some(name.to_owned())]);
         let kind = match what {
             "tables" => Kind::Table,
@@ -158,7 +191,12 @@ impl Session {
             }
             "databases" => return Ok(catalog.databases.iter().map(|(_, n)| simple(n)).collect()),
             "internal tables" => return Ok(Vec::new()),
-            other => return Err(not_implemented(format!("SHOW {} in the embedded engine", other.to_uppercase()))),
+            other => {
+                return Err(not_implemented(format!(
+                    "SHOW {} in the embedded engine",
+                    other.to_uppercase()
+                )));
+            }
         };
         let path = self.path();
         let shown = |object: &&Object| {
@@ -175,8 +213,11 @@ impl Session {
                 let qualified = catalog.qualified(object);
                 let row = match &object.body {
                     Body::Connection(connection) => {
-                        let options: Vec<String> =
-                            connection.options.iter().map(|(k, v)| format!("\"{k}\":\"{v}\"")).collect();
+                        let options: Vec<String> = connection
+                            .options
+                            .iter()
+                            .map(|(k, v)| format!("\"{k}\":\"{v}\""))
+                            .collect();
                         vec![
                             Some(qualified),
                             Some(connection.kind.clone()),
@@ -184,7 +225,8 @@ impl Session {
                         ]
                     }
                     Body::Function(function) => {
-                        let types: Vec<&str> = function.params.iter().map(|(_, t)| t.as_str()).collect();
+                        let types: Vec<&str> =
+                            function.params.iter().map(|(_, t)| t.as_str()).collect();
                         vec![
                             Some(qualified),
                             Some(types.join(", ")),
@@ -216,9 +258,10 @@ impl Session {
                     .map(|id| {
                         let entry = &sessions[id];
                         let (info, since) = match &entry.running {
-                            Some((sql, since)) => {
-                                (Some(sql.clone()), Some(format!("{}ms", since.elapsed().as_millis())))
-                            }
+                            Some((sql, since)) => (
+                                Some(sql.clone()),
+                                Some(format!("{}ms", since.elapsed().as_millis())),
+                            ),
                             None => (None, None),
                         };
                         vec![
@@ -236,7 +279,13 @@ impl Session {
             "parameters" => self
                 .parameters()
                 .into_iter()
-                .map(|(name, value, mutable)| vec![Some(name), Some(value), Some(if mutable { "t" } else { "f" }.into())])
+                .map(|(name, value, mutable)| {
+                    vec![
+                        Some(name),
+                        Some(value),
+                        Some(if mutable { "t" } else { "f" }.into()),
+                    ]
+                })
                 .collect(),
             "cluster" => vec![vec![
                 text("1"),
@@ -247,19 +296,36 @@ impl Session {
                 text("t"),
                 text("t"),
             ]],
-            other => return Err(not_implemented(format!("SHOW {} in the embedded engine", other.to_uppercase()))),
+            other => {
+                return Err(not_implemented(format!(
+                    "SHOW {} in the embedded engine",
+                    other.to_uppercase()
+                )));
+            }
         })
     }
 
     /// The columns of a relation, also of a system table.
-    fn column_rows(&self, catalog: &Catalog, name: &ObjectName) -> Result<(Option<Object>, Vec<Row>), SqlError> {
+    fn column_rows(
+        &self,
+        catalog: &Catalog,
+        name: &ObjectName,
+    ) -> Result<(Option<Object>, Vec<Row>), SqlError> {
         let missing = || SqlError::not_found("table, source, sink or view", name.name());
         let found = catalog.find_relation(name, &self.path());
-        let Some(object) = found.filter(|o| !matches!(o.kind(), Kind::Index | Kind::Subscription)) else {
+        let Some(object) = found.filter(|o| !matches!(o.kind(), Kind::Index | Kind::Subscription))
+        else {
             let columns = crate::system::columns(name.schema(), name.name()).ok_or_else(missing)?;
             let rows = columns
                 .into_iter()
-                .map(|c| vec![Some(ident(&c.name)), Some(c.data_type.to_string()), Some("false".into()), None])
+                .map(|c| {
+                    vec![
+                        Some(ident(&c.name)),
+                        Some(c.data_type.to_string()),
+                        Some("false".into()),
+                        None,
+                    ]
+                })
                 .collect();
             return Ok((None, rows));
         };
@@ -276,7 +342,12 @@ impl Session {
             })
             .collect();
         for (name, data_type) in hidden_columns(object) {
-            rows.push(vec![Some(name.into()), Some(data_type.into()), Some("true".into()), None]);
+            rows.push(vec![
+                Some(name.into()),
+                Some(data_type.into()),
+                Some("true".into()),
+                None,
+            ]);
         }
         Ok((Some(object.clone()), rows))
     }
@@ -285,9 +356,13 @@ impl Session {
         let catalog = self.inner.catalog();
         let (object, mut rows) = self.column_rows(&catalog, name)?;
         if let Some(object) = object {
-            let line = |what: &str, text: String| vec![Some(what.to_owned()), Some(text), None, None];
+            let line =
+                |what: &str, text: String| vec![Some(what.to_owned()), Some(text), None, None];
             let key = object.key_names().join(", ");
-            let has_key = matches!(object.kind(), Kind::Table | Kind::Source | Kind::MaterializedView) && !key.is_empty();
+            let has_key = matches!(
+                object.kind(),
+                Kind::Table | Kind::Source | Kind::MaterializedView
+            ) && !key.is_empty();
             if has_key {
                 rows.push(line("primary key", key.clone()));
                 if object.kind() != Kind::Source {
@@ -307,7 +382,10 @@ impl Session {
                 };
                 rows.push(line(
                     &index.name,
-                    format!("index({}){include} distributed by({})", parts.key, parts.distributed_by),
+                    format!(
+                        "index({}){include} distributed by({})",
+                        parts.key, parts.distributed_by
+                    ),
                 ));
             }
             rows.push(vec![
@@ -349,7 +427,10 @@ fn sink_key(catalog: &Catalog, object: &Object) -> Option<String> {
     }
 }
 
-fn indexes<'a>(catalog: &'a Catalog, object: &Object) -> impl Iterator<Item = (&'a Object, &'a Index)> {
+fn indexes<'a>(
+    catalog: &'a Catalog,
+    object: &Object,
+) -> impl Iterator<Item = (&'a Object, &'a Index)> {
     let mut found: Vec<_> = catalog
         .indexes_of(object.id)
         .filter_map(|o| match &o.body {
@@ -390,9 +471,16 @@ fn index_parts(table: &Object, index: &Index) -> IndexParts {
             }
         }
     }
-    let names: Vec<String> = include.iter().map(|i| table.columns[*i].name.clone()).collect();
+    let names: Vec<String> = include
+        .iter()
+        .map(|i| table.columns[*i].name.clone())
+        .collect();
     let distributed_by = if index.distributed_by.is_empty() {
-        index.columns.first().map(|(_, text, _)| text.clone()).unwrap_or_default()
+        index
+            .columns
+            .first()
+            .map(|(_, text, _)| text.clone())
+            .unwrap_or_default()
     } else {
         index.distributed_by.join(", ")
     };
@@ -411,7 +499,8 @@ fn index_include_is_all(table: &Object, index: &Index) -> Option<bool> {
 
 /// LIKE, with `%` and `_`.
 fn is_like(text: &str, pattern: &str) -> bool {
-    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
+    let (text, pattern): (Vec<char>, Vec<char>) =
+        (text.chars().collect(), pattern.chars().collect());
     let (mut t, mut p) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -437,14 +526,18 @@ fn is_like(text: &str, pattern: &str) -> bool {
     pattern[p..].iter().all(|c| *c == '%')
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::is_like;
 
     #[test]
     fn like() {
-        assert!(is_like("csh_t", "csh%") && is_like("abc", "a_c") && is_like("", "%") && is_like("aab", "%ab"));
+        assert!(
+            is_like("csh_t", "csh%")
+                && is_like("abc", "a_c")
+                && is_like("", "%")
+                && is_like("aab", "%ab")
+        );
         assert!(!is_like("csh_t", "public.csh%") && !is_like("abc", "ab"));
     }
 }

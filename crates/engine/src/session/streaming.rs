@@ -1,14 +1,13 @@
-//! What RisingWave derives from the shape of a streaming query: whether it can run at all, whether its result only gains
-//! rows, and which columns identify a row.
+//! What RisingWave derives from the shape of a streaming query: whether its result only gains rows, and which columns
+//! identify a row.
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Distinct, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, JoinConstraint, JoinOperator,
-    ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins,
+    Distinct, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, JoinOperator, ObjectNamePart, Query,
+    Select, SelectItem, SetExpr, Statement, TableFactor,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use rwt_sql::{Ident, ObjectName};
-use rwt_wire::SqlError;
 
 use crate::catalog::{Column, Object};
 
@@ -28,103 +27,6 @@ fn parse(sql: &str) -> Option<Query> {
     }
 }
 
-/// Refuses what RisingWave cannot run as a stream: a join without an equality.
-pub(super) fn check(sql: &str) -> Result<(), SqlError> {
-    match parse(sql) {
-        Some(query) if nested_loop(&query) => Err(SqlError::internal(
-            "Not supported: streaming nested-loop join\nHINT: The non-equal join in the query requires a nested-loop join executor, which could be very expensive to run. Consider rewriting the query to use dynamic filter as a substitute if possible.",
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn nested_loop(query: &Query) -> bool {
-    let ctes = query.with.iter().flat_map(|w| &w.cte_tables).any(|c| nested_loop(&c.query));
-    ctes || body_nested_loop(&query.body)
-}
-
-fn body_nested_loop(body: &SetExpr) -> bool {
-    match body {
-        SetExpr::Select(select) => select_nested_loop(select),
-        SetExpr::Query(query) => nested_loop(query),
-        SetExpr::SetOperation { left, right, .. } => body_nested_loop(left) || body_nested_loop(right),
-        _ => false,
-    }
-}
-
-fn select_nested_loop(select: &Select) -> bool {
-    let sub = select
-        .from
-        .iter()
-        .flat_map(|t| std::iter::once(&t.relation).chain(t.joins.iter().map(|j| &j.relation)))
-        .any(|f| matches!(f, TableFactor::Derived { subquery, .. } if nested_loop(subquery)));
-    let filtered = select.selection.as_ref().is_some_and(has_equality);
-    let many = select.from.iter().filter(|t| !one_row(&t.relation) && streams(&t.relation)).count() > 1;
-    sub || (many && !filtered) || select.from.iter().any(|t| joins_nested_loop(t, filtered))
-}
-
-fn joins_nested_loop(table: &TableWithJoins, filtered: bool) -> bool {
-    table.joins.iter().any(|join| {
-        if one_row(&join.relation) || !streams(&join.relation) || !streams(&table.relation) {
-            return false;
-        }
-        match &join.join_operator {
-            JoinOperator::CrossJoin(_) => !filtered,
-            JoinOperator::Join(c) | JoinOperator::Inner(c) => !filtered && !constrained(c),
-            JoinOperator::Left(c)
-            | JoinOperator::LeftOuter(c)
-            | JoinOperator::Right(c)
-            | JoinOperator::RightOuter(c)
-            | JoinOperator::FullOuter(c) => !constrained(c),
-            _ => false,
-        }
-    })
-}
-
-fn constrained(constraint: &JoinConstraint) -> bool {
-    match constraint {
-        JoinConstraint::On(expr) => has_equality(expr),
-        JoinConstraint::Using(_) | JoinConstraint::Natural => true,
-        JoinConstraint::None => false,
-    }
-}
-
-/// An equality of two expressions with columns, among the conditions that all have to hold.
-fn has_equality(expr: &Expr) -> bool {
-    match expr {
-        Expr::Nested(inner) => has_equality(inner),
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => has_equality(left) || has_equality(right),
-        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
-            !matches!(**left, Expr::Value(_)) && !matches!(**right, Expr::Value(_))
-        }
-        Expr::IsNotDistinctFrom(..) => true,
-        _ => false,
-    }
-}
-
-/// An aggregate without GROUP BY has one row.
-fn one_row(factor: &TableFactor) -> bool {
-    let TableFactor::Derived { subquery, .. } = factor else {
-        return false;
-    };
-    match subquery.body.as_ref() {
-        SetExpr::Select(select) => !grouped(select) && aggregates(select),
-        _ => false,
-    }
-}
-
-/// Table functions such as unnest and generate_series are no streams.
-fn streams(factor: &TableFactor) -> bool {
-    match factor {
-        TableFactor::Table { args: Some(_), name, .. } | TableFactor::Function { name, .. } => {
-            let name = name.to_string().to_ascii_lowercase();
-            name == "tumble" || name == "hop"
-        }
-        TableFactor::Table { .. } | TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } => true,
-        _ => false,
-    }
-}
-
 fn grouped(select: &Select) -> bool {
     match &select.group_by {
         GroupByExpr::All(_) => true,
@@ -135,15 +37,29 @@ fn grouped(select: &Select) -> bool {
 /// True when the select list calls an aggregate function.
 fn aggregates(select: &Select) -> bool {
     select.projection.iter().any(|item| match item {
-        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => has_aggregate(expr),
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+            has_aggregate(expr)
+        }
         _ => false,
     })
 }
 
 fn has_aggregate(expr: &Expr) -> bool {
     const NAMES: [&str; 14] = [
-        "count", "sum", "avg", "min", "max", "array_agg", "string_agg", "bool_and", "bool_or", "stddev_pop",
-        "stddev_samp", "var_pop", "var_samp", "approx_count_distinct",
+        "count",
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "array_agg",
+        "string_agg",
+        "bool_and",
+        "bool_or",
+        "stddev_pop",
+        "stddev_samp",
+        "var_pop",
+        "var_samp",
+        "approx_count_distinct",
     ];
     let text = expr.to_string().to_ascii_lowercase();
     NAMES.iter().any(|name| {
@@ -175,12 +91,20 @@ pub(super) fn shape<'a>(
 }
 
 /// Positions of the key columns in a query's select list, in the key's order.
-fn key_columns<'a>(query: &Query, outer: &Query, find: &dyn Fn(&ObjectName) -> Option<&'a Object>) -> Option<Vec<usize>> {
+fn key_columns<'a>(
+    query: &Query,
+    outer: &Query,
+    find: &dyn Fn(&ObjectName) -> Option<&'a Object>,
+) -> Option<Vec<usize>> {
     let SetExpr::Select(select) = query.body.as_ref() else {
         return None;
     };
     let items: Vec<(Option<String>, Option<String>)> = select.projection.iter().map(item).collect();
-    let position = |column: &str| items.iter().position(|(source, _)| source.as_deref() == Some(column));
+    let position = |column: &str| {
+        items
+            .iter()
+            .position(|(source, _)| source.as_deref() == Some(column))
+    };
     if matches!(select.distinct, Some(Distinct::Distinct)) {
         return Some((0..select.projection.len()).collect());
     }
@@ -194,17 +118,25 @@ fn key_columns<'a>(query: &Query, outer: &Query, find: &dyn Fn(&ObjectName) -> O
                 expr => {
                     let text = expr.to_string();
                     let by_text = select.projection.iter().position(|item| match item {
-                        SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => e.to_string() == text,
+                        SelectItem::UnnamedExpr(e) | SelectItem::ExprWithAlias { expr: e, .. } => {
+                            e.to_string() == text
+                        }
                         _ => false,
                     });
                     by_text
                         .or_else(|| column_name(expr).and_then(|name| position(&name)))
-                        .or_else(|| items.iter().position(|(_, alias)| alias.as_deref() == Some(text.as_str())))
+                        .or_else(|| {
+                            items
+                                .iter()
+                                .position(|(_, alias)| alias.as_deref() == Some(text.as_str()))
+                        })
                 }
             })
             .collect();
     }
-    let [table] = select.from.as_slice() else { return None };
+    let [table] = select.from.as_slice() else {
+        return None;
+    };
     if !table.joins.is_empty() || aggregates(select) {
         return None;
     }
@@ -212,7 +144,13 @@ fn key_columns<'a>(query: &Query, outer: &Query, find: &dyn Fn(&ObjectName) -> O
     let through = |names: Vec<String>, all: &[String]| -> Option<Vec<usize>> {
         names
             .iter()
-            .map(|name| if wildcard { all.iter().position(|c| c == name) } else { position(name) })
+            .map(|name| {
+                if wildcard {
+                    all.iter().position(|c| c == name)
+                } else {
+                    position(name)
+                }
+            })
             .collect()
     };
     match &table.relation {
@@ -221,14 +159,15 @@ fn key_columns<'a>(query: &Query, outer: &Query, find: &dyn Fn(&ObjectName) -> O
             let all = output_names(subquery)?;
             through(inner.iter().map(|i| all[*i].clone()).collect(), &all)
         }
-        TableFactor::Table { name, args: None, .. } => {
+        TableFactor::Table {
+            name, args: None, ..
+        } => {
             let parts: Vec<Ident> = name.0.iter().filter_map(part).collect();
             let name = ObjectName(parts);
-            if let Some(cte) = outer
-                .with
-                .iter()
-                .flat_map(|w| &w.cte_tables)
-                .find(|c| name.0.len() == 1 && c.alias.name.value.eq_ignore_ascii_case(name.name()))
+            if let Some(cte) =
+                outer.with.iter().flat_map(|w| &w.cte_tables).find(|c| {
+                    name.0.len() == 1 && c.alias.name.value.eq_ignore_ascii_case(name.name())
+                })
             {
                 let inner = key_columns(&cte.query, outer, find)?;
                 let all = output_names(&cte.query)?;
@@ -254,7 +193,9 @@ fn output_names(query: &Query) -> Option<Vec<String>> {
         .projection
         .iter()
         .map(|i| match i {
-            SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. } => item(i).1.or(Some(String::new())),
+            SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. } => {
+                item(i).1.or(Some(String::new()))
+            }
             _ => None,
         })
         .collect()
@@ -302,7 +243,12 @@ fn append_only<'a>(query: &Query, find: &dyn Fn(&ObjectName) -> Option<&'a Objec
 fn body_append_only<'a>(body: &SetExpr, find: &dyn Fn(&ObjectName) -> Option<&'a Object>) -> bool {
     match body {
         SetExpr::Query(query) => append_only(query, find),
-        SetExpr::SetOperation { left, right, set_quantifier, op } => {
+        SetExpr::SetOperation {
+            left,
+            right,
+            set_quantifier,
+            op,
+        } => {
             op.to_string() == "UNION"
                 && set_quantifier.to_string() == "ALL"
                 && body_append_only(left, find)
@@ -316,14 +262,19 @@ fn body_append_only<'a>(body: &SetExpr, find: &dyn Fn(&ObjectName) -> Option<&'a
                 && select.having.is_none()
                 && !text.contains(" over (")
                 && !text.contains("now()")
-                && select.selection.as_ref().is_none_or(|w| !w.to_string().to_ascii_lowercase().contains("(select"))
+                && select
+                    .selection
+                    .as_ref()
+                    .is_none_or(|w| !w.to_string().to_ascii_lowercase().contains("(select"))
                 && !select.from.is_empty()
                 && select.from.iter().all(|t| {
                     factor_append_only(&t.relation, find)
                         && t.joins.iter().all(|j| {
                             matches!(
                                 j.join_operator,
-                                JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_)
+                                JoinOperator::Join(_)
+                                    | JoinOperator::Inner(_)
+                                    | JoinOperator::CrossJoin(_)
                             ) && factor_append_only(&j.relation, find)
                         })
                 })
@@ -332,12 +283,19 @@ fn body_append_only<'a>(body: &SetExpr, find: &dyn Fn(&ObjectName) -> Option<&'a
     }
 }
 
-fn factor_append_only<'a>(factor: &TableFactor, find: &dyn Fn(&ObjectName) -> Option<&'a Object>) -> bool {
+fn factor_append_only<'a>(
+    factor: &TableFactor,
+    find: &dyn Fn(&ObjectName) -> Option<&'a Object>,
+) -> bool {
     let named = |name: ObjectName| find(&name).is_some_and(Object::append_only);
     match factor {
         TableFactor::Derived { subquery, .. } => append_only(subquery, find),
-        TableFactor::Table { name, args: None, .. } => named(ObjectName(name.0.iter().filter_map(part).collect())),
-        TableFactor::Table { args: Some(args), .. } => args.args.first().is_some_and(|a| argument(a, &named)),
+        TableFactor::Table {
+            name, args: None, ..
+        } => named(ObjectName(name.0.iter().filter_map(part).collect())),
+        TableFactor::Table {
+            args: Some(args), ..
+        } => args.args.first().is_some_and(|a| argument(a, &named)),
         TableFactor::Function { args, .. } => args.first().is_some_and(|a| argument(a, &named)),
         _ => false,
     }

@@ -107,11 +107,15 @@ impl Session {
                 "superuser" => user.superuser = true,
                 "createdb" => user.create_db = true,
                 "nologin" => user.login = false,
-                "nosuperuser" | "nocreatedb" | "login" | "with" | "createuser" | "nocreateuser" | "admin"
-                | "noadmin" => {}
+                "nosuperuser" | "nocreatedb" | "login" | "with" | "createuser" | "nocreateuser"
+                | "admin" | "noadmin" => {}
                 // passwords are not asked for: the engine listens on this machine only
                 "password" | "encrypted" => words.at += 1,
-                other => return Err(not_implemented(format!("CREATE USER ... {other} in the embedded engine"))),
+                other => {
+                    return Err(not_implemented(format!(
+                        "CREATE USER ... {other} in the embedded engine"
+                    )));
+                }
             }
         }
         self.with_catalog(|catalog| {
@@ -126,28 +130,20 @@ impl Session {
         Ok(Outcome::done("CREATE_USER"))
     }
 
-    pub(super) async fn alter_user(&mut self, text: &str) -> Result<Outcome, SqlError> {
-        let mut words = Words::new(text);
-        words.take("alter user");
-        let name = words.next();
-        if !words.take("rename to") {
-            return Err(not_implemented("this form of ALTER USER in the embedded engine"));
-        }
-        let new = words.next();
+    pub(super) async fn rename_user(&mut self, name: &str, new: &str) -> Result<(), SqlError> {
         self.with_catalog(|catalog| {
-            if catalog.user(&new).is_some() {
-                return Err(SqlError::exists("user", &new));
+            if catalog.user(new).is_some() {
+                return Err(SqlError::exists("user", new));
             }
             let user = catalog
                 .users
                 .values_mut()
                 .find(|u| u.name == name)
-                .ok_or_else(|| SqlError::not_found("user", &name))?;
-            user.name = new;
+                .ok_or_else(|| SqlError::not_found("user", name))?;
+            new.clone_into(&mut user.name);
             Ok(())
         })
-        .await?;
-        Ok(Outcome::done("ALTER_USER"))
+        .await
     }
 
     pub(super) async fn drop_user(&mut self, name: &str, if_exists: bool) -> Result<(), SqlError> {
@@ -160,7 +156,9 @@ impl Session {
         };
         self.with_catalog(|catalog| {
             if catalog.objects.values().any(|o| o.owner == user) {
-                return Err(SqlError::internal(format!("Permission denied: user {name} owns objects")));
+                return Err(SqlError::internal(format!(
+                    "Permission denied: user {name} owns objects"
+                )));
             }
             catalog.users.remove(&user);
             catalog.grants.retain(|g| g.user != user);
@@ -174,7 +172,13 @@ impl Session {
         words.take("create database");
         let if_not_exists = words.take("if not exists");
         let name = words.next();
-        if self.inner.catalog().databases.iter().any(|(_, n)| *n == name) {
+        if self
+            .inner
+            .catalog()
+            .databases
+            .iter()
+            .any(|(_, n)| *n == name)
+        {
             if if_not_exists {
                 self.notice(format!("database \"{name}\" exists, skipping"));
                 return Ok(Outcome::done("CREATE_DATABASE"));
@@ -207,10 +211,21 @@ impl Session {
         if !words.take("on") {
             return Err(not_implemented("GRANT of a role in the embedded engine"));
         }
-        for kind in ["materialized view", "table", "view", "source", "sink", "schema", "database", "function"] {
+        for kind in [
+            "materialized view",
+            "table",
+            "view",
+            "source",
+            "sink",
+            "schema",
+            "database",
+            "function",
+        ] {
             if words.take(kind) {
                 if matches!(kind, "schema" | "database" | "function") {
-                    return Err(not_implemented(format!("GRANT ON {kind} in the embedded engine")));
+                    return Err(not_implemented(format!(
+                        "GRANT ON {kind} in the embedded engine"
+                    )));
                 }
                 break;
             }
@@ -230,7 +245,10 @@ impl Session {
             .ok_or_else(|| invalid_input(format!("User \"{user}\" does not exist")))?
             .id;
         self.with_catalog(|catalog| {
-            let at = catalog.grants.iter().position(|g| g.object == object && g.user == user);
+            let at = catalog
+                .grants
+                .iter()
+                .position(|g| g.object == object && g.user == user);
             match (at, give) {
                 (Some(at), true) => {
                     for letter in letters.chars() {
@@ -239,7 +257,11 @@ impl Session {
                         }
                     }
                 }
-                (None, true) => catalog.grants.push(Grant { object, user, letters }),
+                (None, true) => catalog.grants.push(Grant {
+                    object,
+                    user,
+                    letters,
+                }),
                 (Some(at), false) => {
                     catalog.grants[at].letters.retain(|l| !letters.contains(l));
                     if catalog.grants[at].letters.is_empty() {
@@ -287,7 +309,8 @@ impl Session {
             return Err(SqlError::exists("function", shown));
         }
         self.check_function(&function).await?;
-        let definition = Definition::new("CREATE FUNCTION", &name).text(format!(" LANGUAGE sql AS $${}$$", function.body));
+        let definition = Definition::new("CREATE FUNCTION", &name)
+            .text(format!(" LANGUAGE sql AS $${}$$", function.body));
         let (path, owner) = (self.path(), self.user_id());
         self.with_catalog(move |catalog| {
             let id = catalog.take_id();
@@ -321,7 +344,12 @@ impl Session {
         let named: Vec<String> = function
             .params
             .iter()
-            .filter_map(|(name, t)| Some(format!("NULL::{t} AS {}", Ident::new(name.as_ref()?).quoted())))
+            .filter_map(|(name, t)| {
+                Some(format!(
+                    "NULL::{t} AS {}",
+                    Ident::new(name.as_ref()?).quoted()
+                ))
+            })
             .collect();
         let sql = if named.is_empty() {
             body
@@ -329,12 +357,20 @@ impl Session {
             format!("{body} FROM (SELECT {}) AS params", named.join(", "))
         };
         let columns = self.describe_query(&sql).await.map_err(|error| {
-            match error.root_cause().strip_prefix("Item not found: Invalid column: ") {
-                Some(name) => SqlError::internal(format!("Bind error: failed to find named parameter {name}")),
+            match error
+                .root_cause()
+                .strip_prefix("Item not found: Invalid column: ")
+            {
+                Some(name) => {
+                    SqlError::internal(format!("Bind error: failed to find named parameter {name}"))
+                }
                 None => error,
             }
         })?;
-        let returns = columns.first().map(|c| c.data_type.to_string()).unwrap_or_default();
+        let returns = columns
+            .first()
+            .map(|c| c.data_type.to_string())
+            .unwrap_or_default();
         if returns != function.returns {
             return Err(SqlError::new(
                 SqlState::Internal,
@@ -362,7 +398,11 @@ fn read_function(text: &str) -> Result<(ObjectName, bool, Function), SqlError> {
     let mut depth = 0;
     loop {
         match words.next().as_str() {
-            "" => return Err(SqlError::internal("sql parser error: expected ), found: end of statement")),
+            "" => {
+                return Err(SqlError::internal(
+                    "sql parser error: expected ), found: end of statement",
+                ));
+            }
             "(" => depth += 1,
             ")" if depth == 1 => {
                 if !item.is_empty() {
@@ -386,11 +426,19 @@ fn read_function(text: &str) -> Result<(ObjectName, bool, Function), SqlError> {
                 in_returns = false;
                 let language = words.next();
                 if !language.eq_ignore_ascii_case("sql") {
-                    return Err(if ["python", "javascript", "rust", "java", "wasm"].contains(&language.to_lowercase().as_str()) {
-                        not_implemented(format!("CREATE FUNCTION ... LANGUAGE {language} in the embedded engine"))
-                    } else {
-                        SqlError::internal(format!("Invalid Parameter Value: language {language} is not supported"))
-                    });
+                    return Err(
+                        if ["python", "javascript", "rust", "java", "wasm"]
+                            .contains(&language.to_lowercase().as_str())
+                        {
+                            not_implemented(format!(
+                                "CREATE FUNCTION ... LANGUAGE {language} in the embedded engine"
+                            ))
+                        } else {
+                            SqlError::internal(format!(
+                                "Invalid Parameter Value: language {language} is not supported"
+                            ))
+                        },
+                    );
                 }
             }
             "as" => {
@@ -398,11 +446,17 @@ fn read_function(text: &str) -> Result<(ObjectName, bool, Function), SqlError> {
                 body = Some(words.next());
             }
             "return" => {
-                return Err(not_implemented("CREATE FUNCTION ... RETURN expr; write AS $$ SELECT ... $$"));
+                return Err(not_implemented(
+                    "CREATE FUNCTION ... RETURN expr; write AS $$ SELECT ... $$",
+                ));
             }
             "immutable" | "stable" | "volatile" | "strict" => in_returns = false,
             _ if in_returns => returns.push(word),
-            other => return Err(not_implemented(format!("CREATE FUNCTION ... {other} in the embedded engine"))),
+            other => {
+                return Err(not_implemented(format!(
+                    "CREATE FUNCTION ... {other} in the embedded engine"
+                )));
+            }
         }
     }
     let body = body.ok_or_else(|| SqlError::internal("Bind error: AS must be specified"))?;
@@ -419,7 +473,9 @@ fn parameter(words: &[String]) -> Result<(Option<String>, String), SqlError> {
         return Ok((None, data_type));
     }
     match words.split_first() {
-        Some((name, rest)) if !rest.is_empty() => Ok((Some(name.clone()), canonical(&rest.join(" "))?)),
+        Some((name, rest)) if !rest.is_empty() => {
+            Ok((Some(name.clone()), canonical(&rest.join(" "))?))
+        }
         _ => canonical(&words.join(" ")).map(|t| (None, t)),
     }
 }

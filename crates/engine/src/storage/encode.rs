@@ -27,12 +27,35 @@ enum Entry {
     Catalog(Arc<Catalog>),
     Create(ObjectId),
     Drop(ObjectId),
-    Insert { table: ObjectId, rows: usize, count: usize },
-    Load { table: ObjectId, ids: usize, rows: usize, count: usize, next: i64 },
-    Delete { table: ObjectId, ids: usize },
-    Reshape { table: ObjectId, from: Vec<Origin> },
-    Source { source: ObjectId, progress: Arc<SourceProgress> },
-    Lake { table: ObjectId, progress: Arc<LakeProgress>, committed: Option<i64> },
+    Insert {
+        table: ObjectId,
+        rows: usize,
+        count: usize,
+    },
+    Load {
+        table: ObjectId,
+        ids: usize,
+        rows: usize,
+        count: usize,
+        next: i64,
+    },
+    Delete {
+        table: ObjectId,
+        ids: usize,
+    },
+    Reshape {
+        table: ObjectId,
+        from: Vec<Origin>,
+    },
+    Source {
+        source: ObjectId,
+        progress: Arc<SourceProgress>,
+    },
+    Lake {
+        table: ObjectId,
+        progress: Arc<LakeProgress>,
+        committed: Option<i64>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,7 +129,8 @@ pub fn encode(checkpoint: u64, changes: &[Change]) -> Result<Vec<u8>, StorageErr
         changes: entries,
     })
     .map_err(|e| StorageError::Encoding(e.to_string()))?;
-    let length = u32::try_from(head.len()).map_err(|_| StorageError::Encoding("the catalog is too large".into()))?;
+    let length = u32::try_from(head.len())
+        .map_err(|_| StorageError::Encoding("the catalog is too large".into()))?;
     let mut bytes = Vec::with_capacity(4 + head.len() + blobs.len());
     bytes.extend(length.to_le_bytes());
     bytes.extend(head);
@@ -124,7 +148,8 @@ pub fn decode(bytes: &[u8]) -> Result<(u64, Vec<Change>), StorageError> {
     let (head, mut blobs) = rest
         .split_at_checked(length)
         .ok_or_else(|| broken("a record with half a head"))?;
-    let head: Head = serde_json::from_slice(head).map_err(|e| StorageError::Encoding(e.to_string()))?;
+    let head: Head =
+        serde_json::from_slice(head).map_err(|e| StorageError::Encoding(e.to_string()))?;
     let mut take = |length: usize, rows: usize| -> Result<RecordBatch, StorageError> {
         let (blob, rest) = blobs
             .split_at_checked(length)
@@ -133,7 +158,11 @@ pub fn decode(bytes: &[u8]) -> Result<(u64, Vec<Change>), StorageError> {
         if length == 0 {
             let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
             let none = Arc::new(Schema::empty());
-            return Ok(RecordBatch::try_new_with_options(none, Vec::new(), &options)?);
+            return Ok(RecordBatch::try_new_with_options(
+                none,
+                Vec::new(),
+                &options,
+            )?);
         }
         let mut reader = StreamReader::try_new(Cursor::new(blob), None)?;
         match reader.next() {
@@ -148,11 +177,19 @@ pub fn decode(bytes: &[u8]) -> Result<(u64, Vec<Change>), StorageError> {
             Entry::Create(id) => Change::Create(id),
             Entry::Drop(id) => Change::Drop(id),
             Entry::Insert { table, rows, count } => Change::Insert(table, take(rows, count)?),
-            Entry::Load { table, ids, rows, count, next } => {
+            Entry::Load {
+                table,
+                ids,
+                rows,
+                count,
+                next,
+            } => {
                 let ids = ids_of(&take(ids, 0)?);
                 Change::Load(table, ids, take(rows, count)?, next)
             }
-            Entry::Delete { table, ids } => Change::Delete(table, ids_of(&take(ids, 0)?).values().to_vec()),
+            Entry::Delete { table, ids } => {
+                Change::Delete(table, ids_of(&take(ids, 0)?).values().to_vec())
+            }
             Entry::Reshape { table, from } => {
                 let mut origins = Vec::with_capacity(from.len());
                 for origin in from {
@@ -164,7 +201,11 @@ pub fn decode(bytes: &[u8]) -> Result<(u64, Vec<Change>), StorageError> {
                 Change::Reshape(table, origins)
             }
             Entry::Source { source, progress } => Change::Source(source, progress),
-            Entry::Lake { table, progress, committed } => Change::Lake(table, progress, committed),
+            Entry::Lake {
+                table,
+                progress,
+                committed,
+            } => Change::Lake(table, progress, committed),
         });
     }
     Ok((head.checkpoint, changes))
@@ -177,7 +218,9 @@ fn one_column(array: ArrayRef) -> Result<RecordBatch, ArrowError> {
 
 fn ids_of(batch: &RecordBatch) -> Int64Array {
     match batch.columns().first() {
-        Some(column) if column.data_type() == &DataType::Int64 => column.as_primitive::<Int64Type>().clone(),
+        Some(column) if column.data_type() == &DataType::Int64 => {
+            column.as_primitive::<Int64Type>().clone()
+        }
         _ => Int64Array::from(Vec::<i64>::new()),
     }
 }

@@ -34,7 +34,11 @@ pub(super) struct Contents {
 
 pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StorageError {
     let path = path.to_owned();
-    move |source| StorageError::Io { action, path, source }
+    move |source| StorageError::Io {
+        action,
+        path,
+        source,
+    }
 }
 
 impl RecordFile {
@@ -79,8 +83,8 @@ impl RecordFile {
 
     /// Writes one record. A write that fails half way is taken back, so that the next one finds a sound end.
     pub fn append(&mut self, payload: &[u8]) -> Result<(), StorageError> {
-        let length =
-            u32::try_from(payload.len()).map_err(|_| StorageError::Encoding("a checkpoint of more than 4 GB".into()))?;
+        let length = u32::try_from(payload.len())
+            .map_err(|_| StorageError::Encoding("a checkpoint of more than 4 GB".into()))?;
         let mut header = Vec::with_capacity(RECORD_HEADER);
         header.extend(RECORD_MAGIC);
         header.extend(length.to_le_bytes());
@@ -159,7 +163,8 @@ pub(super) fn read(path: &Path) -> Result<Contents, StorageError> {
 
 fn record_at(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
     let header: &[u8; RECORD_HEADER] = bytes.get(at..)?.first_chunk()?;
-    let word = |i: usize| u32::from_le_bytes([header[i], header[i + 1], header[i + 2], header[i + 3]]);
+    let word =
+        |i: usize| u32::from_le_bytes([header[i], header[i + 1], header[i + 2], header[i + 3]]);
     if header[..4] != RECORD_MAGIC || word(12) != crc32fast::hash(&header[..12]) {
         return None;
     }

@@ -47,7 +47,11 @@ impl KeyIndex {
     }
 
     fn keys(&self, batch: &RecordBatch) -> Result<Vec<Box<[u8]>>, ArrowError> {
-        let columns: Vec<ArrayRef> = self.columns.iter().map(|i| batch.column(*i).clone()).collect();
+        let columns: Vec<ArrayRef> = self
+            .columns
+            .iter()
+            .map(|i| batch.column(*i).clone())
+            .collect();
         let rows = self.converter.convert_columns(&columns)?;
         Ok(rows.iter().map(|row| Box::from(row.as_ref())).collect())
     }
@@ -55,7 +59,10 @@ impl KeyIndex {
     /// The rows that have the keys of a batch.
     pub fn find(&self, batch: &RecordBatch) -> Result<Vec<i64>, ArrowError> {
         let keys = self.keys(batch)?;
-        Ok(keys.iter().filter_map(|key| self.rows.get(key).copied()).collect())
+        Ok(keys
+            .iter()
+            .filter_map(|key| self.rows.get(key).copied())
+            .collect())
     }
 
     /// Sorts an insert's rows out: with `ignore` the first row of a key stays, otherwise the last one.

@@ -18,9 +18,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use key::KeyIndex;
-pub use state::{
-    Change, LakeProgress, OpenCommit, Problem, SourceProgress, State, stored_schema,
-};
+pub use state::{Change, LakeProgress, OpenCommit, Problem, SourceProgress, State, stored_schema};
 pub use store::Store;
 pub use table::TableData;
 
@@ -28,10 +26,14 @@ pub use table::TableData;
 #[derive(Debug, Error)]
 pub enum StorageError {
     /// Another process has the data directory.
-    #[error("the data directory {0} is in use by another process; stop that one first, or choose another directory")]
+    #[error(
+        "the data directory {0} is in use by another process; stop that one first, or choose another directory"
+    )]
     InUse(PathBuf),
     /// The files were written by a newer rwt.
-    #[error("{path} has format {found}, and this rwt reads formats up to {known}; use the rwt that wrote it, or a newer one")]
+    #[error(
+        "{path} has format {found}, and this rwt reads formats up to {known}; use the rwt that wrote it, or a newer one"
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -41,7 +43,9 @@ pub enum StorageError {
         known: u32,
     },
     /// A file is not ours, or a record in its middle is damaged.
-    #[error("{path} is damaged at byte {offset}: {reason}; nothing was changed. Restore the file from a copy, or move the data directory away to begin anew")]
+    #[error(
+        "{path} is damaged at byte {offset}: {reason}; nothing was changed. Restore the file from a copy, or move the data directory away to begin anew"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,

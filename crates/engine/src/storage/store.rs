@@ -3,10 +3,10 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
+use super::StorageError;
 use super::encode::{decode, encode};
 use super::file::{RecordFile, io, read};
 use super::state::{Change, State};
-use super::StorageError;
 
 /// A log is rotated when it is this large and larger than the snapshot before it.
 const ROTATE_BYTES: u64 = 64 * 1024 * 1024;
@@ -30,7 +30,8 @@ impl Store {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io("protect", dir))?;
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+                .map_err(io("protect", dir))?;
         }
         let lock = lock(dir)?;
         let mut snapshots = numbered(dir, "snap")?;

@@ -3,7 +3,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, ArrayRef, BooleanArray, BooleanBufferBuilder, Int64Array, RecordBatch, UInt64Array};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, BooleanBufferBuilder, Int64Array, RecordBatch, UInt64Array,
+};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::{concat, concat_batches, filter_record_batch, interleave};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -100,11 +102,20 @@ impl TableData {
     }
 
     /// Appends rows that have their ids already.
-    pub fn load(&mut self, ids: Int64Array, batch: &RecordBatch, next_row_id: i64) -> Result<(), ArrowError> {
+    pub fn load(
+        &mut self,
+        ids: Int64Array,
+        batch: &RecordBatch,
+        next_row_id: i64,
+    ) -> Result<(), ArrowError> {
         let batch = RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())?;
         self.next_row_id = self.next_row_id.max(next_row_id);
         if batch.num_rows() > 0 {
-            self.chunks.push(Chunk { ids, batch, keep: None });
+            self.chunks.push(Chunk {
+                ids,
+                batch,
+                keep: None,
+            });
             self.merge_tail()?;
         }
         self.changed();
@@ -121,7 +132,11 @@ impl TableData {
             let ids = int64(&concat(&[&a.0 as &dyn Array, &b.0])?);
             let batch = concat_batches(&self.schema, [&a.1, &b.1])?;
             self.chunks.truncate(self.chunks.len() - 2);
-            self.chunks.push(Chunk { ids, batch, keep: None });
+            self.chunks.push(Chunk {
+                ids,
+                batch,
+                keep: None,
+            });
         }
         Ok(())
     }
@@ -131,8 +146,17 @@ impl TableData {
         let chunk = self
             .chunks
             .partition_point(|c| c.ids.is_empty() || c.ids.value(c.ids.len() - 1) < id);
-        let row = self.chunks.get(chunk)?.ids.values().binary_search(&id).ok()?;
-        let kept = self.chunks[chunk].keep.as_ref().is_none_or(|k| k.value(row));
+        let row = self
+            .chunks
+            .get(chunk)?
+            .ids
+            .values()
+            .binary_search(&id)
+            .ok()?;
+        let kept = self.chunks[chunk]
+            .keep
+            .as_ref()
+            .is_none_or(|k| k.value(row));
         kept.then_some((chunk, row))
     }
 
@@ -143,7 +167,8 @@ impl TableData {
 
     /// Marks rows as deleted and returns how many were there.
     pub fn delete(&mut self, ids: &[i64]) -> usize {
-        let mut by_chunk: Vec<(usize, usize)> = ids.iter().filter_map(|id| self.locate(*id)).collect();
+        let mut by_chunk: Vec<(usize, usize)> =
+            ids.iter().filter_map(|id| self.locate(*id)).collect();
         by_chunk.sort_unstable();
         by_chunk.dedup();
         let mut at = 0;
@@ -187,7 +212,11 @@ impl TableData {
         }
         let columns = (0..self.schema.fields().len())
             .map(|i| {
-                let arrays: Vec<&dyn Array> = self.chunks.iter().map(|c| c.batch.column(i).as_ref()).collect();
+                let arrays: Vec<&dyn Array> = self
+                    .chunks
+                    .iter()
+                    .map(|c| c.batch.column(i).as_ref())
+                    .collect();
                 interleave(&arrays, &places)
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -242,7 +271,11 @@ impl TableData {
 
     /// The same rows under another schema: column `i` of the new rows is column `from[i]` of the old ones, or the only
     /// value of the given one-row array.
-    pub fn reshape(&mut self, schema: SchemaRef, from: &[Result<usize, ArrayRef>]) -> Result<(), ArrowError> {
+    pub fn reshape(
+        &mut self,
+        schema: SchemaRef,
+        from: &[Result<usize, ArrayRef>],
+    ) -> Result<(), ArrowError> {
         for chunk in &mut self.chunks {
             let columns = from
                 .iter()
@@ -254,7 +287,8 @@ impl TableData {
                     }
                 })
                 .collect::<Result<Vec<_>, _>>()?;
-            let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(chunk.ids.len()));
+            let options =
+                arrow::array::RecordBatchOptions::new().with_row_count(Some(chunk.ids.len()));
             chunk.batch = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
         }
         self.schema = schema;
@@ -274,7 +308,11 @@ mod tests {
     }
 
     fn batch(values: std::ops::Range<i32>) -> RecordBatch {
-        RecordBatch::try_new(schema(), vec![Arc::new(Int32Array::from_iter_values(values))]).unwrap()
+        RecordBatch::try_new(
+            schema(),
+            vec![Arc::new(Int32Array::from_iter_values(values))],
+        )
+        .unwrap()
     }
 
     fn values(table: &TableData) -> Vec<i32> {
@@ -308,7 +346,15 @@ mod tests {
         assert!(!values(&table).contains(&3));
         assert!(!table.contains(4) && table.contains(19));
         assert_eq!(values(&old).len(), 10);
-        assert_eq!(table.rows_from(9).unwrap().iter().map(RecordBatch::num_rows).sum::<usize>(), 11);
+        assert_eq!(
+            table
+                .rows_from(9)
+                .unwrap()
+                .iter()
+                .map(RecordBatch::num_rows)
+                .sum::<usize>(),
+            11
+        );
         table.purge_before(10);
         assert_eq!(values(&table), (10..20).collect::<Vec<_>>());
     }
@@ -324,7 +370,13 @@ mod tests {
         let seven: ArrayRef = Arc::new(Int32Array::from(vec![7]));
         table.reshape(wider, &[Err(seven), Ok(0)]).unwrap();
         let rows = table.scan().unwrap();
-        assert_eq!(rows[0].column(0).as_primitive::<Int32Type>().values(), &[7, 7, 7]);
-        assert_eq!(rows[0].column(1).as_primitive::<Int32Type>().values(), &[0, 1, 2]);
+        assert_eq!(
+            rows[0].column(0).as_primitive::<Int32Type>().values(),
+            &[7, 7, 7]
+        );
+        assert_eq!(
+            rows[0].column(1).as_primitive::<Int32Type>().values(),
+            &[0, 1, 2]
+        );
     }
 }

@@ -136,13 +136,17 @@ impl<'a> Staged<'a> {
                     .zip(schema.fields())
                     .all(|(a, b)| a.data_type() == b.data_type());
             if !fits {
-                tracing::warn!(table, "rows of a statement that raced with ALTER TABLE are dropped");
+                tracing::warn!(
+                    table,
+                    "rows of a statement that raced with ALTER TABLE are dropped"
+                );
             }
             fits && b.num_rows() > 0
         });
         let fitting: Vec<RecordBatch> = fitting
             .map(|b| {
-                let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(b.num_rows()));
+                let options =
+                    arrow::array::RecordBatchOptions::new().with_row_count(Some(b.num_rows()));
                 RecordBatch::try_new_with_options(schema.clone(), b.columns().to_vec(), &options)
             })
             .collect::<Result<_, _>>()?;
@@ -164,12 +168,21 @@ impl<'a> Staged<'a> {
 
     fn insert_plain(&mut self, table: ObjectId, batch: RecordBatch) -> Result<(), StorageError> {
         if self.watched.contains(&table) {
-            self.deltas.entry(table).or_default().inserted.push(batch.clone());
+            self.deltas
+                .entry(table)
+                .or_default()
+                .inserted
+                .push(batch.clone());
         }
         self.apply(Change::Insert(table, batch))
     }
 
-    fn insert_keyed(&mut self, table: ObjectId, batch: &RecordBatch, rule: OnConflict) -> Result<(), StorageError> {
+    fn insert_keyed(
+        &mut self,
+        table: ObjectId,
+        batch: &RecordBatch,
+        rule: OnConflict,
+    ) -> Result<(), StorageError> {
         self.index(table)?;
         if rule == OnConflict::UpdateIfNotNull {
             // each row builds on the one before it with the same key
@@ -195,7 +208,13 @@ impl<'a> Staged<'a> {
                     .columns()
                     .iter()
                     .zip(before.columns())
-                    .map(|(new, old)| if new.is_null(0) { old.clone() } else { new.clone() })
+                    .map(|(new, old)| {
+                        if new.is_null(0) {
+                            old.clone()
+                        } else {
+                            new.clone()
+                        }
+                    })
                     .collect();
                 RecordBatch::try_new(row.schema(), columns)?
             }
@@ -221,7 +240,11 @@ impl<'a> Staged<'a> {
         let Some(data) = self.state.tables.get(&table).cloned() else {
             return Ok(());
         };
-        let ids: Vec<i64> = ids.iter().copied().filter(|id| data.contains(*id)).collect();
+        let ids: Vec<i64> = ids
+            .iter()
+            .copied()
+            .filter(|id| data.contains(*id))
+            .collect();
         if ids.is_empty() {
             return Ok(());
         }
@@ -240,9 +263,12 @@ impl<'a> Staged<'a> {
         }
         if let Some(lake) = self.state.lakes.get(&table)
             && !lake.rewrite
-            && ids
-                .iter()
-                .any(|id| *id < lake.open.as_ref().map_or(lake.committed_before, |o| o.before))
+            && ids.iter().any(|id| {
+                *id < lake
+                    .open
+                    .as_ref()
+                    .map_or(lake.committed_before, |o| o.before)
+            })
         {
             let lake = LakeProgress {
                 rewrite: true,
@@ -287,7 +313,9 @@ impl<'a> Staged<'a> {
         }
         self.state.checkpoint += 1;
         let written = tokio::task::block_in_place(|| {
-            self.writer.store.commit(self.state.checkpoint, &self.changes)
+            self.writer
+                .store
+                .commit(self.state.checkpoint, &self.changes)
         });
         if let Err(error) = written {
             self.writer.broken = Some(error.to_string());
@@ -310,7 +338,10 @@ impl Inner {
     }
 
     /// As [`Self::checkpoint`], by the one who holds the writer.
-    pub(crate) async fn checkpoint_with(self: &Arc<Self>, writer: &mut Writer) -> Result<(), SqlError> {
+    pub(crate) async fn checkpoint_with(
+        self: &Arc<Self>,
+        writer: &mut Writer,
+    ) -> Result<(), SqlError> {
         refuse_broken(writer)?;
         self.ticks.fetch_add(1, Ordering::Relaxed);
         let mut staged = Staged::new(self, writer);

@@ -52,8 +52,12 @@ impl Decoder {
         let builders = columns
             .iter()
             .map(|c| {
-                ColumnBuilder::new(&c.data_type)
-                    .ok_or_else(|| format!("column {} of type {} in a JSON message", c.name, c.data_type))
+                ColumnBuilder::new(&c.data_type).ok_or_else(|| {
+                    format!(
+                        "column {} of type {} in a JSON message",
+                        c.name, c.data_type
+                    )
+                })
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
@@ -82,12 +86,16 @@ impl Decoder {
             }
         };
         let mut problem = None;
-        for ((builder, origin), name) in self.builders.iter_mut().zip(&self.origins).zip(&self.names) {
+        for ((builder, origin), name) in
+            self.builders.iter_mut().zip(&self.origins).zip(&self.names)
+        {
             match origin {
                 Origin::Field => match json.as_ref().and_then(|j| j.field(name)) {
                     Some(value) => {
                         if !builder.push(value) {
-                            problem.get_or_insert_with(|| format!("{name}: {} does not fit", shown(value)));
+                            problem.get_or_insert_with(|| {
+                                format!("{name}: {} does not fit", shown(value))
+                            });
                         }
                     }
                     None => {
@@ -103,7 +111,9 @@ impl Decoder {
                 Origin::Key => builder.push_bytes(message.key),
                 Origin::Offset => builder.push_text(Some(&message.offset.to_string())),
                 Origin::Partition => builder.push_text(Some(&message.partition.to_string())),
-                Origin::Timestamp => builder.push_micros(message.timestamp.map(|t| t.saturating_mul(1000))),
+                Origin::Timestamp => {
+                    builder.push_micros(message.timestamp.map(|t| t.saturating_mul(1000)))
+                }
                 Origin::Payload => match &json {
                     Some(json) => {
                         builder.push(json);

@@ -32,7 +32,11 @@ pub fn diff(old: &[RecordBatch], new: &[RecordBatch]) -> Result<Delta, ArrowErro
     let Some(schema) = new.first().or(old.first()).map(RecordBatch::schema) else {
         return Ok(Delta::default());
     };
-    let types: Vec<DataType> = schema.fields().iter().map(|f| f.data_type().clone()).collect();
+    let types: Vec<DataType> = schema
+        .fields()
+        .iter()
+        .map(|f| f.data_type().clone())
+        .collect();
     let same = |b: &RecordBatch| b.columns().iter().map(|c| c.data_type()).eq(types.iter());
     if !old.iter().chain(new).all(same) {
         return Ok(Delta {
@@ -49,7 +53,11 @@ pub fn diff(old: &[RecordBatch], new: &[RecordBatch]) -> Result<Delta, ArrowErro
     }
     let mut inserted = Vec::new();
     for (b, batch) in new.iter().enumerate() {
-        for (r, row) in converter.convert_columns(batch.columns())?.iter().enumerate() {
+        for (r, row) in converter
+            .convert_columns(batch.columns())?
+            .iter()
+            .enumerate()
+        {
             match counts.get_mut(row.as_ref()) {
                 Some(count) if *count > 0 => *count -= 1,
                 _ => inserted.push((b, r)),
@@ -59,7 +67,11 @@ pub fn diff(old: &[RecordBatch], new: &[RecordBatch]) -> Result<Delta, ArrowErro
     let mut deleted = Vec::new();
     if counts.values().any(|c| *c > 0) {
         for (b, batch) in old.iter().enumerate() {
-            for (r, row) in converter.convert_columns(batch.columns())?.iter().enumerate() {
+            for (r, row) in converter
+                .convert_columns(batch.columns())?
+                .iter()
+                .enumerate()
+            {
                 if let Some(count) = counts.get_mut(row.as_ref()).filter(|c| **c > 0) {
                     *count -= 1;
                     deleted.push((b, r));
@@ -73,7 +85,11 @@ pub fn diff(old: &[RecordBatch], new: &[RecordBatch]) -> Result<Delta, ArrowErro
     })
 }
 
-fn pick(schema: &SchemaRef, batches: &[RecordBatch], places: &[(usize, usize)]) -> Result<Vec<RecordBatch>, ArrowError> {
+fn pick(
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+    places: &[(usize, usize)],
+) -> Result<Vec<RecordBatch>, ArrowError> {
     if places.is_empty() {
         return Ok(Vec::new());
     }
@@ -84,7 +100,11 @@ fn pick(schema: &SchemaRef, batches: &[RecordBatch], places: &[(usize, usize)]) 
         })
         .collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(places.len()));
-    Ok(vec![RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?])
+    Ok(vec![RecordBatch::try_new_with_options(
+        Arc::clone(schema),
+        columns,
+        &options,
+    )?])
 }
 
 #[cfg(test)]
@@ -101,7 +121,12 @@ mod tests {
     fn values(batches: &[RecordBatch]) -> Vec<Option<i32>> {
         batches
             .iter()
-            .flat_map(|b| b.column(0).as_primitive::<Int32Type>().iter().collect::<Vec<_>>())
+            .flat_map(|b| {
+                b.column(0)
+                    .as_primitive::<Int32Type>()
+                    .iter()
+                    .collect::<Vec<_>>()
+            })
             .collect()
     }
 

@@ -37,7 +37,9 @@ impl Json {
         match self {
             Self::Object(fields) => fields
                 .iter()
-                .find(|(key, _)| key.eq_ignore_ascii_case(name) || key.to_lowercase() == name.to_lowercase())
+                .find(|(key, _)| {
+                    key.eq_ignore_ascii_case(name) || key.to_lowercase() == name.to_lowercase()
+                })
                 .map(|(_, value)| value),
             _ => None,
         }
@@ -94,7 +96,8 @@ impl Json {
                 out.push(']');
             }
             Self::Object(fields) => {
-                let sorted: std::collections::BTreeMap<&String, &Json> = fields.iter().map(|(k, v)| (k, v)).collect();
+                let sorted: std::collections::BTreeMap<&String, &Json> =
+                    fields.iter().map(|(k, v)| (k, v)).collect();
                 out.push('{');
                 for (i, (key, value)) in sorted.into_iter().enumerate() {
                     if i > 0 {

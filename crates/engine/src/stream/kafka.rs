@@ -75,7 +75,10 @@ impl KafkaOptions {
     pub fn new(source: &Source) -> Result<Self, Refusal> {
         let required = |key: &str| {
             source.option(key).map(str::to_owned).ok_or_else(|| {
-                vec!["failed to parse json".to_owned(), format!("missing field `{key}`")]
+                vec![
+                    "failed to parse json".to_owned(),
+                    format!("missing field `{key}`"),
+                ]
             })
         };
         let topic = required("topic")?;
@@ -86,11 +89,18 @@ impl KafkaOptions {
         let unknown: Vec<String> = source
             .options
             .iter()
-            .filter(|(k, _)| !OPTIONS.contains(&k.as_str()) && !k.starts_with("properties.") && k != "kafka.brokers")
+            .filter(|(k, _)| {
+                !OPTIONS.contains(&k.as_str())
+                    && !k.starts_with("properties.")
+                    && k != "kafka.brokers"
+            })
             .map(|(k, v)| format!("\"{k}\": \"{v}\""))
             .collect();
         if !unknown.is_empty() {
-            return Err(vec![format!("Unknown fields in the WITH clause: {{{}}}", unknown.join(", "))]);
+            return Err(vec![format!(
+                "Unknown fields in the WITH clause: {{{}}}",
+                unknown.join(", ")
+            )]);
         }
         let millis = source
             .option("scan.startup.timestamp.millis")
@@ -112,7 +122,10 @@ impl KafkaOptions {
                 ]);
             }
         };
-        let own = ["properties.bootstrap.server", "properties.sync.call.timeout"];
+        let own = [
+            "properties.bootstrap.server",
+            "properties.sync.call.timeout",
+        ];
         let client = source
             .options
             .iter()
@@ -158,7 +171,10 @@ impl KafkaOptions {
     pub fn check(&self) -> Result<SourceProgress, Refusal> {
         let unreachable = |error: &KafkaError| match self.deadline {
             Some(_) => vec![
-                format!("failed to fetch meta info for source, kafka ({})", self.brokers),
+                format!(
+                    "failed to fetch meta info for source, kafka ({})",
+                    self.brokers
+                ),
                 "deadline has elapsed".to_owned(),
             ],
             None => vec![
@@ -173,12 +189,19 @@ impl KafkaOptions {
             .consumer()
             .map_err(|e| vec!["Kafka error".to_owned(), e.to_string()])?;
         // all topics: asking for one by name would create it on a broker that does so
-        let metadata = consumer.fetch_metadata(None, wait).map_err(|e| unreachable(&e))?;
+        let metadata = consumer
+            .fetch_metadata(None, wait)
+            .map_err(|e| unreachable(&e))?;
         let partitions: Vec<i32> = metadata
             .topics()
             .iter()
             .find(|t| t.name() == self.topic)
-            .map(|t| t.partitions().iter().map(rdkafka::metadata::MetadataPartition::id).collect())
+            .map(|t| {
+                t.partitions()
+                    .iter()
+                    .map(rdkafka::metadata::MetadataPartition::id)
+                    .collect()
+            })
             .unwrap_or_default();
         if partitions.is_empty() {
             return Err(vec![
@@ -256,7 +279,10 @@ impl KafkaOptions {
                 Some(Ok(message)) => {
                     heard = Instant::now();
                     decoder.push(&borrowed(&message));
-                    if open.get(&message.partition()).is_some_and(|end| message.offset() + 1 >= *end) {
+                    if open
+                        .get(&message.partition())
+                        .is_some_and(|end| message.offset() + 1 >= *end)
+                    {
                         open.remove(&message.partition());
                     }
                 }
@@ -466,7 +492,11 @@ impl Task {
     }
 
     fn decode(&mut self, message: &Message<'_>) {
-        let partition = self.progress.partitions.entry(message.partition).or_default();
+        let partition = self
+            .progress
+            .partitions
+            .entry(message.partition)
+            .or_default();
         if partition.position.is_some_and(|p| message.offset < p) {
             return;
         }
@@ -523,7 +553,11 @@ impl Task {
         let metadata = match consumer.fetch_metadata(None, wait) {
             Ok(metadata) => metadata,
             Err(error) => {
-                locked(&self.inbox).trouble = Some(format!("broker {}: {}", self.options.brokers, cause(&error)));
+                locked(&self.inbox).trouble = Some(format!(
+                    "broker {}: {}",
+                    self.options.brokers,
+                    cause(&error)
+                ));
                 return;
             }
         };
@@ -531,7 +565,11 @@ impl Task {
             .topics()
             .iter()
             .filter(|t| t.name() == self.options.topic)
-            .flat_map(|t| t.partitions().iter().map(rdkafka::metadata::MetadataPartition::id))
+            .flat_map(|t| {
+                t.partitions()
+                    .iter()
+                    .map(rdkafka::metadata::MetadataPartition::id)
+            })
             .collect();
         if partitions.is_empty() {
             locked(&self.inbox).trouble = Some(format!(
@@ -546,10 +584,15 @@ impl Task {
         }
         let mut trouble = None;
         for partition in partitions {
-            let Ok((low, high)) = consumer.fetch_watermarks(&self.options.topic, partition, wait) else {
+            let Ok((low, high)) = consumer.fetch_watermarks(&self.options.topic, partition, wait)
+            else {
                 continue;
             };
-            let position = self.progress.partitions.get(&partition).and_then(|p| p.position);
+            let position = self
+                .progress
+                .partitions
+                .get(&partition)
+                .and_then(|p| p.position);
             if let Some(position) = position.filter(|p| *p > high || *p < low) {
                 trouble = Some(self.lost_position(partition, position, low, high));
             }
@@ -574,6 +617,7 @@ impl Task {
             // the next look tells which partition and why
             return;
         }
-        locked(&self.inbox).trouble = Some(format!("broker {}: {}", self.options.brokers, cause(error)));
+        locked(&self.inbox).trouble =
+            Some(format!("broker {}: {}", self.options.brokers, cause(error)));
     }
 }

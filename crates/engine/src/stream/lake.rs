@@ -43,13 +43,19 @@ pub(crate) fn lake_schema(object: &Object) -> SchemaRef {
 /// Notes finished commits and begins those that are due. The returned ones are to be sent after the checkpoint.
 pub(super) fn advance(staged: &mut Staged<'_>) -> Result<Vec<Commit>, StorageError> {
     for (id, open, rows) in staged.inner.take_committed() {
-        let Some(progress) = staged.state.lakes.get(&id) else { continue };
+        let Some(progress) = staged.state.lakes.get(&id) else {
+            continue;
+        };
         if progress.open.as_ref() != Some(&open) {
             continue;
         }
         let progress = LakeProgress {
             commits: progress.commits + 1,
-            committed_rows: if open.replace { rows } else { progress.committed_rows + rows },
+            committed_rows: if open.replace {
+                rows
+            } else {
+                progress.committed_rows + rows
+            },
             last_commit_at: Some(chrono::Utc::now().timestamp_micros()),
             committed_before: open.before,
             full: progress.full,
@@ -65,14 +71,28 @@ pub(super) fn advance(staged: &mut Staged<'_>) -> Result<Vec<Commit>, StorageErr
     let mut begun = Vec::new();
     for object in catalog.objects.values() {
         let Some(lake) = object.lake() else { continue };
-        let Some(progress) = staged.state.lakes.get(&object.id).cloned() else { continue };
-        let Some(table) = staged.state.tables.get(&object.id).cloned() else { continue };
+        let Some(progress) = staged.state.lakes.get(&object.id).cloned() else {
+            continue;
+        };
+        let Some(table) = staged.state.tables.get(&object.id).cloned() else {
+            continue;
+        };
         let waiting = progress.rewrite || table.next_row_id() > progress.committed_before;
-        if progress.open.is_some() || !waiting || !staged.inner.commit_due(object.id, tick, lake.commit_interval) {
+        if progress.open.is_some()
+            || !waiting
+            || !staged
+                .inner
+                .commit_due(object.id, tick, lake.commit_interval)
+        {
             continue;
         }
         let open = OpenCommit {
-            id: format!("{}-{}-{}", catalog.engine_id, object.id, progress.commits + 1),
+            id: format!(
+                "{}-{}-{}",
+                catalog.engine_id,
+                object.id,
+                progress.commits + 1
+            ),
             before: table.next_row_id(),
             replace: progress.rewrite,
         };
@@ -99,7 +119,11 @@ pub(crate) fn commit_of(state: &State, object: &Object) -> Result<Option<Commit>
     let Some(open) = progress.open.clone() else {
         return Ok(None);
     };
-    let from = if open.replace { i64::MIN } else { progress.committed_before };
+    let from = if open.replace {
+        i64::MIN
+    } else {
+        progress.committed_before
+    };
     let schema = lake_schema(object);
     let with_ids = schema.field(0).name() == ROW_ID;
     let mut rows = Vec::new();
@@ -161,7 +185,8 @@ async fn send(inner: &Inner, commit: &Commit) -> Result<(), rwt_lake::LakeError>
         lake.create_table(namespace, name, &commit.schema).await?;
     }
     if commit.rows.iter().any(|b| b.num_rows() > 0) {
-        lake.append(namespace, name, commit.rows.clone(), &commit.open.id).await?;
+        lake.append(namespace, name, commit.rows.clone(), &commit.open.id)
+            .await?;
     }
     Ok(())
 }
@@ -178,7 +203,10 @@ pub(crate) fn split_ids(
         .iter()
         .map(|field| match batch.column_by_name(field.name()) {
             Some(column) => arrow::compute::cast(column, field.data_type()),
-            None => Ok(arrow::array::new_null_array(field.data_type(), batch.num_rows())),
+            None => Ok(arrow::array::new_null_array(
+                field.data_type(),
+                batch.num_rows(),
+            )),
         })
         .collect::<Result<Vec<_>, _>>()?;
     let ids = batch

@@ -45,7 +45,12 @@ pub(super) async fn run(staged: &mut Staged<'_>) -> Result<(), CheckpointError> 
     let published = staged.inner.state();
     let mut changed: HashSet<ObjectId> = before
         .iter()
-        .filter(|(id, version)| published.tables.get(id).is_none_or(|t| t.version() != **version))
+        .filter(|(id, version)| {
+            published
+                .tables
+                .get(id)
+                .is_none_or(|t| t.version() != **version)
+        })
         .map(|(id, _)| *id)
         .collect();
     for _ in 0..MAX_ROUNDS {
@@ -56,8 +61,16 @@ pub(super) async fn run(staged: &mut Staged<'_>) -> Result<(), CheckpointError> 
         let catalog = staged.state.catalog.clone();
         for (object, sink) in carriers(&catalog) {
             let delta = match direct_input(&catalog, sink) {
-                Some(input) => deltas.get(&input).cloned().map(|d| visible(&catalog, input, d)).transpose()?,
-                None if catalog.inputs(object.id).iter().any(|i| changed.contains(i)) => {
+                Some(input) => deltas
+                    .get(&input)
+                    .cloned()
+                    .map(|d| visible(&catalog, input, d))
+                    .transpose()?,
+                None if catalog
+                    .inputs(object.id)
+                    .iter()
+                    .any(|i| changed.contains(i)) =>
+                {
                     recomputed(staged, object, sink).await?
                 }
                 None => None,
@@ -74,7 +87,9 @@ pub(super) async fn run(staged: &mut Staged<'_>) -> Result<(), CheckpointError> 
             .collect();
         before = after;
     }
-    tracing::warn!("sinks feed one another in a circle; the rest of the rows follows with the next checkpoint");
+    tracing::warn!(
+        "sinks feed one another in a circle; the rest of the rows follows with the next checkpoint"
+    );
     Ok(())
 }
 
@@ -142,7 +157,11 @@ fn visible(catalog: &Catalog, input: ObjectId, delta: Delta) -> Result<Delta, Ar
 }
 
 /// What changed in the result of a sink's query since the sink ran last.
-async fn recomputed(staged: &mut Staged<'_>, object: &Object, sink: &Sink) -> Result<Option<Delta>, CheckpointError> {
+async fn recomputed(
+    staged: &mut Staged<'_>,
+    object: &Object,
+    sink: &Sink,
+) -> Result<Option<Delta>, CheckpointError> {
     let rows = match result(staged, sink).await {
         Ok(rows) => rows,
         Err(error) => {
@@ -151,7 +170,12 @@ async fn recomputed(staged: &mut Staged<'_>, object: &Object, sink: &Sink) -> Re
             return Ok(None);
         }
     };
-    let old = staged.writer.outputs.get(&object.id).cloned().unwrap_or_default();
+    let old = staged
+        .writer
+        .outputs
+        .get(&object.id)
+        .cloned()
+        .unwrap_or_default();
     let delta = diff(&old, &rows)?;
     staged.writer.outputs.insert(object.id, rows);
     Ok((!delta.is_empty()).then_some(delta))
@@ -208,14 +232,20 @@ fn shaped(
         .iter()
         .enumerate()
         .map(|(i, field)| -> Result<ArrayRef, ArrowError> {
-            match positions.iter().position(|p| *p == i).and_then(|from| batch.columns().get(from)) {
+            match positions
+                .iter()
+                .position(|p| *p == i)
+                .and_then(|from| batch.columns().get(from))
+            {
                 Some(column) => cast(column, field.data_type()),
                 None => Ok(new_null_array(field.data_type(), batch.num_rows())),
             }
         })
         .collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
+    Ok(RecordBatch::try_new_with_options(
+        schema, columns, &options,
+    )?)
 }
 
 /// After a restart: the last results of the sinks that compare, computed from the recovered state. They are what the

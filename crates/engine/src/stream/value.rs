@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder,
-    Int16Builder, Int32Builder, Int64Builder, ListArray, StringBuilder, StructArray, Time64MicrosecondBuilder,
-    TimestampMicrosecondBuilder, new_null_array,
+    Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder,
+    Float32Builder, Float64Builder, Int16Builder, Int32Builder, Int64Builder, ListArray,
+    StringBuilder, StructArray, Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
+    new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType as ArrowType, Field};
@@ -63,16 +64,18 @@ impl ColumnBuilder {
             DataType::BigInt => Self::BigInt(Int64Builder::new()),
             DataType::Real => Self::Real(Float32Builder::new()),
             DataType::Double => Self::Double(Float64Builder::new()),
-            DataType::Numeric => {
-                Self::Numeric(Decimal128Builder::new().with_data_type(rwt_query::arrow_type(&DataType::Numeric)))
-            }
+            DataType::Numeric => Self::Numeric(
+                Decimal128Builder::new().with_data_type(rwt_query::arrow_type(&DataType::Numeric)),
+            ),
             DataType::Varchar => Self::Varchar(StringBuilder::new()),
             DataType::Jsonb => Self::Jsonb(StringBuilder::new()),
             DataType::Bytea => Self::Bytea(BinaryBuilder::new()),
             DataType::Date => Self::Date(Date32Builder::new()),
             DataType::Time => Self::Time(Time64MicrosecondBuilder::new()),
             DataType::Timestamp => Self::Timestamp(TimestampMicrosecondBuilder::new()),
-            DataType::Timestamptz => Self::Timestamptz(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
+            DataType::Timestamptz => {
+                Self::Timestamptz(TimestampMicrosecondBuilder::new().with_timezone("UTC"))
+            }
             DataType::List(item) => {
                 Self::new(item)?;
                 Self::Nested(data_type.clone(), Vec::new())
@@ -140,8 +143,12 @@ impl ColumnBuilder {
         }
         let fits = match self {
             Self::Boolean(b) => as_bool(value).map(|v| b.append_value(v)),
-            Self::SmallInt(b) => as_int(value).and_then(|v| v.try_into().ok()).map(|v| b.append_value(v)),
-            Self::Integer(b) => as_int(value).and_then(|v| v.try_into().ok()).map(|v| b.append_value(v)),
+            Self::SmallInt(b) => as_int(value)
+                .and_then(|v| v.try_into().ok())
+                .map(|v| b.append_value(v)),
+            Self::Integer(b) => as_int(value)
+                .and_then(|v| v.try_into().ok())
+                .map(|v| b.append_value(v)),
             Self::BigInt(b) => as_int(value).map(|v| b.append_value(v)),
             #[allow(clippy::cast_possible_truncation)]
             Self::Real(b) => as_double(value)
@@ -213,7 +220,12 @@ fn nested(data_type: &DataType, values: &[Json]) -> Result<ArrayRef, ArrowError>
             let inner = column(item, &items)?;
             let nulls = NullBuffer::from_iter(values.iter().map(|v| matches!(v, Json::List(_))));
             let offsets = OffsetBuffer::from_lengths(lengths);
-            Ok(Arc::new(ListArray::try_new(field.clone(), offsets, inner, Some(nulls))?))
+            Ok(Arc::new(ListArray::try_new(
+                field.clone(),
+                offsets,
+                inner,
+                Some(nulls),
+            )?))
         }
         (DataType::Struct(fields), ArrowType::Struct(arrow_fields)) => {
             let columns = fields
@@ -227,7 +239,11 @@ fn nested(data_type: &DataType, values: &[Json]) -> Result<ArrayRef, ArrowError>
                 })
                 .collect::<Result<Vec<_>, _>>()?;
             let nulls = NullBuffer::from_iter(values.iter().map(|v| matches!(v, Json::Object(_))));
-            Ok(Arc::new(StructArray::try_new(arrow_fields.clone(), columns, Some(nulls))?))
+            Ok(Arc::new(StructArray::try_new(
+                arrow_fields.clone(),
+                columns,
+                Some(nulls),
+            )?))
         }
         _ => Ok(new_null_array(&arrow, values.len())),
     }
@@ -241,10 +257,16 @@ fn column(data_type: &DataType, values: &[Json]) -> Result<ArrayRef, ArrowError>
             }
             let array = builder.finish()?;
             let wanted = rwt_query::arrow_type(data_type);
-            debug_assert_eq!(Field::new("", array.data_type().clone(), true).data_type(), &wanted);
+            debug_assert_eq!(
+                Field::new("", array.data_type().clone(), true).data_type(),
+                &wanted
+            );
             Ok(array)
         }
-        None => Ok(new_null_array(&rwt_query::arrow_type(data_type), values.len())),
+        None => Ok(new_null_array(
+            &rwt_query::arrow_type(data_type),
+            values.len(),
+        )),
     }
 }
 
@@ -289,7 +311,11 @@ fn as_numeric(value: &Json) -> Option<i128> {
         None => (false, mantissa.strip_prefix('+').unwrap_or(mantissa)),
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    if whole.is_empty() && fraction.is_empty() || !format!("{whole}{fraction}").bytes().all(|b| b.is_ascii_digit()) {
+    if whole.is_empty() && fraction.is_empty()
+        || !format!("{whole}{fraction}")
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+    {
         return None;
     }
     let all: i128 = format!("0{whole}{fraction}").parse().ok()?;
@@ -325,7 +351,10 @@ fn as_time(value: &Json) -> Option<i64> {
         Json::Int(micros) => (0..86_400_000_000).contains(micros).then_some(*micros),
         Json::Text(text) => {
             let time = NaiveTime::parse_from_str(text, "%H:%M:%S%.f").ok()?;
-            Some(i64::from(time.num_seconds_from_midnight()) * 1_000_000 + i64::from(time.nanosecond()) / 1000)
+            Some(
+                i64::from(time.num_seconds_from_midnight()) * 1_000_000
+                    + i64::from(time.nanosecond()) / 1000,
+            )
         }
         _ => None,
     }
@@ -333,10 +362,19 @@ fn as_time(value: &Json) -> Option<i64> {
 
 /// A date and time without a zone: blank or `T` between them, any fraction, or the date alone.
 fn naive(text: &str) -> Option<NaiveDateTime> {
-    ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        .or_else(|| NaiveDate::parse_from_str(text, DATE).ok()?.and_hms_opt(0, 0, 0))
+    [
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M",
+        "%Y-%m-%dT%H:%M",
+    ]
+    .iter()
+    .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+    .or_else(|| {
+        NaiveDate::parse_from_str(text, DATE)
+            .ok()?
+            .and_hms_opt(0, 0, 0)
+    })
 }
 
 /// Seconds, milliseconds or microseconds, told by their size.

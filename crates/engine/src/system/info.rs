@@ -83,7 +83,14 @@ fn column_row(column: &ColumnRow<'_>) -> Vec<Cell> {
     row.extend(std::iter::repeat_n(Cell::Null, 12));
     row.push("NO".into());
     row.extend(std::iter::repeat_n(Cell::Null, 6));
-    row.push(if column.generated.is_some() { "ALWAYS" } else { "NEVER" }.into());
+    row.push(
+        if column.generated.is_some() {
+            "ALWAYS"
+        } else {
+            "NEVER"
+        }
+        .into(),
+    );
     row.push(column.generated.into());
     row.push(Cell::Null);
     row
@@ -136,7 +143,17 @@ fn views(context: &Context<'_>) -> Rows {
 }
 
 fn schemata(context: &Context<'_>) -> Rows {
-    let row = |name: &str, owner: &str| row![DATABASE, name, owner, Cell::Null, Cell::Null, Cell::Null, Cell::Null];
+    let row = |name: &str, owner: &str| {
+        row![
+            DATABASE,
+            name,
+            owner,
+            Cell::Null,
+            Cell::Null,
+            Cell::Null,
+            Cell::Null
+        ]
+    };
     let users = &context.catalog.users;
     let own = context.catalog.schemas.values().map(|s| {
         let owner = users.get(&s.owner).map_or("root", |u| u.name.as_str());

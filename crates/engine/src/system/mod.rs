@@ -9,8 +9,8 @@ mod rw;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Int16Builder, Int16Array, Int32Array, Int64Array, ListBuilder, RecordBatch,
-    RecordBatchOptions, StringArray, StringBuilder, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Int16Array, Int16Builder, Int32Array, Int64Array, ListBuilder,
+    RecordBatch, RecordBatchOptions, StringArray, StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::error::ArrowError;
 use rwt_query::{Column, QueryError, Relation};
@@ -129,7 +129,10 @@ struct Context<'a> {
 impl Context<'_> {
     /// Objects that have a row in listings of relations.
     fn relations(&self) -> impl Iterator<Item = &Object> {
-        self.catalog.objects.values().filter(|o| o.kind().is_relation())
+        self.catalog
+            .objects
+            .values()
+            .filter(|o| o.kind().is_relation())
     }
 
     /// PostgreSQL's access list of an object.
@@ -141,7 +144,10 @@ impl Context<'_> {
             crate::catalog::Kind::Connection | crate::catalog::Kind::Secret => "U",
             _ => "arwd",
         };
-        let mut items = vec![format!("rwadmin={all}/{owner}"), format!("postgres={all}/{owner}")];
+        let mut items = vec![
+            format!("rwadmin={all}/{owner}"),
+            format!("postgres={all}/{owner}"),
+        ];
         for grant in self.catalog.grants.iter().filter(|g| g.object == object.id) {
             if let Some(user) = users.get(&grant.user) {
                 items.push(format!("{}={}/{owner}", user.name, grant.letters));
@@ -158,11 +164,20 @@ fn none(_: &Context<'_>) -> Rows {
 }
 
 fn tables() -> impl Iterator<Item = &'static SystemTable> {
-    rw::TABLES.iter().chain(pg::TABLES).chain(info::TABLES).chain(own::TABLES)
+    rw::TABLES
+        .iter()
+        .chain(pg::TABLES)
+        .chain(info::TABLES)
+        .chain(own::TABLES)
 }
 
 fn find(schema: Option<&str>, name: &str) -> Option<&'static SystemTable> {
-    tables().find(|t| t.name == name && schema.map_or(t.schema == "pg_catalog" || t.schema == "rw_catalog", |s| s == t.schema))
+    tables().find(|t| {
+        t.name == name
+            && schema.map_or(t.schema == "pg_catalog" || t.schema == "rw_catalog", |s| {
+                s == t.schema
+            })
+    })
 }
 
 /// True if there is such a system table.
@@ -205,13 +220,22 @@ fn system_schemas() -> [(i64, &'static str); 4] {
 }
 
 fn schema_id(name: &str) -> i64 {
-    system_schemas().iter().find(|(_, n)| *n == name).map_or(0, |(id, _)| *id)
+    system_schemas()
+        .iter()
+        .find(|(_, n)| *n == name)
+        .map_or(0, |(id, _)| *id)
 }
 
 /// A system table with its rows of this moment.
-pub(crate) async fn relation(reading: &Reading, schema: &str, name: &str) -> Result<Option<Relation>, QueryError> {
+pub(crate) async fn relation(
+    reading: &Reading,
+    schema: &str,
+    name: &str,
+) -> Result<Option<Relation>, QueryError> {
     let Some(table) = find(Some(schema), name) else {
-        return Err(QueryError::NotImplemented(format!("{schema}.{name} is not supported, please use `SHOW` commands for now.")));
+        return Err(QueryError::NotImplemented(format!(
+            "{schema}.{name} is not supported, please use `SHOW` commands for now."
+        )));
     };
     let context = Context {
         catalog: &reading.state.catalog,
@@ -223,7 +247,8 @@ pub(crate) async fn relation(reading: &Reading, schema: &str, name: &str) -> Res
         .iter()
         .map(|(name, t)| Column::new(*name, t.data_type()))
         .collect();
-    let batch = batch(&columns, table.columns, &rows).map_err(|e| QueryError::Internal(e.to_string()))?;
+    let batch =
+        batch(&columns, table.columns, &rows).map_err(|e| QueryError::Internal(e.to_string()))?;
     Ok(Some(Relation::rows(columns, Arc::new(vec![batch]))))
 }
 
@@ -247,8 +272,16 @@ fn array<'a>(t: T, cells: impl Iterator<Item = &'a Cell>) -> ArrayRef {
         _ => None,
     };
     match t {
-        T::Int2 => Arc::new(cells.map(|c| int(c).and_then(|v| i16::try_from(v).ok())).collect::<Int16Array>()),
-        T::Int4 => Arc::new(cells.map(|c| int(c).and_then(|v| i32::try_from(v).ok())).collect::<Int32Array>()),
+        T::Int2 => Arc::new(
+            cells
+                .map(|c| int(c).and_then(|v| i16::try_from(v).ok()))
+                .collect::<Int16Array>(),
+        ),
+        T::Int4 => Arc::new(
+            cells
+                .map(|c| int(c).and_then(|v| i32::try_from(v).ok()))
+                .collect::<Int32Array>(),
+        ),
         T::Int8 => Arc::new(cells.map(int).collect::<Int64Array>()),
         T::Bool => Arc::new(
             cells

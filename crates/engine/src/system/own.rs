@@ -40,7 +40,12 @@ pub(super) const TABLES: &[SystemTable] = &[
     SystemTable {
         schema: "rwt_engine",
         name: "sinks",
-        columns: &[("schema", T::Text), ("name", T::Text), ("from", T::Text), ("into", T::Text)],
+        columns: &[
+            ("schema", T::Text),
+            ("name", T::Text),
+            ("from", T::Text),
+            ("into", T::Text),
+        ],
         rows: sinks,
     },
 ];
@@ -70,7 +75,8 @@ fn sources(context: &Context<'_>) -> Rows {
                         count(p.skipped),
                         count(p.null_padded),
                         p.last_problem.clone(),
-                        p.last_event_at.map_or(Cell::Null, |t| Cell::Tz(t.saturating_mul(1000))),
+                        p.last_event_at
+                            .map_or(Cell::Null, |t| Cell::Tz(t.saturating_mul(1000))),
                         source.trouble.clone(),
                     ]
                 })

@@ -138,7 +138,11 @@ pub(super) const TABLES: &[SystemTable] = &[
 ];
 
 fn owner<'a>(context: &'a Context<'_>, object: &Object) -> &'a str {
-    context.catalog.users.get(&object.owner).map_or("root", |u| u.name.as_str())
+    context
+        .catalog
+        .users
+        .get(&object.owner)
+        .map_or("root", |u| u.name.as_str())
 }
 
 fn relkind(kind: Kind) -> &'static str {
@@ -170,9 +174,15 @@ fn class(context: &Context<'_>) -> Rows {
             Cell::Null,
         ]
     };
-    let own = context
-        .relations()
-        .map(|o| class(o.id.into(), &o.name, o.schema.into(), o.owner.into(), relkind(o.kind())));
+    let own = context.relations().map(|o| {
+        class(
+            o.id.into(),
+            &o.name,
+            o.schema.into(),
+            o.owner.into(),
+            relkind(o.kind()),
+        )
+    });
     let system = super::tables().map(|t| {
         class(
             super::system_id(t).into(),
@@ -186,7 +196,11 @@ fn class(context: &Context<'_>) -> Rows {
 }
 
 fn namespace(context: &Context<'_>) -> Rows {
-    let own = context.catalog.schemas.values().map(|s| row![s.id, s.name.as_str(), s.owner, Cell::Null]);
+    let own = context
+        .catalog
+        .schemas
+        .values()
+        .map(|s| row![s.id, s.name.as_str(), s.owner, Cell::Null]);
     let system = system_schemas()
         .into_iter()
         .filter(|(_, name)| *name != "rwt_engine")
@@ -197,11 +211,20 @@ fn namespace(context: &Context<'_>) -> Rows {
 fn attribute(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for object in context.relations() {
-        let mut visible = object.columns.iter().filter(|c| !c.hidden).collect::<Vec<_>>();
+        let mut visible = object
+            .columns
+            .iter()
+            .filter(|c| !c.hidden)
+            .collect::<Vec<_>>();
         if object.kind() == Kind::Index {
             visible.clear();
             if let Body::Index(index) = &object.body {
-                visible.extend(index.columns.iter().filter_map(|(p, ..)| object.columns.get((*p)?)));
+                visible.extend(
+                    index
+                        .columns
+                        .iter()
+                        .filter_map(|(p, ..)| object.columns.get((*p)?)),
+                );
             }
         }
         for (i, column) in visible.into_iter().enumerate() {
@@ -228,7 +251,13 @@ fn attribute(context: &Context<'_>) -> Rows {
     rows
 }
 
-fn attribute_row(relation: Cell, name: &str, data_type: &str, position: usize, generated: bool) -> Vec<Cell> {
+fn attribute_row(
+    relation: Cell,
+    name: &str,
+    data_type: &str,
+    position: usize,
+    generated: bool,
+) -> Vec<Cell> {
     vec![
         relation,
         name.into(),
@@ -404,7 +433,12 @@ fn shadow(context: &Context<'_>) -> Rows {
 }
 
 fn types(_: &Context<'_>) -> Rows {
-    let array_of = |oid: i32| TYPES.iter().find(|(_, _, _, element)| *element == oid).map_or(0, |(o, ..)| *o);
+    let array_of = |oid: i32| {
+        TYPES
+            .iter()
+            .find(|(_, _, _, element)| *element == oid)
+            .map_or(0, |(o, ..)| *o)
+    };
     TYPES
         .iter()
         .map(|(oid, name, _, element)| {

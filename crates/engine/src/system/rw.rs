@@ -1,7 +1,7 @@
 //! `rw_catalog`.
 
 use super::{Cell, Context, Rows, SystemTable, T, none, row, schema_id, system_schemas};
-use crate::catalog::{Body, Kind, Object, Source};
+use crate::catalog::{Body, Index, Kind, Object, Source};
 
 const VERSION: &str = "2.8.4";
 
@@ -50,10 +50,17 @@ fn tz(object: &Object) -> Cell {
 }
 
 fn options(pairs: &[(String, String)]) -> Cell {
-    let map: std::collections::BTreeMap<&String, &String> = pairs.iter().map(|(k, v)| (k, v)).collect();
+    let map: std::collections::BTreeMap<&String, &String> =
+        pairs.iter().map(|(k, v)| (k, v)).collect();
     let items: Vec<String> = map
         .iter()
-        .map(|(k, v)| format!("{}: {}", serde_json::Value::from(k.as_str()), serde_json::Value::from(v.as_str())))
+        .map(|(k, v)| {
+            format!(
+                "{}: {}",
+                serde_json::Value::from(k.as_str()),
+                serde_json::Value::from(v.as_str())
+            )
+        })
         .collect();
     Cell::Text(format!("{{{}}}", items.join(", ")))
 }
@@ -74,13 +81,25 @@ fn relations(context: &Context<'_>) -> Rows {
         })
         .collect();
     rows.extend(super::tables().map(|t| {
-        row![super::system_id(t), t.name, "system table", schema_id(t.schema), 1_i64, Cell::Null, Cell::Null]
+        row![
+            super::system_id(t),
+            t.name,
+            "system table",
+            schema_id(t.schema),
+            1_i64,
+            Cell::Null,
+            Cell::Null
+        ]
     }));
     rows
 }
 
 fn schemas(context: &Context<'_>) -> Rows {
-    let own = context.catalog.schemas.values().map(|s| row![s.id, s.name.as_str(), s.owner, Cell::Null]);
+    let own = context
+        .catalog
+        .schemas
+        .values()
+        .map(|s| row![s.id, s.name.as_str(), s.owner, Cell::Null]);
     let system = system_schemas()
         .into_iter()
         .filter(|(_, name)| *name != "rwt_engine")
@@ -93,7 +112,17 @@ fn databases(context: &Context<'_>) -> Rows {
         .catalog
         .databases
         .iter()
-        .map(|(id, name)| row![*id, name.as_str(), 1_i64, Cell::Null, "default", Cell::Null, Cell::Null])
+        .map(|(id, name)| {
+            row![
+                *id,
+                name.as_str(),
+                1_i64,
+                Cell::Null,
+                "default",
+                Cell::Null,
+                Cell::Null
+            ]
+        })
         .collect()
 }
 
@@ -148,7 +177,16 @@ fn views(context: &Context<'_>) -> Rows {
     context
         .catalog
         .of_kind(Kind::View)
-        .map(|o| row![o.id, o.name.as_str(), o.schema, o.owner, o.definition.to_string(), context.acl(o)])
+        .map(|o| {
+            row![
+                o.id,
+                o.name.as_str(),
+                o.schema,
+                o.owner,
+                o.definition.to_string(),
+                context.acl(o)
+            ]
+        })
         .collect()
 }
 
@@ -218,18 +256,37 @@ fn positions(indexes: impl Iterator<Item = usize>) -> Cell {
     Cell::Int2s(indexes.filter_map(|i| i16::try_from(i + 1).ok()).collect())
 }
 
+/// The columns behind an index's own, with those of the table's key that it needs to find the row.
+fn included(context: &Context<'_>, index: &Index) -> impl Iterator<Item = usize> {
+    let mut included = index.include.clone();
+    let key = context
+        .catalog
+        .get(index.table)
+        .and_then(|o| o.table())
+        .map(|t| t.key.clone())
+        .unwrap_or_default();
+    for at in key {
+        if !included.contains(&at) && !index.columns.iter().any(|(p, ..)| *p == Some(at)) {
+            included.push(at);
+        }
+    }
+    included.into_iter()
+}
+
 fn indexes(context: &Context<'_>) -> Rows {
     context
         .catalog
         .of_kind(Kind::Index)
         .filter_map(|o| {
-            let Body::Index(index) = &o.body else { return None };
+            let Body::Index(index) = &o.body else {
+                return None;
+            };
             Some(row![
                 o.id,
                 o.name.as_str(),
                 index.table,
                 positions(index.columns.iter().filter_map(|(p, ..)| *p)),
-                positions(index.include.iter().copied()),
+                positions(included(context, index)),
                 o.schema,
                 o.owner,
                 o.definition.to_string(),
@@ -249,7 +306,9 @@ fn subscriptions(context: &Context<'_>) -> Rows {
         .catalog
         .of_kind(Kind::Subscription)
         .filter_map(|o| {
-            let Body::Subscription(subscription) = &o.body else { return None };
+            let Body::Subscription(subscription) = &o.body else {
+                return None;
+            };
             Some(row![
                 o.id,
                 o.name.as_str(),
@@ -272,8 +331,12 @@ fn connections(context: &Context<'_>) -> Rows {
         .catalog
         .of_kind(Kind::Connection)
         .filter_map(|o| {
-            let Body::Connection(connection) = &o.body else { return None };
-            let Cell::Text(params) = options(&connection.options) else { return None };
+            let Body::Connection(connection) = &o.body else {
+                return None;
+            };
+            let Cell::Text(params) = options(&connection.options) else {
+                return None;
+            };
             Some(row![
                 o.id,
                 o.name.as_str(),
@@ -319,7 +382,9 @@ fn functions(context: &Context<'_>) -> Rows {
 }
 
 /// All columns of a relation as `rw_columns` lists them: name, type, hidden, key, generated, nullable.
-pub(super) fn all_columns(object: &Object) -> Vec<(String, String, bool, bool, Option<String>, bool)> {
+pub(super) fn all_columns(
+    object: &Object,
+) -> Vec<(String, String, bool, bool, Option<String>, bool)> {
     let key: Vec<String> = object.key_names().iter().map(|k| (*k).to_owned()).collect();
     let stored = object.columns.iter().map(|c| {
         (
@@ -333,14 +398,25 @@ pub(super) fn all_columns(object: &Object) -> Vec<(String, String, bool, bool, O
     });
     let hidden = crate::session::hidden_columns(object)
         .into_iter()
-        .map(|(name, data_type)| (name.to_owned(), data_type.to_owned(), true, key.iter().any(|k| k == name), None, true));
+        .map(|(name, data_type)| {
+            (
+                name.to_owned(),
+                data_type.to_owned(),
+                true,
+                key.iter().any(|k| k == name),
+                None,
+                true,
+            )
+        });
     stored.chain(hidden).collect()
 }
 
 fn columns(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for object in context.relations() {
-        for (i, (name, data_type, hidden, key, generated, nullable)) in all_columns(object).into_iter().enumerate() {
+        for (i, (name, data_type, hidden, key, generated, nullable)) in
+            all_columns(object).into_iter().enumerate()
+        {
             let oid = super::pg::type_oid(&data_type);
             rows.push(row![
                 object.id,
@@ -385,10 +461,20 @@ fn columns(context: &Context<'_>) -> Rows {
 fn depend(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for object in context.catalog.objects.values() {
-        rows.extend(object.depends_on.iter().map(|reads| row![object.id, *reads]));
+        rows.extend(
+            object
+                .depends_on
+                .iter()
+                .map(|reads| row![object.id, *reads]),
+        );
         // a table depends on the sinks that fill it (`golden/facts.md` 32)
         if object.kind() == Kind::Table {
-            rows.extend(context.catalog.sinks_into(object.id).map(|sink| row![object.id, sink.id]));
+            rows.extend(
+                context
+                    .catalog
+                    .sinks_into(object.id)
+                    .map(|sink| row![object.id, sink.id]),
+            );
         }
     }
     rows
@@ -397,8 +483,13 @@ fn depend(context: &Context<'_>) -> Rows {
 fn description(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for object in context.catalog.objects.values() {
-        if matches!(object.kind(), Kind::Table | Kind::MaterializedView | Kind::View | Kind::Source) {
-            rows.push(row![object.id, Cell::Null, Cell::Null, object.comment.clone()]);
+        if object.kind() == Kind::Table {
+            rows.push(row![
+                object.id,
+                Cell::Null,
+                Cell::Null,
+                object.comment.clone()
+            ]);
             for (i, column) in object.columns.iter().enumerate() {
                 rows.push(row![object.id, Cell::Null, i + 1, column.comment.clone()]);
             }
@@ -415,8 +506,23 @@ fn description(context: &Context<'_>) -> Rows {
 fn streaming_jobs(context: &Context<'_>) -> Rows {
     context
         .relations()
-        .filter(|o| matches!(o.kind(), Kind::Table | Kind::MaterializedView | Kind::Sink | Kind::Index))
-        .map(|o| row![o.id, o.name.as_str(), 1_i64, "CREATED", "ADAPTIVE", 256_i64, "default"])
+        .filter(|o| {
+            matches!(
+                o.kind(),
+                Kind::Table | Kind::MaterializedView | Kind::Sink | Kind::Index
+            )
+        })
+        .map(|o| {
+            row![
+                o.id,
+                o.name.as_str(),
+                1_i64,
+                "CREATED",
+                "ADAPTIVE",
+                256_i64,
+                "default"
+            ]
+        })
         .collect()
 }
 
@@ -425,13 +531,32 @@ fn users(context: &Context<'_>) -> Rows {
         .catalog
         .users
         .values()
-        .map(|u| row![u.id, u.name.as_str(), u.superuser, u.create_db, u.superuser, u.login, u.name == "rwadmin"])
+        .map(|u| {
+            row![
+                u.id,
+                u.name.as_str(),
+                u.superuser,
+                u.create_db,
+                u.superuser,
+                u.login,
+                u.name == "rwadmin"
+            ]
+        })
         .collect()
 }
 
 fn system_tables(_: &Context<'_>) -> Rows {
     super::tables()
-        .map(|t| row![super::system_id(t), t.name, schema_id(t.schema), 1_i64, Cell::Null, Cell::Null])
+        .map(|t| {
+            row![
+                super::system_id(t),
+                t.name,
+                schema_id(t.schema),
+                1_i64,
+                Cell::Null,
+                Cell::Null
+            ]
+        })
         .collect()
 }
 

@@ -139,7 +139,9 @@ pub async fn run(records: &[Record], port: u16, patience: u32) -> Report {
         clients.insert(record.connection.clone(), client);
         match result {
             Ok(()) => report.passed += 1,
-            Err(why) => report.failures.push(format!("line {}: {}\n    {why}", record.line, record.sql)),
+            Err(why) => report
+                .failures
+                .push(format!("line {}: {}\n    {why}", record.line, record.sql)),
         }
     }
     report
@@ -205,7 +207,11 @@ async fn check(client: &Client, record: &Record) -> Result<(), String> {
             if found == expected {
                 Ok(())
             } else {
-                Err(format!("found\n      {}\n    expected\n      {}", found.join("\n      "), expected.join("\n      ")))
+                Err(format!(
+                    "found\n      {}\n    expected\n      {}",
+                    found.join("\n      "),
+                    expected.join("\n      ")
+                ))
             }
         }
     }

@@ -5,7 +5,10 @@ use rwt_sql::DataType;
 use super::*;
 
 fn decode(data_type: DataType, payload: Option<&[u8]>) -> (Decoded, Vec<String>) {
-    let columns = [Column::new("user_id", DataType::Integer), Column::new("v", data_type)];
+    let columns = [
+        Column::new("user_id", DataType::Integer),
+        Column::new("v", data_type),
+    ];
     let query: Vec<rwt_query::Column> = columns
         .iter()
         .map(|c| rwt_query::Column::new(c.name.clone(), c.data_type.clone()))
@@ -62,7 +65,14 @@ fn what_is_no_json_makes_no_row() {
 
 #[test]
 fn what_is_no_object_makes_one_empty_row() {
-    for payload in ["", "{}", "\"hi\"", "42", "null", r#"[{"user_id": 1}, {"user_id": 2}]"#] {
+    for payload in [
+        "",
+        "{}",
+        "\"hi\"",
+        "42",
+        "null",
+        r#"[{"user_id": 1}, {"user_id": 2}]"#,
+    ] {
         let (decoded, rows) = decode(DataType::Varchar, Some(payload.as_bytes()));
         assert!(matches!(decoded, Decoded::Padded(_)), "{payload:?}");
         assert_eq!(rows, ["NULL NULL"], "{payload:?}");
@@ -73,11 +83,32 @@ fn what_is_no_object_makes_one_empty_row() {
 #[test]
 fn fields_are_matched_without_case_and_the_first_wins() {
     assert_eq!(rows(DataType::Varchar, r#"{"user_id": 1}"#), ["1 NULL"]);
-    assert_eq!(rows(DataType::Varchar, r#"{"user_id": 1, "v": null}"#), ["1 NULL"]);
-    assert_eq!(rows(DataType::Varchar, r#"{"user_id": 1, "v": "a", "more": [1]}"#), ["1 a"]);
-    assert_eq!(rows(DataType::Varchar, r#"{"USER_ID": 1, "V": "a"}"#), ["1 a"]);
-    assert_eq!(rows(DataType::Varchar, r#"{"user_id": 1, "user_id": 2, "v": "a"}"#), ["1 a"]);
-    assert_eq!(rows(DataType::Varchar, "{\"user_id\": 1, \"v\": \"a\"}\n"), ["1 a"]);
+    assert_eq!(
+        rows(DataType::Varchar, r#"{"user_id": 1, "v": null}"#),
+        ["1 NULL"]
+    );
+    assert_eq!(
+        rows(
+            DataType::Varchar,
+            r#"{"user_id": 1, "v": "a", "more": [1]}"#
+        ),
+        ["1 a"]
+    );
+    assert_eq!(
+        rows(DataType::Varchar, r#"{"USER_ID": 1, "V": "a"}"#),
+        ["1 a"]
+    );
+    assert_eq!(
+        rows(
+            DataType::Varchar,
+            r#"{"user_id": 1, "user_id": 2, "v": "a"}"#
+        ),
+        ["1 a"]
+    );
+    assert_eq!(
+        rows(DataType::Varchar, "{\"user_id\": 1, \"v\": \"a\"}\n"),
+        ["1 a"]
+    );
 }
 
 #[test]
@@ -100,7 +131,10 @@ fn texts() {
     assert_eq!(value(DataType::Varchar, "true"), "true");
     assert_eq!(value(DataType::Varchar, "{\"a\": 1}"), "NULL");
     assert_eq!(value(DataType::Varchar, "[1]"), "NULL");
-    assert_eq!(value(DataType::Jsonb, "{\"b\":[1,2],\"a\":\"x\"}"), "{\"a\": \"x\", \"b\": [1, 2]}");
+    assert_eq!(
+        value(DataType::Jsonb, "{\"b\":[1,2],\"a\":\"x\"}"),
+        "{\"a\": \"x\", \"b\": [1, 2]}"
+    );
 }
 
 #[test]
@@ -109,7 +143,10 @@ fn timestamps() {
     for (json, expected) in [
         ("\"2026-02-14 12:00:00\"", noon),
         ("\"2026-02-14T12:00:00\"", noon),
-        ("\"2026-02-14 12:00:00.123456\"", "2026-02-14T12:00:00.123456"),
+        (
+            "\"2026-02-14 12:00:00.123456\"",
+            "2026-02-14T12:00:00.123456",
+        ),
         ("\"2026-02-14\"", "2026-02-14T00:00:00"),
         ("\"2026-02-14T12:00:00Z\"", "NULL"),
         ("\"2026-02-14T12:00:00+02:00\"", noon),
@@ -122,7 +159,10 @@ fn timestamps() {
     ] {
         assert_eq!(value(DataType::Timestamp, json), expected, "{json}");
     }
-    assert_eq!(value(DataType::Timestamptz, "\"2026-02-14T12:00:00+02:00\""), "2026-02-14T10:00:00Z");
+    assert_eq!(
+        value(DataType::Timestamptz, "\"2026-02-14T12:00:00+02:00\""),
+        "2026-02-14T10:00:00Z"
+    );
 }
 
 #[test]
