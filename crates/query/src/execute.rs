@@ -99,7 +99,7 @@ impl AsyncScalarUDFImpl for Sleep {
                 tokio::time::sleep(wait).await;
             }
         }
-        let done = ScalarValue::Utf8(Some(String::new())).to_array_of_size(args.number_rows)?;
+        let done = ScalarValue::Utf8(None).to_array_of_size(args.number_rows)?;
         Ok(ColumnarValue::Array(done))
     }
 }

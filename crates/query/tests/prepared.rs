@@ -522,3 +522,52 @@ async fn a_query_that_needs_too_much_memory_fails_alone() {
     let batches = plan.execute(&[]).await.unwrap();
     assert_eq!(batches[0].column(0).as_primitive::<Int64Type>().value(0), 3);
 }
+
+/// A table with nothing but row ids.
+struct Columnless;
+
+#[async_trait]
+impl Relations for Columnless {
+    async fn relation(
+        &self,
+        _schema: Option<&str>,
+        _name: &str,
+    ) -> Result<Option<Relation>, QueryError> {
+        let columns = vec![Column::hidden(ROW_ID, DataType::Serial)];
+        let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        let batch = RecordBatch::try_new(schema(&columns), vec![ids]).unwrap();
+        Ok(Some(Relation::rows(columns, Arc::new(vec![batch]))))
+    }
+}
+
+#[tokio::test]
+async fn a_table_may_have_no_columns() {
+    let queries = Queries::new().unwrap();
+    let plan = queries
+        .plan("SELECT * FROM t", &Columnless, &Settings::default(), &[])
+        .await
+        .unwrap();
+    assert!(plan.columns().is_empty());
+    let rows: usize = plan
+        .execute(&[])
+        .await
+        .unwrap()
+        .iter()
+        .map(RecordBatch::num_rows)
+        .sum();
+    assert_eq!(rows, 2);
+}
+
+#[tokio::test]
+async fn functions_of_the_session_and_the_catalog() {
+    let sql = "SELECT current_schemas(true), current_schemas(false), current_user, current_database(), \
+               pg_get_userbyid(1), pg_table_is_visible(1), format_type(1016, NULL), obj_description(1, 'pg_class'), \
+               set_config('a', 'b', false), 'abc' OPERATOR(pg_catalog.~) '^a'";
+    let expected = "{pg_catalog,rw_catalog,public} {public} root dev root t bigint[]  b t";
+    assert_eq!(run(sql).await.unwrap(), [expected]);
+    let error = run("SELECT 'nosuch'::regclass").await.unwrap_err();
+    assert_eq!(error, "Invalid parameter name: class not found: nosuch");
+    let error = run("SELECT current_setting('no.such')").await.unwrap_err();
+    assert_eq!(error, "Unrecognized config entry `no.such`");
+    assert_eq!(run("SELECT pg_sleep(0)").await.unwrap(), ["NULL"]);
+}

@@ -326,7 +326,9 @@ impl Binder<'_> {
                 Expr::Literal(ScalarValue::Int32(Some(id)), None),
                 DataType::Integer,
             )),
-            None => Err(QueryError::NotFound("class", text)),
+            None => Err(QueryError::Bind(format!(
+                "Invalid parameter name: class not found: {text}"
+            ))),
         }
     }
 

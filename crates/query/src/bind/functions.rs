@@ -434,6 +434,7 @@ fn catalog_table(name: &str) -> Vec<Overload> {
     use DataType::{BigInt, Boolean, Integer, Timestamptz, Varchar};
     let yes: Eval = |_| Ok(Value::Bool(true));
     let null: Eval = |_| Ok(Value::Null);
+    let empty: Eval = |_| text("");
     match name {
         "pg_table_is_visible" | "pg_type_is_visible" | "pg_function_is_visible" => {
             vec![f(&[Integer], Boolean, yes)]
@@ -445,9 +446,9 @@ fn catalog_table(name: &str) -> Vec<Overload> {
         }
         "pg_postmaster_start_time" => vec![f(&[], Timestamptz, null)],
         "obj_description" | "col_description" | "shobj_description" => vec![
-            f(&[Integer], Varchar, null).nullable(),
-            f(&[Integer, Varchar], Varchar, null).nullable(),
-            f(&[Integer, Integer], Varchar, null).nullable(),
+            f(&[Integer], Varchar, empty).nullable(),
+            f(&[Integer, Varchar], Varchar, empty).nullable(),
+            f(&[Integer, Integer], Varchar, empty).nullable(),
         ],
         "pg_get_expr" => vec![f(&[Varchar, Integer, Boolean], Varchar, |_| text("")).optional(1)],
         "pg_get_viewdef" | "pg_get_indexdef" | "pg_get_constraintdef" | "pg_get_partkeydef" => {
@@ -462,7 +463,10 @@ fn catalog_table(name: &str) -> Vec<Overload> {
             text(if a[0].int() == 6 { "UTF8" } else { "" })
         })],
         "pg_relation_size" | "pg_table_size" | "pg_total_relation_size" | "pg_indexes_size" => {
-            vec![f(&[Integer], BigInt, |_| Ok(Value::Int(0)))]
+            vec![
+                f(&[Integer], BigInt, |_| Ok(Value::Int(0))),
+                f(&[Varchar], BigInt, |_| Ok(Value::Int(0))),
+            ]
         }
         "has_table_privilege" | "has_schema_privilege" | "has_database_privilege" => vec![
             f(&[Varchar, Varchar], Boolean, yes),

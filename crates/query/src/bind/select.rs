@@ -147,7 +147,8 @@ impl Binder<'_> {
                 column.bound = self.default_type(column.bound.clone())?;
             }
         }
-        if output.is_empty() {
+        // `SELECT *` of a table without columns is fine.
+        if items.is_empty() {
             return Err(QueryError::Syntax(
                 "expected an expression in SELECT".into(),
             ));

@@ -294,7 +294,15 @@ impl Binder<'_> {
             }
             ("current_schema", 0) => self.current_schema()?,
             ("current_schemas", 1) => {
-                let schemas: Vec<String> = self.settings.search_path.clone();
+                let arg = self.cast(args[0].clone(), &DataType::Boolean, CastContext::Implicit)?;
+                let implicit = matches!(arg.literal(), Some(ScalarValue::Boolean(Some(true))));
+                let system: &[&str] = if implicit {
+                    &["pg_catalog", "rw_catalog"]
+                } else {
+                    &[]
+                };
+                let path = self.settings.search_path.iter().map(String::as_str);
+                let schemas: Vec<&str> = system.iter().copied().chain(path).collect();
                 let list = DataType::List(Box::new(DataType::Varchar));
                 self.literal_of(&format!("{{{}}}", schemas.join(",")), &list)?
             }
