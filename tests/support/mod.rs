@@ -220,6 +220,18 @@ impl Place {
         self.ok(&["up", "--port", &engine, "--kafka-port", &kafka])
     }
 
+    /// Makes this place's ports the embedded target's own, for commands that find no stack.
+    pub fn write_ports(&self) {
+        let profiles = self.path().join("profiles.yml");
+        let text = fs::read_to_string(&profiles).expect("the project has profiles");
+        let ports = format!(
+            "type: embedded\n      port: {}\n      kafka:\n        local: 127.0.0.1:{}\n",
+            self.engine_port, self.kafka_port
+        );
+        let text = text.replacen("type: embedded\n", &ports, 1);
+        fs::write(&profiles, text).expect("profiles can be written");
+    }
+
     /// The stack's process as it published itself.
     pub fn process(&self) -> Option<i32> {
         let text = fs::read(self.data_dir().join("stack.json")).ok()?;
