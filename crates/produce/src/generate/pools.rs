@@ -14,9 +14,12 @@ pub(super) const PLACES: &[(&str, &str)] = &[
     ("Munich", "Bavaria"),
 ];
 
+/// Operating systems, each with its browsers.
+type Systems = &'static [(&'static str, &'static [&'static str])];
+
 /// Device type with the systems that run on it; each system with its browsers. Unlike in the reference no desktop runs
 /// iOS and no Linux runs Safari.
-pub(super) const DEVICES: &[(&str, &[(&str, &[&str])])] = &[
+pub(super) const DEVICES: &[(&str, Systems)] = &[
     (
         "desktop",
         &[
