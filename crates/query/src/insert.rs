@@ -1,7 +1,6 @@
 //! INSERT of literal values without a planner: the text is scanned once, straight into columns.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use rust_decimal::Decimal;
@@ -86,7 +85,7 @@ fn batch(columns: &mut [Vec<Value<'_>>], target: &Target) -> Result<RecordBatch,
         visible.push(out.column.clone());
         values.clear();
     }
-    Ok(RecordBatch::try_new(Arc::clone(&schema(&visible)), arrays)?)
+    Ok(RecordBatch::try_new(schema(&visible), arrays)?)
 }
 
 /// A place in the statement's text. Every method that gives `None` or `false` means "not a simple INSERT".

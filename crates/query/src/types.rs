@@ -114,7 +114,7 @@ pub fn schema(columns: &[Column]) -> SchemaRef {
     ))
 }
 
-/// Names of RisingWave's types in its error texts about values (`integer invalid digit found in string`).
+/// Whether a type is a number.
 pub(crate) fn is_number(data_type: &DataType) -> bool {
     number_rank(data_type).is_some()
 }

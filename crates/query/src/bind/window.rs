@@ -160,7 +160,6 @@ impl Binder<'_> {
         over: Over,
     ) -> Result<Bound, QueryError> {
         let missing = || self.no_function(name, &args);
-        let first = args.first().cloned();
         let (fun, data_type, arrow, exprs) = match (name, args.len()) {
             ("row_number", 0) => (
                 df::row_number::row_number_udwf(),
@@ -228,7 +227,6 @@ impl Binder<'_> {
             }
             _ => return Err(missing()),
         };
-        let _ = first;
         let window = Expr::WindowFunction(Box::new(WindowFunction {
             fun: WindowFunctionDefinition::WindowUDF(fun),
             params: params(exprs, over, None, false),

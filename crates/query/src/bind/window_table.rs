@@ -88,15 +88,14 @@ impl Binder<'_> {
         }
         let needed = if hop { 2 } else { 1 };
         if lengths.len() < needed || lengths.len() > needed + 1 {
-            return Err(QueryError::bind(
-                if hop && lengths.len() < 2 && !lengths.is_empty() {
-                    "The size arg of window table function should be an interval literal"
-                } else if hop && lengths.is_empty() {
-                    "The slide arg of window table function should be an interval literal"
-                } else {
-                    "The size arg of window table function should be an interval literal"
-                },
-            ));
+            let missing = if hop && lengths.is_empty() {
+                "slide"
+            } else {
+                "size"
+            };
+            return Err(QueryError::bind(format!(
+                "The {missing} arg of window table function should be an interval literal"
+            )));
         }
         let offset = lengths.get(needed).map_or(0, |v| v.total_micros());
         let size = lengths[needed - 1];

@@ -218,7 +218,6 @@ pub(crate) fn truncate(local: i64, field: &str) -> Result<i64, QueryError> {
             .map(|date| days_of(date) * DAY)
             .ok_or_else(QueryError::out_of_range)
     };
-    let first = NaiveDate::from_ymd_opt;
     match field {
         "microseconds" => Ok(local),
         "milliseconds" => cut(1000),
@@ -240,7 +239,6 @@ pub(crate) fn truncate(local: i64, field: &str) -> Result<i64, QueryError> {
             calendar(|d| NaiveDate::from_ymd_opt((d.year() - 1).div_euclid(1000) * 1000 + 1, 1, 1))
         }
         other => {
-            let _ = first;
             check_trunc_field(other)?;
             Ok(local)
         }
