@@ -158,12 +158,21 @@ impl ColumnBuilder {
             Self::Double(b) => as_double(value).map(|v| b.append_value(v)),
             Self::Numeric(b) => as_numeric(value).map(|v| b.append_value(v)),
             Self::Varchar(b) => match value {
-                Json::Text(text) => Some(b.append_value(text)),
+                Json::Text(text) => {
+                    b.append_value(text);
+                    Some(())
+                }
                 other => other.scalar_text().map(|v| b.append_value(v)),
             },
-            Self::Jsonb(b) => Some(b.append_value(value.jsonb_text())),
+            Self::Jsonb(b) => {
+                b.append_value(value.jsonb_text());
+                Some(())
+            }
             Self::Bytea(b) => match value {
-                Json::Text(text) => Some(b.append_value(text.as_bytes())),
+                Json::Text(text) => {
+                    b.append_value(text.as_bytes());
+                    Some(())
+                }
                 _ => None,
             },
             Self::Date(b) => as_date(value).map(|v| b.append_value(v)),
