@@ -6,4 +6,4 @@ mod run;
 
 pub use drop::{DropReport, DropStep, Hanging, drop_all, drop_steps, hook_objects};
 pub use report::{NodeReport, RunReport, RunResults, Status};
-pub use run::{Observer, RunError, RunOptions, run};
+pub use run::{Observer, RunError, RunOptions, RunScope, run};

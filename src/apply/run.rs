@@ -10,11 +10,22 @@ use std::time::Instant;
 use chrono::Utc;
 use miette::Diagnostic;
 use rwt_compiler::Compiler;
-use rwt_project::graph::{Dag, Schedule};
+use rwt_project::graph::Schedule;
 use rwt_project::manifest::{Node, UniqueId};
 
 use super::report::{NodeReport, RunReport, Status};
 use crate::client::{Catalog, ConnectError, Connector, LiveSession};
+
+/// Where to run: the compiled project, the database, and what exists there, which is kept up to date.
+#[derive(Clone, Copy)]
+pub struct RunScope<'a> {
+    /// The project.
+    pub compiler: &'a Compiler,
+    /// The database.
+    pub connector: &'a Connector,
+    /// What exists.
+    pub catalog: &'a Arc<Mutex<Catalog>>,
+}
 
 /// How to run.
 #[derive(Debug, Clone, Copy)]
@@ -57,16 +68,13 @@ struct Queue<'a> {
     failure: Option<RunError>,
 }
 
-/// Runs `nodes` (in DAG order) and reports on each. `catalog` is what exists; it is kept up to date.
+/// Runs `nodes` (in DAG order) and reports on each.
 ///
 /// # Errors
 /// A worker could not connect. Failures of nodes are part of the report.
 pub fn run(
-    compiler: &Compiler,
-    dag: &Dag,
+    scope: RunScope<'_>,
     nodes: &[&Node],
-    connector: &Connector,
-    catalog: &Arc<Mutex<Catalog>>,
     options: RunOptions,
     observer: &dyn Observer,
     interrupted: &AtomicBool,
@@ -74,7 +82,7 @@ pub fn run(
     let started_at = Utc::now();
     let clock = Instant::now();
     let selected: BTreeSet<UniqueId> = nodes.iter().map(|n| n.unique_id.clone()).collect();
-    let mut schedule = dag.schedule(&selected);
+    let mut schedule = scope.compiler.dag().schedule(&selected);
     let work = Work {
         queue: Mutex::new(Queue {
             ready: schedule.start().into(),
@@ -88,18 +96,16 @@ pub fn run(
         changed: Condvar::new(),
         nodes: nodes.iter().map(|n| (&n.unique_id, *n)).collect(),
         total: nodes.len(),
-        compiler,
-        connector,
-        catalog,
+        scope,
         options,
         observer,
         interrupted,
     };
     let threads = options.threads.clamp(1, nodes.len().max(1));
-    thread::scope(|scope| {
+    thread::scope(|threads_of| {
         for number in 1..=threads {
             let work = &work;
-            scope.spawn(move || work.serve(number));
+            threads_of.spawn(move || work.serve(number));
         }
     });
     let queue = work
@@ -121,9 +127,7 @@ struct Work<'a> {
     changed: Condvar,
     nodes: HashMap<&'a UniqueId, &'a Node>,
     total: usize,
-    compiler: &'a Compiler,
-    connector: &'a Connector,
-    catalog: &'a Arc<Mutex<Catalog>>,
+    scope: RunScope<'a>,
     options: RunOptions,
     observer: &'a dyn Observer,
     interrupted: &'a AtomicBool,
@@ -148,10 +152,10 @@ impl<'a> Work<'a> {
     }
 
     fn connect(&self) -> Result<LiveSession, ConnectError> {
-        let target = self.connector.target();
+        let target = self.scope.connector.target();
         Ok(LiveSession::new(
-            self.connector.connect()?,
-            self.catalog.clone(),
+            self.scope.connector.connect()?,
+            self.scope.catalog.clone(),
             &target.database,
             &target.schema,
         ))
@@ -188,7 +192,7 @@ impl<'a> Work<'a> {
     fn build(&self, node: &Node, session: &mut LiveSession, thread: usize) -> NodeReport {
         let started_at = Utc::now();
         let clock = Instant::now();
-        let result = self.compiler.materialize(&node.unique_id, session);
+        let result = self.scope.compiler.materialize(&node.unique_id, session);
         let mut report = report_for(node, thread, started_at);
         report.seconds = clock.elapsed().as_secs_f64();
         report.completed_at = Utc::now();

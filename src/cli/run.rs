@@ -12,7 +12,9 @@ use serde_json::json;
 use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, DatabaseFailure, FlagsOf};
 use super::{CommandResult, Exit, Failure, interrupt};
-use crate::apply::{self, DropReport, Hanging, NodeReport, Observer, RunOptions, RunResults};
+use crate::apply::{
+    self, DropReport, Hanging, NodeReport, Observer, RunOptions, RunResults, RunScope,
+};
 use crate::client::{Catalog, Connection, LiveSession};
 use crate::ui::{Printer, RunProgress};
 
@@ -100,11 +102,12 @@ pub(super) fn run(context: &Context, args: &RunArgs, printer: &Printer) -> Comma
         progress: RunProgress::new(printer, nodes.len()),
     };
     let report = apply::run(
-        compiler,
-        context.dag(),
+        RunScope {
+            compiler,
+            connector: &connector,
+            catalog: &catalog,
+        },
         &nodes,
-        &connector,
-        &catalog,
         RunOptions {
             threads,
             fail_fast: args.fail_fast,

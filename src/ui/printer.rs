@@ -36,7 +36,6 @@ pub(crate) mod style {
     pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
     pub(crate) const ERROR: Style = AnsiColor::Red.on_default();
     pub(crate) const DIM: Style = Style::new().dimmed();
-    pub(crate) const BOLD: Style = Style::new().bold();
 }
 
 impl Printer {

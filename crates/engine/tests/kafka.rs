@@ -1,5 +1,7 @@
 //! Sources on a real broker: what arrives, what does not fit, what happens when the broker goes away.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use std::time::Duration;

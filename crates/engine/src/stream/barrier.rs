@@ -361,7 +361,7 @@ impl Inner {
             // indexes and positions may have run ahead of the state: nothing more can be trusted to be written
             let text = error.to_string();
             tracing::error!(%text, "checkpoint failed");
-            writer.broken.get_or_insert_with(|| text);
+            writer.broken.get_or_insert(text);
             broken(writer)
         })
     }
