@@ -132,6 +132,7 @@ impl Engine {
                 store,
                 keys: HashMap::new(),
                 outputs: HashMap::new(),
+                newest: HashMap::new(),
                 broken: None,
             }),
             pending: Mutex::default(),

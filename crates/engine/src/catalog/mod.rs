@@ -24,6 +24,7 @@ pub(crate) use names::invalid_input;
 pub use object::{
     Body, Column, Connection, Function, Index, Kind, LakeTable, MaterializedView, Object, ObjectId,
     OnConflict, Origin, Secret, Sink, SinkFrom, SinkMode, Source, Subscription, Table, View,
+    Watermark,
 };
 pub use rewrite::{BY_ID, resolve};
 

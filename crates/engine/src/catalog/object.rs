@@ -166,8 +166,17 @@ pub struct Table {
     pub source: Option<Source>,
     /// For `ENGINE = iceberg`.
     pub lake: Option<LakeTable>,
-    /// `WATERMARK FOR`: the column's position and the expression.
-    pub watermark: Option<(usize, String)>,
+    /// `WATERMARK FOR`
+    pub watermark: Option<Watermark>,
+}
+
+/// How late a row may be: one whose time lies further behind the newest one than this is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watermark {
+    /// The position of the column with the time.
+    pub column: usize,
+    /// In microseconds.
+    pub delay: i64,
 }
 
 /// What an insert does when its key exists.

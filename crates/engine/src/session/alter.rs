@@ -7,7 +7,8 @@ use rwt_wire::{Outcome, SqlError};
 
 use super::{Session, not_implemented};
 use crate::catalog::{
-    Body, Column, Definition, Kind, ObjectId, Part, SinkFrom, ident, invalid_input, type_name,
+    Body, Column, Definition, Kind, ObjectId, Part, SinkFrom, Watermark, ident, invalid_input,
+    type_name,
 };
 use crate::engine::{Altering, internal};
 use crate::storage::Change;
@@ -375,10 +376,12 @@ impl Session {
                     change(&mut object.columns);
                     if let Body::Table(table) = &mut object.body {
                         table.key = table.key.iter().filter_map(|k| moved(*k)).collect();
-                        table.watermark = table
-                            .watermark
-                            .take()
-                            .and_then(|(i, expr)| Some((moved(i)?, expr)));
+                        table.watermark = table.watermark.take().and_then(|w| {
+                            Some(Watermark {
+                                column: moved(w.column)?,
+                                ..w
+                            })
+                        });
                         object.definition =
                             reshaped(&object.definition, &object.columns, &table.key);
                     }

@@ -57,7 +57,7 @@ impl Session {
             options_text(&create.with),
             format_text(create.format.as_ref())
         ));
-        let options = super::create::option_pairs(&create.with)?;
+        let options = super::create_source::option_pairs(&create.with)?;
         let body = Body::Sink(Sink {
             from: input.from,
             into,

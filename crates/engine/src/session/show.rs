@@ -329,18 +329,17 @@ impl Session {
                 .collect();
             return Ok((None, rows));
         };
-        let mut rows: Vec<Row> = object
-            .columns
-            .iter()
-            .map(|c| {
-                vec![
-                    Some(ident(&c.name)),
-                    Some(c.data_type.to_string()),
-                    Some(c.hidden.to_string()),
-                    c.comment.clone(),
-                ]
-            })
-            .collect();
+        let mut rows: Vec<Row> = Vec::new();
+        for column in &object.columns {
+            let first = rows.len();
+            field_rows(
+                &ident(&column.name),
+                &column.data_type,
+                column.hidden,
+                &mut rows,
+            );
+            rows[first][3].clone_from(&column.comment);
+        }
         for (name, data_type) in hidden_columns(object) {
             rows.push(vec![
                 Some(name.into()),
@@ -400,6 +399,25 @@ impl Session {
             &rows,
             "DESCRIBE",
         )
+    }
+}
+
+/// A column, then the fields of a struct, each with its path.
+fn field_rows(name: &str, data_type: &DataType, hidden: bool, rows: &mut Vec<Row>) {
+    let mut push = |type_name: String| {
+        rows.push(vec![
+            Some(name.to_owned()),
+            Some(type_name),
+            Some(hidden.to_string()),
+            None,
+        ]);
+    };
+    let DataType::Struct(fields) = data_type else {
+        return push(data_type.to_string());
+    };
+    push("struct".into());
+    for (field, data_type) in fields {
+        field_rows(&format!("{name}.{}", ident(field)), data_type, hidden, rows);
     }
 }
 

@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arrow::array::RecordBatch;
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{cast, concat_batches, filter_record_batch, max, take_record_batch};
+use arrow::datatypes::{DataType, Int64Type};
+use arrow::error::ArrowError;
 use rwt_wire::SqlError;
 
 use super::diff::Delta;
@@ -41,6 +43,8 @@ pub(crate) struct Writer {
     pub keys: HashMap<ObjectId, KeyIndex>,
     /// The last result of each sink that reads a query, a view or a materialized view.
     pub outputs: HashMap<ObjectId, Arc<Vec<RecordBatch>>>,
+    /// The newest time in tables with a watermark.
+    pub newest: HashMap<ObjectId, Option<i64>>,
     /// Why nothing can be written any more.
     pub broken: Option<String>,
 }
@@ -155,10 +159,49 @@ impl<'a> Staged<'a> {
             [one] => one.clone(),
             many => concat_batches(&schema, many)?,
         };
+        let batch = self.without_late_rows(table, batch)?;
         match self.conflict_rule(table) {
             Some(rule) => self.insert_keyed(table, &batch, rule),
             None => self.insert_plain(table, batch),
         }
+    }
+
+    /// The rows that are not later than the table's watermark, which rises with them.
+    fn without_late_rows(
+        &mut self,
+        table: ObjectId,
+        batch: RecordBatch,
+    ) -> Result<RecordBatch, StorageError> {
+        let watermark = self
+            .state
+            .catalog
+            .get(table)
+            .and_then(|o| o.table()?.watermark);
+        let (Some(watermark), Some(data)) = (watermark, self.state.tables.get(&table)) else {
+            return Ok(batch);
+        };
+        let times = |batch: &RecordBatch| {
+            let times = cast(batch.column(watermark.column), &DataType::Int64)?;
+            Ok::<_, ArrowError>(times.as_primitive::<Int64Type>().clone())
+        };
+        let mut newest = match self.writer.newest.get(&table) {
+            Some(newest) => *newest,
+            None => {
+                let mut newest = None;
+                for (_, batch) in data.parts()? {
+                    newest = newest.max(max(&times(&batch)?));
+                }
+                newest
+            }
+        };
+        let given = times(&batch)?;
+        let kept: BooleanArray = given
+            .iter()
+            .map(|time| Some(time.is_none_or(|t| newest.is_none_or(|n| t >= n - watermark.delay))))
+            .collect();
+        newest = newest.max(max(&given));
+        self.writer.newest.insert(table, newest);
+        Ok(filter_record_batch(&batch, &kept)?)
     }
 
     fn conflict_rule(&self, table: ObjectId) -> Option<OnConflict> {

@@ -1,0 +1,248 @@
+//! CREATE SOURCE, and what tables with a connector share with it: options, formats, INCLUDE columns.
+
+use std::sync::Arc;
+
+use rwt_sql::DataType;
+use rwt_sql::statement::{CreateSource, Format, Include, OptionValue, Options};
+use rwt_wire::{Outcome, SqlError};
+
+use super::create::{check_names, checked_columns, columns_text};
+use super::{Session, not_implemented};
+use crate::catalog::{
+    Body, Column, Definition, Kind, Object, Origin, Source, format_text, options_text,
+};
+use crate::engine::{Altering, internal};
+use crate::storage::{Change, SourceProgress};
+use crate::stream::{Decoder, KafkaOptions};
+
+impl Session {
+    pub(super) async fn create_source(
+        &mut self,
+        create: CreateSource,
+    ) -> Result<Outcome, SqlError> {
+        if self.skip_existing(Kind::Source, &create.name, create.if_not_exists)? {
+            return Ok(Outcome::done("CREATE_SOURCE"));
+        }
+        if !create.columns.watermarks.is_empty() {
+            return Err(not_implemented(
+                "WATERMARK of a source in the embedded engine",
+            ));
+        }
+        let mut columns = checked_columns(&create.columns.columns)?;
+        if columns.iter().any(|c| c.generated.is_some()) {
+            return Err(not_implemented(
+                "generated columns of a source in the embedded engine",
+            ));
+        }
+        let stream = stream_of(&create.with, create.format.as_ref(), "SOURCE", &columns)?;
+        let source = with_includes(stream, &mut columns, &create.include)?;
+        let progress = self.check_source(&source, &columns, "CreateSource").await?;
+        let definition = source_definition(&create, &columns);
+        let (name, path, owner) = (create.name.clone(), self.path(), self.user_id());
+        let id = self
+            .inner
+            .clone()
+            .alter(async |altering: &mut Altering<'_>| {
+                let schema = altering.catalog.target_schema(&name, &path)?;
+                altering
+                    .catalog
+                    .check_free(schema, Kind::Source, name.name())?;
+                let id = altering.catalog.take_id();
+                let object = Object {
+                    id,
+                    schema,
+                    name: name.name().to_owned(),
+                    owner,
+                    definition,
+                    columns,
+                    depends_on: Vec::new(),
+                    created_at: super::now_micros(),
+                    comment: None,
+                    part_of: None,
+                    body: Body::Source(source),
+                };
+                altering.catalog.objects.insert(id, object);
+                altering.set_catalog()?;
+                altering.apply(Change::Create(id))?;
+                altering.apply(Change::Source(id, Arc::new(progress)))?;
+                Ok(id)
+            })
+            .await?;
+        self.start_source(id);
+        Ok(Outcome::done("CREATE_SOURCE"))
+    }
+
+    /// Asks the broker for the topic; nothing is created when it does not answer (`golden/facts.md` 3).
+    pub(super) async fn check_source(
+        &self,
+        source: &Source,
+        columns: &[Column],
+        call: &str,
+    ) -> Result<SourceProgress, SqlError> {
+        let failed = |causes: Vec<String>| {
+            let head = format!(
+                "gRPC request to meta service (call `/ddl_service.DdlService/{call}`) failed: Internal error"
+            );
+            causes.into_iter().fold(
+                SqlError::internal(head).because("failed to create source worker"),
+                SqlError::because,
+            )
+        };
+        let query_columns: Vec<_> = columns.iter().map(crate::reading::query_column).collect();
+        Decoder::new(columns, &source.origins, rwt_query::schema(&query_columns))
+            .map_err(not_implemented)?;
+        let options = KafkaOptions::new(source).map_err(failed)?;
+        tokio::task::spawn_blocking(move || options.check())
+            .await
+            .map_err(internal)?
+            .map_err(failed)
+    }
+}
+
+/// The options as text; a secret is a reference.
+pub(super) fn option_pairs(options: &Options) -> Result<Vec<(String, String)>, SqlError> {
+    options
+        .0
+        .iter()
+        .map(|(key, value)| match value {
+            OptionValue::Text(text) | OptionValue::Bare(text) => Ok((key.clone(), text.clone())),
+            OptionValue::Secret(_) | OptionValue::SecretFile(_) => Err(not_implemented(format!(
+                "a secret as the value of {key} in the embedded engine"
+            ))),
+            OptionValue::Variable(name) => Err(SqlError::internal(format!(
+                "sql parser error: expected a value, found: {name}"
+            ))),
+        })
+        .collect()
+}
+
+/// The stream that WITH and FORMAT describe.
+pub(super) fn stream_of(
+    with: &Options,
+    format: Option<&Format>,
+    what: &str,
+    columns: &[Column],
+) -> Result<Source, SqlError> {
+    let connector = with
+        .text("connector")
+        .ok_or_else(|| SqlError::internal("Protocol error: missing field 'connector'"))?
+        .to_lowercase();
+    let format = format.ok_or_else(|| {
+        SqlError::internal(
+            "sql parser error: expected description of the format, found: end of statement",
+        )
+    })?;
+    match (format.format.as_str(), format.encode.as_str()) {
+        ("DEBEZIUM" | "UPSERT" | "MAXWELL" | "CANAL" | "DEBEZIUM_MONGO", _)
+            if what == "SOURCE" && format.format != "UPSERT" =>
+        {
+            return Err(SqlError::internal(format!(
+                "Bind error: can't CREATE SOURCE with FORMAT {}.\n\nHint: use CREATE TABLE instead",
+                format.format
+            )));
+        }
+        ("PLAIN", "AVRO" | "PROTOBUF") => {
+            return Err(SqlError::internal(
+                "Protocol error: missing either a schema location or a schema registry",
+            ));
+        }
+        ("PLAIN", "JSON") => {}
+        (format, encode) => {
+            return Err(not_implemented(format!(
+                "FORMAT {format} ENCODE {encode} in the embedded engine"
+            )));
+        }
+    }
+    if columns.is_empty() {
+        return Err(SqlError::internal(
+            "Protocol error: Schema definition is required, either from SQL or schema registry.",
+        ));
+    }
+    if connector != "kafka" {
+        return Err(not_implemented(format!(
+            "the source connector '{connector}' in the embedded engine"
+        )));
+    }
+    Ok(Source {
+        connector,
+        options: option_pairs(with)?,
+        format: format.format.clone(),
+        encode: format.encode.clone(),
+        origins: Vec::new(),
+    })
+}
+
+/// Adds INCLUDE columns and the hidden ones of Kafka, and says where each column comes from.
+pub(super) fn with_includes(
+    mut source: Source,
+    columns: &mut Vec<Column>,
+    include: &[Include],
+) -> Result<Source, SqlError> {
+    source.origins = columns
+        .iter()
+        .map(|c| {
+            if c.generated.is_some() {
+                Origin::Generated
+            } else {
+                Origin::Field
+            }
+        })
+        .collect();
+    for item in include {
+        let (origin, data_type) = match item.what.as_str() {
+            "key" => (Origin::Key, DataType::Bytea),
+            "offset" => (Origin::Offset, DataType::Varchar),
+            "partition" => (Origin::Partition, DataType::Varchar),
+            "timestamp" => (Origin::Timestamp, DataType::Timestamptz),
+            "payload" => (Origin::Payload, DataType::Jsonb),
+            other => {
+                return Err(not_implemented(format!(
+                    "INCLUDE {other} in the embedded engine"
+                )));
+            }
+        };
+        let name = item.alias.as_ref().map_or_else(
+            || format!("_rw_kafka_{}", item.what),
+            |a| a.value().to_owned(),
+        );
+        columns.push(Column::new(name, data_type));
+        source.origins.push(origin);
+    }
+    for (origin, name, data_type) in [
+        (
+            Origin::Timestamp,
+            "_rw_kafka_timestamp",
+            DataType::Timestamptz,
+        ),
+        (Origin::Partition, "_rw_kafka_partition", DataType::Varchar),
+    ] {
+        if !columns.iter().any(|c| c.name == name) {
+            columns.push(Column::hidden(name, data_type));
+            source.origins.push(origin);
+        }
+    }
+    check_names(columns.iter().map(|c| c.name.as_str()))?;
+    Ok(source)
+}
+
+pub(super) fn include_text(include: &[Include]) -> String {
+    include
+        .iter()
+        .map(|i| {
+            let alias = i
+                .alias
+                .as_ref()
+                .map(|a| format!(" AS {a}"))
+                .unwrap_or_default();
+            format!(" INCLUDE {}{alias}", i.what)
+        })
+        .collect()
+}
+
+fn source_definition(create: &CreateSource, columns: &[Column]) -> Definition {
+    let mut text = columns_text(&create.columns, columns);
+    text.push_str(&include_text(&create.include));
+    text.push_str(&options_text(&create.with));
+    text.push_str(&format_text(create.format.as_ref()));
+    Definition::new("CREATE SOURCE", &create.name).text(text)
+}
