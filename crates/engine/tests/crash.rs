@@ -1,7 +1,6 @@
 //! kill -9 in the middle of a load, several times: what was flushed is there, nothing is there twice.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

@@ -2,7 +2,6 @@
 //! at least; the numbers only ever go up.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

@@ -1,7 +1,6 @@
 //! Sources on a real broker: what arrives, what does not fit, what happens when the broker goes away.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 
