@@ -32,7 +32,8 @@ pub(super) struct Context {
     runtime: Runtime,
     /// Where the embedded stack runs, if the target is embedded.
     place: Option<control::Place>,
-    quiet: Printer,
+    flags: FlagsOf,
+    printer: Printer,
 }
 
 /// Where an embedded target's stack keeps its data.
@@ -230,12 +231,12 @@ impl Context {
             }
         };
         let target = Arc::new(project.target.clone());
-        let flags = Flags {
+        let compiler_flags = Flags {
             full_refresh: flags.full_refresh,
             command: flags.command.to_owned(),
             reporter: Arc::new(Messages(printer.clone())),
         };
-        let compiler = Compiler::load(project, flags).map_err(not_compiled)?;
+        let compiler = Compiler::load(project, compiler_flags).map_err(not_compiled)?;
         for warning in compiler.warnings() {
             printer.warning(warning);
         }
@@ -244,7 +245,8 @@ impl Context {
             target,
             runtime,
             place,
-            quiet: printer.clone(),
+            flags: *flags,
+            printer: printer.clone(),
         })
     }
 
@@ -356,8 +358,8 @@ impl Context {
             let mut project = self.compiler.project().clone();
             set_ports(&mut project.target, ports.0, ports.1);
             project.target.data_dir.clone_from(&running.data_dir);
-            let printer = self.quiet.clone();
-            *self = Self::of(project, &FlagsOf::default(), &printer)?;
+            let (flags, printer) = (self.flags, self.printer.clone());
+            *self = Self::of(project, &flags, &printer)?;
         }
         Ok(Some(started))
     }
