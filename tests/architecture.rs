@@ -13,10 +13,11 @@ use serde_json::Value;
 use support::repository;
 
 /// What each crate may depend on, among ours. The root package may depend on all.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("rwt-sql", &[]),
     ("rwt-project", &["rwt-sql"]),
     ("rwt-compiler", &["rwt-project", "rwt-sql"]),
+    ("rwt-plan", &["rwt-compiler", "rwt-project", "rwt-sql"]),
     ("rwt-broker", &[]),
     ("rwt-lake", &[]),
     ("rwt-wire", &["rwt-sql"]),
