@@ -1,0 +1,4 @@
+
+select * from "dev"."landing"."customers"
+where country = 'de'
+  and region = 'none'

@@ -1,0 +1,2 @@
+select id, amount, '{{ var("country") }}' as country
+from {{ source('raw', 'orders') }}

@@ -1,0 +1,4 @@
+
+  
+  insert into audit select '0' || '0' || ''
+  

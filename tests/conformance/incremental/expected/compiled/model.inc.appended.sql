@@ -1,0 +1,2 @@
+
+select id, at from events

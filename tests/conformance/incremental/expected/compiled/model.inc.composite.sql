@@ -1,0 +1,2 @@
+
+select a, b, v from "dev"."public"."plain"

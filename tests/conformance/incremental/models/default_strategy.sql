@@ -1,0 +1,2 @@
+{{ config(materialized='incremental', grants={'select': ['reader']}) }}
+select 1 as a

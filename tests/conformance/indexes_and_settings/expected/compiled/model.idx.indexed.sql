@@ -1,0 +1,2 @@
+
+select 1 as a, 2 as b, 3 as c, 4 as d

@@ -1,0 +1,2 @@
+{{ config(materialized='table', background_ddl=true, sql_header='set timezone = \'UTC\';') }}
+select 1 as a

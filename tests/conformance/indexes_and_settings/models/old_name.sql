@@ -1,0 +1,2 @@
+{{ config(materialized='materializedview', indexes=[{'columns': ['a'], 'unique': true, 'type': 'btree'}]) }}
+select 1 as a

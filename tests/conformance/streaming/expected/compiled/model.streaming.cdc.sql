@@ -1,0 +1,2 @@
+
+CREATE TABLE "dev"."public"."cdc" (id int primary key) WITH (connector = 'postgres-cdc')

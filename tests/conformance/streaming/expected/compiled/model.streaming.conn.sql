@@ -1,0 +1,2 @@
+
+CREATE CONNECTION conn WITH (type = 'iceberg')

@@ -1,0 +1,2 @@
+
+CREATE SECRET "dev"."public"."kafka_password" WITH (backend = 'meta') AS 'x'

@@ -1,0 +1,2 @@
+
+CREATE SINK IF NOT EXISTS "dev"."public"."raw_sink" FROM "dev"."public"."totals" WITH (connector = 'blackhole')

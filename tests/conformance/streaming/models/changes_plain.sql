@@ -1,0 +1,2 @@
+{{ config(materialized='subscription') }}
+{{ ref('totals') }}

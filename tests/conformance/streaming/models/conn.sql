@@ -1,0 +1,2 @@
+{{ config(materialized='connection') }}
+CREATE CONNECTION {{ this.identifier }} WITH (type = 'iceberg')

@@ -1,0 +1,1 @@
+{{ config(materialized='webhook', columns=[('a', 'int'), ('b', 'varchar')]) }}
