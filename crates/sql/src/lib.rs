@@ -4,6 +4,7 @@
 mod error;
 mod fingerprint;
 pub mod lexer;
+mod mentions;
 mod name;
 mod parse;
 mod place;
@@ -15,6 +16,7 @@ mod types;
 
 pub use error::{ParseError, ParseErrorKind};
 pub use fingerprint::fingerprint;
+pub use mentions::{Mention, Role, mentions, rename};
 pub use name::{Ident, Literal, ObjectName};
 pub use parse::{Located, Piece, PieceKind, parse_script, parse_statement, split_script};
 pub use place::{Location, Span};

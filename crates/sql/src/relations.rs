@@ -3,9 +3,20 @@
 
 use std::mem;
 
-use crate::lexer::{Lexer, Token, TokenKind};
+use crate::lexer::{Lexer, Span, Token, TokenKind};
 use crate::statement::{SinkFrom, Statement};
 use crate::{Ident, ObjectName};
+
+/// A place in a query that names a relation.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Read {
+    /// The name as written.
+    pub name: ObjectName,
+    /// Its bytes.
+    pub span: Span,
+    /// Where an alias may be written; `None` where one is.
+    pub alias_at: Option<usize>,
+}
 
 /// The relations that a query or a data change reads: behind FROM and JOIN, as first argument of TUMBLE and HOP, in
 /// sub-queries; each once, in the order of the text. Names of common table expressions, table functions and the target
@@ -14,10 +25,21 @@ pub fn relations_read(sql: &str) -> Vec<ObjectName> {
     let tokens: Vec<Token> = Lexer::new(sql)
         .filter(|token| !token.kind.is_trivia())
         .collect();
+    let mut found: Vec<ObjectName> = Vec::new();
+    for read in reads(sql, tokens, 0) {
+        if !found.contains(&read.name) {
+            found.push(read.name);
+        }
+    }
+    found
+}
+
+/// Every place that names a relation, in the order of the text, from token `from` on; `tokens` has no trivia.
+pub(crate) fn reads(sql: &str, tokens: Vec<Token>, from: usize) -> Vec<Read> {
     let mut search = Search {
         sql,
         tokens,
-        at: 0,
+        at: from,
         levels: vec![Level::default()],
         found: Vec::new(),
     };
@@ -70,14 +92,26 @@ struct Level {
     recursive: bool,
     /// The expression whose query the next brackets hold.
     defines: Option<String>,
+    /// The brackets of TUMBLE or HOP: the alias of what they read stands behind them.
+    window: bool,
+    /// The place in [`Search::found`] of the relation that they read.
+    reads: Option<usize>,
 }
+
+/// Words that may stand behind a relation and are no alias.
+#[rustfmt::skip]
+const BEHIND_RELATION: [&str; 31] = [
+    "asof", "cross", "emit", "except", "fetch", "for", "format", "from", "full", "group", "having", "inner",
+    "intersect", "join", "lateral", "left", "limit", "natural", "offset", "on", "order", "outer", "returning", "right",
+    "set", "tablesample", "union", "using", "where", "window", "with",
+];
 
 struct Search<'a> {
     sql: &'a str,
     tokens: Vec<Token>,
     at: usize,
     levels: Vec<Level>,
-    found: Vec<ObjectName>,
+    found: Vec<Read>,
 }
 
 impl Search<'_> {
@@ -177,7 +211,15 @@ impl Search<'_> {
 
     /// A closing bracket: an expression of a WITH list is known from here on.
     fn close(&mut self) {
-        self.levels.pop();
+        let closed = self.levels.pop();
+        if let Some(Level {
+            window: true,
+            reads: Some(read),
+            ..
+        }) = closed
+        {
+            self.found[read].alias_at = self.alias_at(self.at + 1);
+        }
         let level = self.level();
         if let Some(name) = level.defines.take() {
             level.ctes.push(name);
@@ -190,11 +232,13 @@ impl Search<'_> {
         if self.is_word(&["tumble", "hop"]) && self.nth_is(1, "(") {
             self.levels.push(Level {
                 expects_relation: true,
+                window: true,
                 ..Level::default()
             });
             self.at += 2;
             return;
         }
+        let start = self.at;
         let mut parts = Vec::new();
         while let Some(token) = self.nth(0).filter(|_| self.is_name(0)) {
             parts.push(Ident::new(token.value(self.sql)));
@@ -210,9 +254,64 @@ impl Search<'_> {
                 .levels
                 .iter()
                 .any(|level| level.ctes.iter().any(|cte| cte == name.name()));
-        if !is_cte && !self.nth_is(0, "(") && !self.found.contains(&name) {
-            self.found.push(name);
+        if !is_cte && !self.nth_is(0, "(") {
+            let number = self.found.len();
+            let level = self.level();
+            let in_window = level.window;
+            if in_window {
+                level.reads = Some(number);
+            }
+            let span = Span {
+                start: self.tokens[start].span.start,
+                end: self.tokens[self.at - 1].span.end,
+            };
+            let alias_at = (!in_window).then(|| self.alias_at(self.at)).flatten();
+            self.found.push(Read {
+                name,
+                span,
+                alias_at,
+            });
         }
+    }
+
+    /// Where an alias may be written for what ends before token `at`: behind `FOR SYSTEM_TIME AS OF …`, if that follows.
+    fn alias_at(&self, mut at: usize) -> Option<usize> {
+        let word = |n: usize, words: &[&str]| {
+            self.tokens
+                .get(n)
+                .is_some_and(|token| words.iter().any(|word| token.is_word(self.sql, word)))
+        };
+        let as_of = word(at, &["for"])
+            && word(at + 1, &["system_time", "system_version"])
+            && word(at + 2, &["as"])
+            && word(at + 3, &["of"]);
+        if as_of {
+            at += 5;
+            let mut depth = 0_usize;
+            // `PROCTIME()`, `NOW() - INTERVAL '1' DAY`, a number or a string.
+            while let Some(token) = self.tokens.get(at) {
+                if token.is_symbol(self.sql, "(") {
+                    depth += 1;
+                } else if token.is_symbol(self.sql, ")") && depth > 0 {
+                    depth -= 1;
+                } else if depth == 0 {
+                    let goes_on = token.is_symbol(self.sql, "-")
+                        || token.kind.is_string()
+                        || word(at, &["interval", "second", "minute", "hour", "day"]);
+                    if !goes_on {
+                        break;
+                    }
+                }
+                at += 1;
+            }
+        }
+        let before = self.tokens.get(at.checked_sub(1)?)?;
+        let is_alias = self.tokens.get(at).is_some_and(|token| match token.kind {
+            TokenKind::QuotedIdent => true,
+            TokenKind::Word => !word(at, &BEHIND_RELATION),
+            _ => false,
+        });
+        (!is_alias).then_some(before.span.end)
     }
 
     /// `WITH [RECURSIVE] name …`; false where WITH means something else.

@@ -39,7 +39,8 @@ fn any_statement(c: &mut Cursor<'_>) -> Parsed<Statement> {
         "commit" => session::end_of_transaction(c, Statement::Commit),
         "rollback" | "abort" => session::end_of_transaction(c, Statement::Rollback),
         "flush" => bare(c, Statement::Flush),
-        "wait" => bare(c, Statement::Wait),
+        "wait" => wait(c),
+        "replace" if c.nth_is_word(1, "sink") => other(c, 2),
         "cancel" => session::cancel_jobs(c),
         "kill" => session::kill(c),
         "grant" | "revoke" => session::grant(c),
@@ -52,6 +53,18 @@ fn any_statement(c: &mut Cursor<'_>) -> Parsed<Statement> {
 fn bare(c: &mut Cursor<'_>, statement: Statement) -> Parsed<Statement> {
     c.advance();
     Ok(statement)
+}
+
+/// `WAIT [TABLE | MATERIALIZED VIEW | SINK | INDEX <name>]`
+fn wait(c: &mut Cursor<'_>) -> Parsed<Statement> {
+    let names_object = ["table", "materialized", "sink", "index"]
+        .iter()
+        .any(|word| c.nth_is_word(1, word));
+    if names_object {
+        let words = 2 + usize::from(c.nth_is_word(1, "materialized"));
+        return other(c, words);
+    }
+    bare(c, Statement::Wait)
 }
 
 /// A statement that stays text from its start on; its first `words` words name it.
