@@ -1,5 +1,6 @@
 //! What most commands begin with: the project with its target, compiled, and the stack that the target needs.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,17 +9,16 @@ use std::sync::Arc;
 use miette::{Diagnostic, Severity};
 use rwt_compiler::jinja::{Level, Reporter};
 use rwt_compiler::materialize::DatabaseError;
-use rwt_compiler::{CompileErrors, CompiledNode, Compiler, Flags};
+use rwt_compiler::{CompileErrors, Compiler, Flags};
 use rwt_project::graph::{Dag, Selection};
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use rwt_project::profile::{Target, TargetKind};
 use rwt_project::project::parse_vars;
 use rwt_project::{LoadErrors, LoadOptions, Project};
-use rwt_sql::Statement;
-use rwt_sql::statement::Options;
 use tokio::runtime::Runtime;
 
 use super::args::{GlobalArgs, SelectArgs};
+use super::flows::Flows;
 use super::{Exit, Failure};
 use crate::client::Connector;
 use crate::stack::topics::Broker;
@@ -34,6 +34,8 @@ pub(super) struct Context {
     place: Option<control::Place>,
     flags: FlagsOf,
     printer: Printer,
+    /// Known when somebody has asked.
+    flows: OnceCell<Flows>,
 }
 
 /// Where an embedded target's stack keeps its data.
@@ -247,6 +249,7 @@ impl Context {
             place,
             flags: *flags,
             printer: printer.clone(),
+            flows: OnceCell::new(),
         })
     }
 
@@ -324,11 +327,9 @@ impl Context {
         Ok(selected.nodes)
     }
 
-    /// Starts the target's stack if it is one that rwt runs and it does not run, says so in one line, and makes the
-    /// topics that the sources read.
+    /// Starts the target's stack if it is one that rwt runs and it does not run, and says so in one line.
     pub(super) fn ensure_stack(&mut self, printer: &Printer) -> Result<(), Failure> {
-        let started = self.start_stack()?;
-        if let Some(Started::Now(running)) = &started {
+        if let Some(Started::Now(running)) = self.start_stack()? {
             printer.note(format!(
                 "Started the embedded stack: SQL engine {}, Kafka {}, lake {}",
                 running.engine,
@@ -336,11 +337,18 @@ impl Context {
                 running.lake_dir().display()
             ));
         }
-        if started.is_some() {
-            let created = self.create_topics()?;
-            if !created.is_empty() {
-                printer.note(format!("Created the topics {}", created.join(", ")));
-            }
+        Ok(())
+    }
+
+    /// Makes the topics of an embedded broker that sources read and that do not exist. Another broker's topics belong
+    /// to whoever runs it; `rwt up` makes them when asked.
+    pub(super) fn ensure_topics(&self, printer: &Printer) -> Result<(), Failure> {
+        if self.place.is_none() {
+            return Ok(());
+        }
+        let created = self.create_topics()?;
+        if !created.is_empty() {
+            printer.note(format!("Created the topics {}", created.join(", ")));
         }
         Ok(())
     }
@@ -382,34 +390,24 @@ impl Context {
             .ok_or_else(|| Failure::usage(NoKafka(self.target.name.clone())))
     }
 
-    /// Every model as it would be built on an empty database, in DAG order.
-    pub(super) fn compile_everything(&self) -> Result<Vec<CompiledNode>, Failure> {
-        self.compiler
+    /// What the project's sources and tables read from Kafka, and what its sinks feed.
+    pub(super) fn flows(&self) -> Result<&Flows, Failure> {
+        if let Some(flows) = self.flows.get() {
+            return Ok(flows);
+        }
+        let nodes = self
+            .compiler
             .compile_all(&self.compiler.order())
-            .map_err(not_compiled)
-    }
-
-    /// The topics that the project's sources and tables read, by name.
-    pub(super) fn topics(&self) -> Result<Vec<String>, Failure> {
-        let nodes = self.compile_everything()?;
-        let topics: BTreeSet<String> = nodes
-            .iter()
-            .flat_map(|node| &node.statements)
-            .filter_map(|recorded| match &recorded.statement {
-                Statement::CreateSource(create) => kafka_topic(&create.with),
-                Statement::CreateTable(create) => kafka_topic(&create.with),
-                _ => None,
-            })
-            .collect();
-        Ok(topics.into_iter().collect())
+            .map_err(not_compiled)?;
+        Ok(self.flows.get_or_init(|| Flows::of(&nodes)))
     }
 
     /// Makes the topics that do not exist, and returns them.
     pub(super) fn create_topics(&self) -> Result<Vec<String>, Failure> {
-        let topics = self.topics()?;
+        let topics = &self.flows()?.topics;
         match self.broker() {
             Some(broker) if !topics.is_empty() => {
-                Ok(self.runtime.block_on(broker.create_missing(&topics))?)
+                Ok(self.runtime.block_on(broker.create_missing(topics))?)
             }
             _ => Ok(Vec::new()),
         }
@@ -430,11 +428,6 @@ impl Default for FlagsOf {
             full_refresh: false,
         }
     }
-}
-
-fn kafka_topic(with: &Options) -> Option<String> {
-    let is_kafka = with.text("connector") == Some("kafka");
-    is_kafka.then(|| with.text("topic").map(str::to_owned))?
 }
 
 fn kafka_port(target: &Target) -> u16 {

@@ -139,7 +139,7 @@ fn database(context: &Context) -> Check {
 
 fn kafka(context: &Context) -> Result<Vec<Check>, Failure> {
     let broker = context.required_broker()?;
-    let wanted = context.topics()?;
+    let wanted = &context.flows()?.topics;
     let found = match broker.topics() {
         Ok(found) => found,
         Err(error) => {

@@ -11,7 +11,6 @@ use chrono::{TimeDelta, Utc};
 use clap::Args;
 use rwt_produce::pace::{Limit, Pace, Rate};
 use rwt_produce::{Counters, Observer, Summary};
-use rwt_sql::Ident;
 
 use super::args::GlobalArgs;
 use super::context::{Context, unexpected};
@@ -21,7 +20,7 @@ use super::{CommandResult, Exit, Failure, funnel, interrupt, run};
 use crate::client::Connection;
 use crate::funnel::{FunnelQuery, parse_duration};
 use crate::stack::{self, control};
-use crate::ui::{Align, Printer, Table, funnel_text};
+use crate::ui::{Align, Picture, Printer, Table, funnel_text};
 
 /// Users of the demo: few enough that some come back within a minute.
 const USERS: u64 = 5_000;
@@ -62,8 +61,7 @@ pub(super) fn main(global: &GlobalArgs, args: &DemoArgs, printer: &Printer) -> C
     };
     let mut context = Context::load_elsewhere(global, &place, printer)?;
     // From here on Ctrl-C ends the work and not the program, so that the stack is stopped.
-    let _stop = interrupt::flag(context.runtime().handle())
-        .map_err(unexpected("signals cannot be handled"))?;
+    let _stop = interrupt::flag(context.runtime().handle())?;
     let result = context
         .ensure_stack(printer)
         .and_then(|()| show(&context, args, printer));
@@ -117,20 +115,21 @@ fn show(context: &Context, args: &DemoArgs, printer: &Printer) -> CommandResult 
         duration.as_secs()
     ));
 
-    let stop = interrupt::flag(context.runtime().handle())
-        .map_err(unexpected("signals cannot be handled"))?;
+    let stop = interrupt::flag(context.runtime().handle())?;
     let producers = [
         ("Kafka", spawn(kafka, &stop)),
         ("direct", spawn(direct, &stop)),
     ];
     let connection = context.connector().connect()?;
     let query = query_of(context)?;
-    let mut screen = Screen::new(printer);
+    let mut picture = Picture::new(printer);
     while producers
         .iter()
         .any(|(_, producer)| !producer.is_finished())
     {
-        screen.draw(&funnel_text(&funnel::look(context, &connection, &query)?));
+        if printer.stdout_is_terminal() {
+            picture.draw(&funnel_text(&funnel::look(context, &connection, &query)?));
+        }
         wait(&stop, Duration::from_secs(1), || {
             producers.iter().all(|(_, producer)| producer.is_finished())
         });
@@ -146,7 +145,7 @@ fn show(context: &Context, args: &DemoArgs, printer: &Printer) -> CommandResult 
         let _ = writeln!(summaries, "{name}: {summary}");
     }
     settle(context, &connection)?;
-    screen.draw_last(&funnel_text(&funnel::look(context, &connection, &query)?));
+    picture.draw(&funnel_text(&funnel::look(context, &connection, &query)?));
     printer.line(format!("\n{summaries}"));
     printer.line(lake_table(context, &connection)?);
     printer.line(format!(
@@ -189,32 +188,6 @@ fn query_of(context: &Context) -> Result<FunnelQuery, Failure> {
     })
 }
 
-/// Pairs of an Iceberg table and what it is fed from: `INTO` and `FROM` of the project's sinks.
-fn fed_tables(context: &Context) -> Result<Vec<(String, String)>, Failure> {
-    let nodes = context.compile_everything()?;
-    Ok(nodes
-        .iter()
-        .flat_map(|node| &node.statements)
-        .filter_map(|recorded| match &recorded.statement {
-            rwt_sql::Statement::CreateSink(sink) => {
-                let (into, _) = sink.into.as_ref()?;
-                match &sink.from {
-                    rwt_sql::statement::SinkFrom::Relation(from) => {
-                        Some((quoted(into), quoted(from)))
-                    }
-                    rwt_sql::statement::SinkFrom::Query(_) => None,
-                }
-            }
-            _ => None,
-        })
-        .collect())
-}
-
-fn quoted(name: &rwt_sql::ObjectName) -> String {
-    let parts: Vec<String> = name.0.iter().map(Ident::quoted).collect();
-    parts.join(".")
-}
-
 fn count(connection: &Connection, relation: &str) -> Result<u64, Failure> {
     let result = connection
         .query(&format!("select count(*) from {relation}"))
@@ -231,17 +204,17 @@ fn settle(context: &Context, connection: &Connection) -> Result<(), Failure> {
         Some(broker) => broker.topics()?.iter().map(|topic| topic.messages).sum(),
         None => 0,
     };
-    let pairs = fed_tables(context)?;
+    let feeds = &context.flows()?.feeds;
     let deadline = Instant::now() + LAKE_PATIENCE;
     loop {
         let mut settled = true;
         let mut ingested = 0;
-        for (table, from) in &pairs {
-            let upstream = count(connection, from)?;
-            if from.contains("src_") {
+        for feed in feeds {
+            let upstream = count(connection, &feed.from)?;
+            if feed.topic.is_some() {
                 ingested += i64::try_from(upstream).unwrap_or(i64::MAX);
             }
-            settled &= count(connection, table)? == upstream;
+            settled &= count(connection, &feed.into)? == upstream;
         }
         if (settled && ingested >= messages) || Instant::now() > deadline {
             return Ok(());
@@ -256,39 +229,12 @@ fn lake_table(context: &Context, connection: &Connection) -> Result<String, Fail
         ("rows", Align::Right),
         ("rows in its upstream", Align::Right),
     ]);
-    for (into, from) in fed_tables(context)? {
-        let name = into.rsplit('.').next().unwrap_or(&into).replace('"', "");
+    for feed in &context.flows()?.feeds {
         table.row([
-            name,
-            count(connection, &into)?.to_string(),
-            count(connection, &from)?.to_string(),
+            feed.name.clone(),
+            count(connection, &feed.into)?.to_string(),
+            count(connection, &feed.from)?.to_string(),
         ]);
     }
     Ok(table.render())
-}
-
-/// Draws over its last picture on a terminal; into a pipe only the last one goes.
-struct Screen<'a> {
-    printer: &'a Printer,
-    lines: usize,
-}
-
-impl<'a> Screen<'a> {
-    fn new(printer: &'a Printer) -> Self {
-        Self { printer, lines: 0 }
-    }
-
-    fn draw(&mut self, text: &str) {
-        if self.printer.stdout_is_terminal() {
-            self.draw_last(text);
-        }
-    }
-
-    fn draw_last(&mut self, text: &str) {
-        if self.lines > 0 {
-            self.printer.raw(&format!("\x1b[{}A\x1b[J", self.lines));
-        }
-        self.printer.raw(text);
-        self.lines = text.lines().count();
-    }
 }

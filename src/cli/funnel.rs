@@ -13,7 +13,7 @@ use super::context::Context;
 use super::{CommandResult, Exit, Failure, interrupt};
 use crate::client::Connection;
 use crate::funnel::{self, CheckFailure, FunnelQuery, FunnelReport, Span, parse_duration};
-use crate::ui::{Printer, funnel_csv, funnel_text};
+use crate::ui::{Picture, Printer, funnel_csv, funnel_text};
 
 #[derive(Debug, Args)]
 pub(super) struct FunnelArgs {
@@ -114,7 +114,7 @@ pub(super) fn look(
     query: &FunnelQuery,
 ) -> Result<FunnelReport, Failure> {
     let last_event = match context.broker() {
-        Some(broker) => funnel::last_event(&broker, &context.topics()?),
+        Some(broker) => funnel::last_event(&broker, &context.flows()?.topics),
         None => None,
     };
     Ok(funnel::read(connection, query, last_event)?)
@@ -142,20 +142,14 @@ fn watch(
     printer: &Printer,
 ) -> CommandResult {
     let runtime = context.runtime();
-    let interrupted = interrupt::flag(runtime.handle())
-        .map_err(|error| Failure::usage(miette::miette!("cannot handle signals: {error}")))?;
-    let in_place = printer.stdout_is_terminal() && args.output == FunnelOutput::Text;
+    let interrupted = interrupt::flag(runtime.handle())?;
+    let in_place = args.output == FunnelOutput::Text;
+    let mut picture = Picture::new(printer);
     let pause = args.interval.to_std().unwrap_or(Duration::from_secs(1));
-    let mut lines = 0;
     while !interrupted.load(Ordering::Relaxed) {
         let report = look(context, connection, query)?;
         if in_place {
-            let text = funnel_text(&report);
-            if lines > 0 {
-                printer.raw(&format!("\x1b[{lines}A\x1b[J"));
-            }
-            lines = text.lines().count();
-            printer.raw(&text);
+            picture.draw(&funnel_text(&report));
         } else {
             show(&report, None, args.output, printer);
         }

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::Failure;
+use super::context::unexpected;
+
 /// The shell's code for a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
@@ -13,11 +16,12 @@ const INTERRUPTED: i32 = 130;
 ///
 /// # Errors
 /// The system refuses signal handlers.
-pub(super) fn flag(handle: &Handle) -> std::io::Result<Arc<AtomicBool>> {
+pub(super) fn flag(handle: &Handle) -> Result<Arc<AtomicBool>, Failure> {
     let raised = Arc::new(AtomicBool::new(false));
     let _guard = handle.enter();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let listen = |kind| signal(kind).map_err(unexpected("signals cannot be handled"));
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
     let flag = raised.clone();
     handle.spawn(async move {
         loop {

@@ -7,6 +7,7 @@ mod debug;
 mod demo;
 mod drop;
 mod exit;
+mod flows;
 mod funnel;
 mod graph;
 mod interrupt;

@@ -86,8 +86,10 @@ fn parse_start(text: &str) -> Result<DateTime<Utc>, String> {
 pub(super) fn main(global: &GlobalArgs, args: &ProduceArgs, printer: &Printer) -> CommandResult {
     let mut context = Context::load(global, printer)?;
     context.ensure_stack(printer)?;
-    let stop = interrupt::flag(context.runtime().handle())
-        .map_err(|error| Failure::usage(miette::miette!("cannot handle signals: {error}")))?;
+    if !args.direct {
+        context.ensure_topics(printer)?;
+    }
+    let stop = interrupt::flag(context.runtime().handle())?;
     let job = job(&context, args)?;
     printer.note(format!("{}; Ctrl-C stops", job.describe()));
     let (summary, result) = job.run(&stop, &mut Live(printer));

@@ -63,9 +63,9 @@ pub(super) fn main(global: &GlobalArgs, args: &RunArgs, printer: &Printer) -> Co
 pub(super) fn run(context: &Context, args: &RunArgs, printer: &Printer) -> CommandResult {
     let compiler = &context.compiler;
     let nodes = context.select(&args.select, printer)?;
+    context.ensure_topics(printer)?;
     let runtime = context.runtime();
-    let interrupted = interrupt::flag(runtime.handle())
-        .map_err(|error| Failure::usage(miette::miette!("cannot handle signals: {error}")))?;
+    let interrupted = interrupt::flag(runtime.handle())?;
     let connector = context.connector();
     let connection = connector.connect()?;
     let mut catalog = Catalog::load(&connection, &connector.target().database)

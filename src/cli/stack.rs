@@ -64,7 +64,7 @@ pub(super) fn up(global: &GlobalArgs, args: &UpArgs, printer: &Printer) -> Comma
     }
     let started = context.start_stack()?;
     let created = context.create_topics()?;
-    let topics = context.topics()?;
+    let topics = &context.flows()?.topics;
     if printer.is_json() {
         printer.document(&json!({
             "target": context.target().name,

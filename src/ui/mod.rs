@@ -3,6 +3,7 @@
 mod check_line;
 mod diagnostic;
 mod funnel_view;
+mod picture;
 mod printer;
 mod progress;
 mod run_line;
@@ -11,6 +12,7 @@ mod table;
 pub(crate) use check_line::check_line;
 pub(crate) use funnel_view::ago;
 pub use funnel_view::{funnel_csv, funnel_text};
+pub use picture::Picture;
 pub use printer::{ColorChoice, Printer};
 pub use progress::RunProgress;
 pub use run_line::run_line;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use rwt_lake::{Lake, LakeError};
@@ -61,6 +61,14 @@ pub enum EngineError {
     Checkpoint(String),
 }
 
+/// Changes of rows that wait for the next checkpoint.
+#[derive(Debug, Default)]
+struct Pending {
+    changes: Vec<Dml>,
+    /// When the first of them came.
+    since: Option<Instant>,
+}
+
 /// A running engine.
 #[derive(Debug)]
 pub struct Engine {
@@ -74,7 +82,7 @@ pub(crate) struct Inner {
     pub queries: Queries,
     published: RwLock<Arc<State>>,
     pub writer: tokio::sync::Mutex<Writer>,
-    pending: Mutex<Vec<Dml>>,
+    pending: Mutex<Pending>,
     committed: Mutex<Vec<(ObjectId, OpenCommit, u64)>>,
     readers: Mutex<HashMap<ObjectId, Reader>>,
     lake_clock: Mutex<HashMap<ObjectId, u64>>,
@@ -105,7 +113,7 @@ pub(crate) struct SessionEntry {
     pub host: String,
     pub canceller: Canceller,
     /// The running statement and when it began.
-    pub running: Option<(String, std::time::Instant)>,
+    pub running: Option<(String, Instant)>,
 }
 
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -224,11 +232,13 @@ impl Inner {
 
     /// Hands a change of rows to the next checkpoint.
     pub fn submit(&self, dml: Dml) {
-        locked(&self.pending).push(dml);
+        let mut pending = locked(&self.pending);
+        pending.since.get_or_insert_with(Instant::now);
+        pending.changes.push(dml);
     }
 
     pub fn take_pending(&self) -> Vec<Dml> {
-        std::mem::take(&mut *locked(&self.pending))
+        std::mem::take(&mut *locked(&self.pending)).changes
     }
 
     /// What sources read since the last checkpoint.
@@ -301,11 +311,30 @@ impl Inner {
         self.wake.notify_one();
     }
 
+    /// How much of a whole interval the oldest waiting change has not waited yet.
+    ///
+    /// A statement does not see what another one changed just before, until a checkpoint. Were the beat's phase left to
+    /// chance, two statements in a row would now and then fall to either side of one.
+    fn settling(&self) -> Duration {
+        let since = locked(&self.pending).since;
+        since.map_or(Duration::ZERO, |since| {
+            self.interval().saturating_sub(since.elapsed())
+        })
+    }
+
+    /// Waits, and returns true when [`Self::wake`] ended it early.
+    async fn woken_within(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(time) => false,
+            () = self.wake.notified() => true,
+        }
+    }
+
     async fn beat(self: Arc<Self>) {
         while !self.stopping() {
-            tokio::select! {
-                () = tokio::time::sleep(self.interval()) => {}
-                () = self.wake.notified() => continue,
+            if self.woken_within(self.interval()).await || self.woken_within(self.settling()).await
+            {
+                continue;
             }
             if self.checkpoint().await.is_err() {
                 // told to everybody who flushes; a second try cannot help

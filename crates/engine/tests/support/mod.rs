@@ -19,13 +19,19 @@ pub struct Served {
 }
 
 impl Served {
+    /// An engine that beats fast, for tests that wait for it.
     pub async fn start() -> Self {
         Self::reopen(tempfile::tempdir().unwrap()).await
     }
 
     pub async fn reopen(dir: tempfile::TempDir) -> Self {
+        Self::beating(dir, Duration::from_millis(100)).await
+    }
+
+    /// An engine with `interval` between two checkpoints.
+    pub async fn beating(dir: tempfile::TempDir, interval: Duration) -> Self {
         let config = Config {
-            barrier_interval: Duration::from_millis(100),
+            barrier_interval: interval,
             ..Config::in_dir(dir.path())
         };
         let engine = std::sync::Arc::new(Engine::open(config).await.unwrap());
