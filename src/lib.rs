@@ -4,8 +4,10 @@
 //! [`cli`] turns arguments into settings and calls one function per command; everything else returns values.
 
 pub mod apply;
+pub mod catalog;
 pub mod cli;
 pub mod client;
 pub mod funnel;
 pub mod stack;
+pub mod state;
 pub mod ui;

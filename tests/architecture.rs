@@ -30,13 +30,20 @@ const ALLOWED: [(&str, &[&str]); 10] = [
 ];
 
 /// What a module of the root package may use, among its neighbours.
-const MODULES: [(&str, &[&str]); 6] = [
+const MODULES: [(&str, &[&str]); 8] = [
     ("client", &[]),
     ("stack", &[]),
-    ("apply", &["client"]),
+    ("catalog", &["client"]),
+    ("state", &["client"]),
+    ("apply", &["catalog", "client", "state"]),
     ("funnel", &["client", "stack"]),
     ("ui", &["apply", "cli", "funnel", "stack"]),
-    ("cli", &["apply", "client", "funnel", "stack", "ui"]),
+    (
+        "cli",
+        &[
+            "apply", "catalog", "client", "funnel", "stack", "state", "ui",
+        ],
+    ),
 ];
 
 fn packages() -> Vec<Value> {

@@ -1,15 +1,17 @@
 //! Dropping what the project made: children before parents, never by CASCADE, and not before everything else that hangs
 //! on it is known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
-use rwt_compiler::materialize::{DatabaseError, ExistingRelation, drop_statement};
+use rwt_compiler::materialize::{DatabaseError, drop_statement};
+use rwt_plan::catalog::{CatalogObject, CatalogSnapshot, ObjectId};
+use rwt_plan::{Kind, RelationName};
 use rwt_project::manifest::Node;
 use rwt_sql::{Ident, Statement};
 use serde::Serialize;
 
-use crate::client::{Catalog, Connection};
+use crate::client::Connection;
 
 /// One object to drop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,11 +25,11 @@ pub struct DropStep {
 }
 
 impl DropStep {
-    fn of(relation: &ExistingRelation) -> Self {
+    fn of(object: &CatalogObject) -> Self {
         Self {
-            kind: relation.kind.replace('_', " "),
-            schema: relation.schema.clone(),
-            identifier: relation.identifier.clone(),
+            kind: object.kind.to_string(),
+            schema: object.relation.schema.clone(),
+            identifier: object.relation.name.clone(),
         }
     }
 
@@ -73,24 +75,29 @@ pub struct DropReport {
 /// them.
 pub fn drop_steps<'a>(
     nodes: impl IntoIterator<Item = &'a Node>,
-    catalog: &Catalog,
+    catalog: &CatalogSnapshot,
 ) -> (Vec<DropStep>, Vec<Hanging>) {
-    let mut entries: Vec<_> = nodes
+    let by_name = by_name(catalog);
+    let mut objects: Vec<_> = nodes
         .into_iter()
-        .filter_map(|node| catalog.get(&node.schema, &node.identifier))
+        .filter_map(|node| {
+            let kind = Kind::parse(&node.materialized).unwrap_or(Kind::Table);
+            let name = RelationName::new(node.schema.as_str(), node.identifier.as_str());
+            by_name.get(&(kind.namespace(), name))
+        })
         .collect();
-    entries.reverse();
-    let steps: Vec<DropStep> = entries
-        .iter()
-        .map(|entry| DropStep::of(&entry.relation))
-        .collect();
+    objects.reverse();
+    let steps: Vec<DropStep> = objects.iter().map(|(_, o)| DropStep::of(o)).collect();
     let own: BTreeSet<(&str, &str)> = steps.iter().map(DropStep::key).collect();
     let mut hanging = Vec::new();
-    for (entry, step) in entries.iter().zip(&steps) {
-        let readers = catalog.dependents(entry);
-        let writers = catalog.sinks_into(entry);
-        for other in readers.into_iter().chain(writers) {
-            let object = DropStep::of(&other.relation);
+    for ((id, _), step) in objects.iter().zip(&steps) {
+        let readers = catalog.dependents(*id);
+        let others = readers.iter().filter_map(|id| catalog.objects.get(id));
+        // Dropping a table drops the sinks that write into it silently.
+        let is_writer = |o: &&CatalogObject| o.sink_into == Some(*id) && !o.relation.is_hidden();
+        let writers = catalog.objects.values().filter(is_writer);
+        for other in others.chain(writers) {
+            let object = DropStep::of(other);
             if !own.contains(&object.key()) {
                 hanging.push(Hanging {
                     object,
@@ -102,21 +109,36 @@ pub fn drop_steps<'a>(
     (steps, hanging)
 }
 
+type ByName<'a> = HashMap<(Kind, RelationName), (ObjectId, &'a CatalogObject)>;
+
+fn by_name(catalog: &CatalogSnapshot) -> ByName<'_> {
+    let shown = catalog
+        .objects
+        .iter()
+        .filter(|(_, object)| !object.relation.is_hidden());
+    shown
+        .map(|(id, object)| {
+            let key = (object.kind.namespace(), object.relation.clone());
+            (key, (*id, object))
+        })
+        .collect()
+}
+
 /// Connections and secrets that the project's hooks made and that exist: they go last.
 pub fn hook_objects(
     statements: &[Statement],
-    catalog: &Catalog,
+    catalog: &CatalogSnapshot,
     default_schema: &str,
 ) -> Vec<DropStep> {
     let mut steps: Vec<DropStep> = statements
         .iter()
         .filter_map(|statement| match statement {
-            Statement::CreateConnection(create) => Some(&create.name),
-            Statement::CreateSecret(create) => Some(&create.name),
+            Statement::CreateConnection(create) => Some((Kind::Connection, &create.name)),
+            Statement::CreateSecret(create) => Some((Kind::Secret, &create.name)),
             _ => None,
         })
-        .filter_map(|name| catalog.get(name.schema().unwrap_or(default_schema), name.name()))
-        .map(|entry| DropStep::of(&entry.relation))
+        .filter_map(|(kind, name)| catalog.find(&RelationName::of(name, default_schema), kind))
+        .map(|(_, object)| DropStep::of(object))
         .collect();
     steps.reverse();
     steps
@@ -129,13 +151,11 @@ pub fn hook_objects(
 pub fn drop_all(
     connection: &Connection,
     steps: &[DropStep],
-    catalog: &mut Catalog,
     report: &mut DropReport,
     mut told: impl FnMut(&DropStep),
 ) -> Result<(), DatabaseError> {
     for step in steps {
         connection.run(&step.statement())?;
-        catalog.remove(&step.schema, &step.identifier);
         told(step);
         report.dropped.push(step.clone());
     }

@@ -14,7 +14,9 @@ use rwt_project::graph::Schedule;
 use rwt_project::manifest::{Node, UniqueId};
 
 use super::report::{NodeReport, RunReport, Status};
-use crate::client::{Catalog, ConnectError, Connector, LiveSession};
+use super::session::LiveSession;
+use crate::catalog::Names;
+use crate::client::{ConnectError, Connector};
 
 /// Where to run: the compiled project, the database, and what exists there, which is kept up to date.
 #[derive(Clone, Copy)]
@@ -24,7 +26,7 @@ pub struct RunScope<'a> {
     /// The database.
     pub connector: &'a Connector,
     /// What exists.
-    pub catalog: &'a Arc<Mutex<Catalog>>,
+    pub names: &'a Arc<Mutex<Names>>,
 }
 
 /// How to run.
@@ -155,7 +157,7 @@ impl<'a> Work<'a> {
         let target = self.scope.connector.target();
         Ok(LiveSession::new(
             self.scope.connector.connect()?,
-            self.scope.catalog.clone(),
+            self.scope.names.clone(),
             &target.database,
             &target.schema,
         ))

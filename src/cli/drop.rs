@@ -11,7 +11,7 @@ use super::context::{Context, DatabaseFailure};
 use super::run::DependentsError;
 use super::{CommandResult, Exit, Failure};
 use crate::apply::{self, DropReport};
-use crate::client::Catalog;
+use crate::catalog;
 use crate::ui::Printer;
 
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ pub(super) fn main(global: &GlobalArgs, args: &DropArgs, printer: &Printer) -> C
     let nodes = context.select(&args.select, printer)?;
     let connector = context.connector();
     let connection = connector.connect()?;
-    let mut catalog = Catalog::load(&connection, &connector.target().database)
+    let catalog = catalog::read(&connection)
         .map_err(DatabaseFailure::new("the catalog cannot be read"))?;
 
     let (mut steps, hanging) = apply::drop_steps(nodes.iter().copied(), &catalog);
@@ -75,7 +75,7 @@ pub(super) fn main(global: &GlobalArgs, args: &DropArgs, printer: &Printer) -> C
         if !args.yes && !confirmed(&steps, printer) {
             return Err(Failure::usage(NotConfirmed(steps.len())));
         }
-        apply::drop_all(&connection, &steps, &mut catalog, &mut report, |step| {
+        apply::drop_all(&connection, &steps, &mut report, |step| {
             printer.line(format!("dropped {step}"));
         })
         .map_err(DatabaseFailure::new("dropping cannot go on"))?;

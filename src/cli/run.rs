@@ -6,6 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use rwt_compiler::When;
 use rwt_compiler::materialize::Session as _;
+use rwt_plan::CatalogSnapshot;
 use rwt_project::manifest::Node;
 use serde_json::json;
 
@@ -13,9 +14,10 @@ use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, DatabaseFailure, FlagsOf};
 use super::{CommandResult, Exit, Failure, interrupt};
 use crate::apply::{
-    self, DropReport, Hanging, NodeReport, Observer, RunOptions, RunResults, RunScope,
+    self, DropReport, Hanging, LiveSession, NodeReport, Observer, RunOptions, RunResults, RunScope,
 };
-use crate::client::{Catalog, Connection, LiveSession};
+use crate::catalog::{self, Names};
+use crate::client::Connection;
 use crate::ui::{Printer, RunProgress};
 
 #[derive(Debug, Args)]
@@ -68,11 +70,13 @@ pub(super) fn run(context: &Context, args: &RunArgs, printer: &Printer) -> Comma
     let interrupted = interrupt::flag(runtime.handle())?;
     let connector = context.connector();
     let connection = connector.connect()?;
-    let mut catalog = Catalog::load(&connection, &connector.target().database)
+    let mut catalog = catalog::read(&connection)
         .map_err(DatabaseFailure::new("the catalog cannot be read"))?;
 
     if args.full_refresh {
-        full_refresh(&connection, &nodes, &mut catalog, printer)?;
+        full_refresh(&connection, &nodes, &catalog, printer)?;
+        catalog = catalog::read(&connection)
+            .map_err(DatabaseFailure::new("the catalog cannot be read"))?;
     }
     let threads = args.threads.map_or(connector.target().threads, usize::from);
     printer.note(format!(
@@ -85,10 +89,11 @@ pub(super) fn run(context: &Context, args: &RunArgs, printer: &Printer) -> Comma
     ));
 
     let clock = Instant::now();
-    let catalog = Arc::new(Mutex::new(catalog));
+    let names = Names::of(&catalog, &connector.target().database);
+    let names = Arc::new(Mutex::new(names));
     let mut session = LiveSession::new(
         connection,
-        catalog.clone(),
+        names.clone(),
         &connector.target().database,
         &connector.target().schema,
     );
@@ -105,7 +110,7 @@ pub(super) fn run(context: &Context, args: &RunArgs, printer: &Printer) -> Comma
         RunScope {
             compiler,
             connector: &connector,
-            catalog: &catalog,
+            names: &names,
         },
         &nodes,
         RunOptions {
@@ -174,7 +179,7 @@ fn list(hanging: &[Hanging]) -> String {
 fn full_refresh(
     connection: &Connection,
     nodes: &[&Node],
-    catalog: &mut Catalog,
+    catalog: &CatalogSnapshot,
     printer: &Printer,
 ) -> Result<(), Failure> {
     let (steps, hanging) = apply::drop_steps(nodes.iter().copied(), catalog);
@@ -189,7 +194,7 @@ fn full_refresh(
         steps.len()
     ));
     let mut report = DropReport::default();
-    apply::drop_all(connection, &steps, catalog, &mut report, |step| {
+    apply::drop_all(connection, &steps, &mut report, |step| {
         printer.note(format!("  dropped {step}"));
     })
     .map_err(DatabaseFailure::new("a full refresh cannot go on"))?;

@@ -10,7 +10,8 @@ use rwt_project::profile::{SslMode, Target, TargetKind, is_secret_name, replace_
 use rwt_sql::Ident;
 use tokio::runtime::Handle;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{CancelToken, Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::tls::{self, Files, TlsError, Verification};
 
@@ -78,6 +79,30 @@ pub struct Connection {
     client: Client,
     handle: Handle,
     secrets: Arc<Secrets>,
+    tls: Option<MakeRustlsConnect>,
+}
+
+/// Cancels what a connection is doing, from another thread.
+#[derive(Clone)]
+pub struct Canceller {
+    token: CancelToken,
+    handle: Handle,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Canceller {
+    /// Asks the server to cancel the connection's statement. RisingWave cancels the creation of an object with it. The
+    /// statement then fails; whether the request came too late, nobody says.
+    ///
+    /// # Errors
+    /// The server could not be asked.
+    pub fn cancel(&self) -> Result<(), DatabaseError> {
+        let asked = match self.tls.clone() {
+            Some(tls) => self.handle.block_on(self.token.cancel_query(tls)),
+            None => self.handle.block_on(self.token.cancel_query(NoTls)),
+        };
+        asked.map_err(|error| database_error(&error, ""))
+    }
 }
 
 impl Connector {
@@ -113,9 +138,9 @@ impl Connector {
     /// See [`ConnectError`].
     pub fn connect(&self) -> Result<Connection, ConnectError> {
         let mut attempt = 0;
-        let client = loop {
+        let (client, tls) = loop {
             match self.open() {
-                Ok(client) => break client,
+                Ok(opened) => break opened,
                 Err(ConnectError::Refused { .. }) if attempt < self.target.retries => {
                     attempt += 1;
                     std::thread::sleep(Duration::from_millis(200 * u64::from(attempt)));
@@ -127,6 +152,7 @@ impl Connector {
             client,
             handle: self.handle.clone(),
             secrets: self.secrets.clone(),
+            tls,
         };
         let mut settings = vec!["set rw_implicit_flush to true".to_owned()];
         settings.extend(self.target.session_statements());
@@ -142,7 +168,7 @@ impl Connector {
         Ok(connection)
     }
 
-    fn open(&self) -> Result<Client, ConnectError> {
+    fn open(&self) -> Result<(Client, Option<MakeRustlsConnect>), ConnectError> {
         let target = &self.target;
         let mut config = Config::new();
         config
@@ -185,7 +211,7 @@ impl Connector {
                 .block_on(config.connect(NoTls))
                 .map_err(refused)?;
             self.handle.spawn(socket);
-            return Ok(client);
+            return Ok((client, None));
         };
         let tls = tls::connector(
             verification,
@@ -195,9 +221,12 @@ impl Connector {
                 key: target.sslkey.as_deref(),
             },
         )?;
-        let (client, socket) = self.handle.block_on(config.connect(tls)).map_err(refused)?;
+        let (client, socket) = self
+            .handle
+            .block_on(config.connect(tls.clone()))
+            .map_err(refused)?;
         self.handle.spawn(socket);
-        Ok(client)
+        Ok((client, Some(tls)))
     }
 
     fn refused(&self, error: &tokio_postgres::Error) -> ConnectError {
@@ -242,10 +271,21 @@ impl Connection {
     /// # Errors
     /// What the server refused; the statement in it still holds references.
     pub fn run(&self, sql: &str) -> Result<Vec<ResultSet>, DatabaseError> {
-        let sent = self.resolve(sql);
+        self.send(&self.resolve(sql), sql)
+    }
+
+    /// Runs statements that hold the text of others: references to secrets in it stay references.
+    ///
+    /// # Errors
+    /// As [`Connection::run`].
+    pub fn run_as_is(&self, sql: &str) -> Result<Vec<ResultSet>, DatabaseError> {
+        self.send(sql, sql)
+    }
+
+    fn send(&self, sent: &str, sql: &str) -> Result<Vec<ResultSet>, DatabaseError> {
         let messages = self
             .handle
-            .block_on(self.client.simple_query(&sent))
+            .block_on(self.client.simple_query(sent))
             .map_err(|error| database_error(&error, sql))?;
         let mut results = Vec::new();
         let mut current = ResultSet::default();
@@ -305,6 +345,15 @@ impl Connection {
     /// The client beneath, for callers that need more of the protocol.
     pub fn into_client(self) -> Client {
         self.client
+    }
+
+    /// What cancels this connection's statements.
+    pub fn canceller(&self) -> Canceller {
+        Canceller {
+            token: self.client.cancel_token(),
+            handle: self.handle.clone(),
+            tls: self.tls.clone(),
+        }
     }
 
     /// Whether the server has closed the connection.

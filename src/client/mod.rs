@@ -1,11 +1,7 @@
-//! The connection to a database that speaks RisingWave: TLS, session settings, secrets put in at the last moment, and the
-//! catalog as one query reads it.
+//! The connection to a database that speaks RisingWave: TLS, session settings, secrets put in at the last moment, cancel
+//! requests.
 
-mod catalog;
 mod connection;
-mod session;
 mod tls;
 
-pub use catalog::{Catalog, CatalogEntry};
-pub use connection::{ConnectError, Connection, Connector, ResultSet};
-pub use session::LiveSession;
+pub use connection::{Canceller, ConnectError, Connection, Connector, ResultSet};

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use minijinja::Value;
 use rwt_project::manifest::{Node, UniqueId};
 use rwt_project::yaml::SourceFile;
 use serde_json::Value as Json;
 
-use super::{Compiler, NodeResult, When};
+use super::{Compiler, NodeOutcome, NodeResult, When};
 use crate::compile::Body;
 use crate::error::CompileError;
-use crate::jinja::{NodeScope, Phase, Scope, SharedSession, TemplateError, from_json, lazy};
-use crate::materialize::{Session, is_query, lend};
+use crate::jinja::{NodeScope, Phase, Scope, SharedSession, TemplateError, dict, from_json, lazy, list};
+use crate::materialize::{DatabaseError, Session, is_query, lend};
 use crate::parse::{EPHEMERAL, References, cte_name};
 
 impl Compiler {
@@ -34,13 +34,55 @@ impl Compiler {
         })?
     }
 
-    /// Runs the project's hooks of one kind, in order.
+    /// The error for a statement of this node that was sent outside of its materialization and refused, with the model's
+    /// line where the statement holds the model's text.
+    pub fn refused(&self, id: &UniqueId, refused: DatabaseError) -> CompileError {
+        let node = match self.node(id) {
+            Ok(node) => node,
+            Err(error) => return error,
+        };
+        let file = SourceFile::new(&node.original_file_path, node.raw_code.as_str());
+        let message = refused.message.clone();
+        let mut error = TemplateError::at("rwt::database::error", message, None, &file, 0..0);
+        error.places.clear();
+        error.database = Some(Box::new(refused));
+        let session: SharedSession = Arc::new(Mutex::new(self.recorder()));
+        // Its text was rendered before; where it cannot be any more, the error stays without a line.
+        if let Ok(body) = self.body(node, &session) {
+            error = at_model(error, node, &body);
+        }
+        CompileError::template(error, Some(node.into()))
+    }
+
+    /// Runs the project's hooks of one kind, in order. At the end nothing is known of how the nodes went: see
+    /// [`Compiler::run_end_hooks`].
     ///
     /// # Errors
     /// What their templates do wrong, or what the database refused, with the hook's line.
     pub fn run_hooks(
         &self,
         when: When,
+        session: &mut dyn Session,
+    ) -> Result<Vec<NodeResult>, CompileError> {
+        self.hooks(when, &[], session)
+    }
+
+    /// Runs the `on-run-end` hooks, which see how each node went as `results`.
+    ///
+    /// # Errors
+    /// As [`Compiler::run_hooks`].
+    pub fn run_end_hooks(
+        &self,
+        outcomes: &[NodeOutcome],
+        session: &mut dyn Session,
+    ) -> Result<Vec<NodeResult>, CompileError> {
+        self.hooks(When::End, outcomes, session)
+    }
+
+    fn hooks(
+        &self,
+        when: When,
+        outcomes: &[NodeOutcome],
         session: &mut dyn Session,
     ) -> Result<Vec<NodeResult>, CompileError> {
         let hooks = match when {
@@ -50,22 +92,59 @@ impl Compiler {
         if hooks.is_empty() {
             return Ok(Vec::new());
         }
+        let names = match when {
+            When::Start => Vec::new(),
+            When::End => self.end_names(outcomes),
+        };
         lend(session, |session| {
             hooks
                 .iter()
-                .map(|hook| self.run_hook(hook, &session))
+                .map(|hook| self.run_hook(hook, &names, &session))
                 .collect()
         })?
+    }
+
+    /// What `on-run-end` sees besides: `results`, `schemas`, `database_schemas`.
+    fn end_names(&self, outcomes: &[NodeOutcome]) -> Vec<(&'static str, Value)> {
+        let mut schemas: Vec<(&str, &str)> = Vec::new();
+        let nodes = self.manifest.nodes.values();
+        for node in nodes.filter(|node| node.resource_type.is_built() && node.materialized != EPHEMERAL) {
+            let pair = (node.database.as_str(), node.schema.as_str());
+            if !schemas.contains(&pair) {
+                schemas.push(pair);
+            }
+        }
+        let pair = |(database, schema): &(&str, &str)| {
+            Value::from(minijinja::value::Tuple::from([Value::from(*database), Value::from(*schema)]))
+        };
+        let results = outcomes.iter().map(|outcome| {
+            let node = self.manifest.nodes.get(&outcome.unique_id);
+            dict([
+                (Value::from("node"), node.map_or_else(|| Value::from(()), model_value)),
+                (Value::from("unique_id"), Value::from(outcome.unique_id.0.as_str())),
+                (Value::from("status"), Value::from(outcome.status.as_str())),
+                (Value::from("message"), Value::from(outcome.message.as_str())),
+                (Value::from("execution_time"), Value::from(outcome.execution_time)),
+                (Value::from("failures"), Value::from(outcome.failures)),
+            ])
+        });
+        vec![
+            ("results", list(results)),
+            ("schemas", list(schemas.iter().map(|(_, schema)| Value::from(*schema)))),
+            ("database_schemas", list(schemas.iter().map(pair))),
+        ]
     }
 
     fn run_hook(
         &self,
         hook: &rwt_project::project::Hook,
+        names: &[(&'static str, Value)],
         session: &SharedSession,
     ) -> Result<NodeResult, CompileError> {
         const NAME: &str = "hook";
         let mut scope = self.scope(Phase::Materialize);
         scope.session = Some(session.clone());
+        scope.extra.extend(names.iter().cloned());
         let here = |mut error: TemplateError| {
             for place in &mut error.places {
                 if place.at.file().path() == Path::new(NAME) {

@@ -10,28 +10,29 @@ use rwt_sql::{ObjectName, Statement};
 use serde_json::Value;
 use tokio_postgres::types::Type;
 
-use super::{Catalog, Connection};
+use crate::catalog::Names;
+use crate::client::Connection;
 
 /// One node's session on a connection that may serve several nodes, one after the other.
 pub struct LiveSession {
     connection: Connection,
-    catalog: Arc<Mutex<Catalog>>,
+    names: Arc<Mutex<Names>>,
     database: String,
     default_schema: String,
     settings_changed: bool,
 }
 
 impl LiveSession {
-    /// A session that looks relations up in `catalog` and keeps it up to date.
+    /// A session that looks relations up in `names` and keeps it up to date.
     pub fn new(
         connection: Connection,
-        catalog: Arc<Mutex<Catalog>>,
+        names: Arc<Mutex<Names>>,
         database: &str,
         default_schema: &str,
     ) -> Self {
         Self {
             connection,
-            catalog,
+            names,
             database: database.to_owned(),
             default_schema: default_schema.to_owned(),
             settings_changed: false,
@@ -63,15 +64,14 @@ impl LiveSession {
             && kind != "schema"
         {
             let schema = self.schema_of(name);
-            let mut catalog = self.locked();
-            if catalog.get(&schema, name.name()).is_none() {
-                let relation = ExistingRelation {
+            let mut names = self.locked();
+            if names.get(&schema, name.name()).is_none() {
+                names.insert(ExistingRelation {
                     database: self.database.clone(),
                     schema,
                     identifier: name.name().to_owned(),
                     kind: kind.to_owned(),
-                };
-                catalog.insert(relation, String::new());
+                });
             }
         }
     }
@@ -80,8 +80,8 @@ impl LiveSession {
         name.schema().unwrap_or(&self.default_schema).to_owned()
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, Catalog> {
-        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> std::sync::MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Column types of a query, so that its numbers and booleans arrive as such.
@@ -137,7 +137,7 @@ impl Session for LiveSession {
         Ok(self
             .locked()
             .get(schema, identifier)
-            .map(|entry| entry.relation.clone()))
+            .cloned())
     }
 
     fn is_live(&self) -> bool {

@@ -1,0 +1,11 @@
+//! What exists in the database: one snapshot in six queries whatever the project's size ([`read`]), and the names of
+//! relations as a materialization that runs meanwhile changes them ([`Names`]).
+//!
+//! Everything is read from `rw_catalog`, alike on RisingWave 2.8 and on the embedded engine. The schema `rwt`, which
+//! holds rwt's own state, is no part of it.
+
+mod names;
+mod read;
+
+pub use names::Names;
+pub use read::{QUERIES, STATE_SCHEMA, creating_jobs, read};
