@@ -14,8 +14,11 @@
 
 pub mod catalog;
 pub mod desired;
+mod diff;
 mod name;
 pub mod plan;
+mod planner;
+mod show;
 pub mod state;
 pub mod step;
 pub mod version;
@@ -24,6 +27,7 @@ pub use catalog::CatalogSnapshot;
 pub use desired::{Desired, DesiredObject};
 pub use name::{Kind, RelationName};
 pub use plan::{Options, Plan};
+pub use planner::{PlanError, plan};
 pub use state::StateSnapshot;
 pub use step::{Fact, Step};
 pub use version::{Feature, ServerVersion};

@@ -333,6 +333,29 @@ pub enum Consequence {
     },
 }
 
+impl Consequence {
+    /// Whether it needs `--allow-destructive`: rows or positions are lost, or rows are emitted once more.
+    pub fn is_destructive(&self) -> bool {
+        match self {
+            Self::LosesRows { .. }
+            | Self::RowsFromQuery { .. }
+            | Self::LosesLake { .. }
+            | Self::EmitsAgain { .. }
+            | Self::LosesPosition { .. }
+            | Self::LosesColumn { .. } => true,
+            // From the earliest message on, a topic gives what it still holds.
+            Self::RestartsReading { mode, .. } => mode != "earliest",
+            Self::ReceiverKeepsRows { .. }
+            | Self::SkipsDifference { .. }
+            | Self::EmitsOverlap { .. }
+            | Self::NameMissingBriefly { .. }
+            | Self::NameMissing { .. }
+            | Self::NameGone { .. }
+            | Self::LeavesBehind { .. } => false,
+        }
+    }
+}
+
 /// Why an object that should change does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "blocked")]

@@ -29,6 +29,8 @@ pub struct StateSnapshot {
 /// An object as rwt has made or adopted it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StateObject {
+    /// The project whose node it is; objects of other projects are not this one's to drop.
+    pub project: String,
     /// Its schema and name after the deployment.
     pub relation: RelationName,
     /// What it is.

@@ -4,6 +4,10 @@
 //! Hooks of the project (`on-run-start`, `on-run-end`) stay statements: a connection or secret that one creates is no
 //! object of the plan. A hook that is a CREATE is left out of a plan where its object exists.
 
+mod collect;
+mod config;
+mod fingerprint;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
@@ -11,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::{Kind, RelationName};
 use crate::state::Definition;
+
+pub(crate) use fingerprint::{hash, without_if_not_exists};
 
 /// All that the project wants.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -141,8 +147,8 @@ pub struct Fingerprint {
     pub format: u32,
     /// The CREATE statement and the settings that make another object of it.
     pub create: String,
-    /// What stands for each node that it reads, by unique id: that node's own identity, or for a table or source that
-    /// is not read with `*`, what is left of it without its columns.
+    /// What stands for each node that it names, by unique id: its place in the statement, then that node's own identity,
+    /// for a table or source that is not read with `*` without its columns.
     pub inputs: BTreeMap<String, String>,
     /// `create` and `inputs` together: what stands for this object where another one reads it.
     pub identity: String,

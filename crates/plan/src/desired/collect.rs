@@ -1,0 +1,310 @@
+//! From a compiler to what the project wants: each node's statements, recorded on an empty database, sorted by purpose.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use indexmap::IndexMap;
+use rwt_compiler::materialize::{RecordedStatement, created};
+use rwt_compiler::{CompileError, CompileErrors, CompiledNode, Compiler, When};
+use rwt_project::manifest::{Node, ResourceType, UniqueId};
+use rwt_project::profile::SESSION_KEYS;
+use rwt_sql::{Role, Statement};
+
+use super::config::change_config;
+use super::fingerprint::{Identity, Made, fingerprint, nodes_named, takes_all_columns};
+use super::{Desired, DesiredObject};
+use crate::name::{Kind, RelationName};
+
+/// Materializations that do more than create.
+const IMPERATIVE: [&str; 4] = ["incremental", "seed", "snapshot", "function"];
+
+/// Settings that can be changed while an object lives.
+const TUNABLE: [&str; 8] = [
+    "streaming_parallelism",
+    "streaming_parallelism_for_materialized_view",
+    "streaming_parallelism_for_source",
+    "streaming_parallelism_for_table",
+    "streaming_parallelism_for_sink",
+    "streaming_parallelism_for_index",
+    "source_rate_limit",
+    "sink_rate_limit",
+];
+
+/// The executor decides whether to wait in the foreground.
+const BACKGROUND: &str = "background_ddl";
+
+impl Desired {
+    /// Compiles every node that is an object.
+    ///
+    /// # Errors
+    /// What is wrong with any of them, or with a hook.
+    pub fn collect(compiler: &Compiler) -> Result<Self, CompileErrors> {
+        let ids: Vec<UniqueId> = compiler
+            .order()
+            .into_iter()
+            .filter(|id| compiler.relation_of(id).is_some())
+            .filter(|id| is_model(compiler, id))
+            .collect();
+        let compiled = compiler.compile_all(&ids)?;
+        let one = |error: CompileError| CompileErrors(vec![error]);
+        let hooks = |when| -> Result<Vec<String>, CompileErrors> {
+            let recorded = compiler.record_hooks(when).map_err(one)?;
+            Ok(recorded
+                .into_iter()
+                .map(|statement| statement.text)
+                .collect())
+        };
+        let target = &compiler.project().target;
+        let mut desired = Self {
+            project: compiler.project().name().to_owned(),
+            target: target.name.clone(),
+            database: target.database.clone(),
+            schema: target.schema.clone(),
+            schemas: BTreeSet::new(),
+            objects: IndexMap::new(),
+            on_run_start: hooks(When::Start)?,
+            on_run_end: hooks(When::End)?,
+        };
+        let relations: HashMap<RelationName, String> = ids
+            .iter()
+            .filter_map(|id| compiler.manifest().nodes.get(id))
+            .map(|node| (relation_of(node), node.unique_id.0.clone()))
+            .collect();
+        let mut identities: HashMap<String, Identity> = HashMap::new();
+        for node in &compiled {
+            let object = object(compiler, node, &desired.schema, &relations, &mut identities);
+            if let Some(object) = object {
+                desired.schemas.insert(object.relation.schema.clone());
+                desired.objects.insert(object.unique_id.clone(), object);
+            }
+        }
+        Ok(desired)
+    }
+}
+
+fn is_model(compiler: &Compiler, id: &UniqueId) -> bool {
+    compiler
+        .manifest()
+        .nodes
+        .get(id)
+        .is_some_and(|node| node.resource_type == ResourceType::Model)
+}
+
+fn relation_of(node: &Node) -> RelationName {
+    RelationName::new(node.schema.clone(), node.identifier.clone())
+}
+
+fn object(
+    compiler: &Compiler,
+    compiled: &CompiledNode,
+    schema: &str,
+    relations: &HashMap<RelationName, String>,
+    identities: &mut HashMap<String, Identity>,
+) -> Option<DesiredObject> {
+    let node = compiler.manifest().nodes.get(&compiled.unique_id)?;
+    let relation = relation_of(node);
+    let has_hooks = ["pre-hook", "post-hook"]
+        .iter()
+        .any(|key| node.config.get(*key).is_some_and(|hooks| !hooks.is_null()));
+    let sorted = Sorted::of(&compiled.statements, &relation, schema);
+    let imperative = IMPERATIVE.contains(&node.materialized.as_str())
+        || sorted.kind.is_none()
+        || (!has_hooks && sorted.does_more);
+    let kind = sorted.kind.unwrap_or(Kind::Table);
+    let create = if imperative {
+        let texts: Vec<&str> = compiled
+            .statements
+            .iter()
+            .map(|s| s.text.as_str())
+            .collect();
+        texts.join(";\n")
+    } else {
+        sorted.create.clone()
+    };
+
+    let node_of = |relation: &RelationName| relations.get(relation).cloned();
+    let everything = matches!(kind, Kind::View | Kind::MaterializedView | Kind::Sink)
+        && takes_all_columns(&create);
+    let mut bound_to = BTreeSet::new();
+    let mut writes_to = None;
+    let mut inputs = BTreeMap::new();
+    let named = if imperative {
+        Vec::new()
+    } else {
+        nodes_named(&create, schema, &node_of)
+    };
+    for (place, (id, role)) in named.into_iter().enumerate() {
+        let identity = identities.get(&id);
+        let of = match (role, identity) {
+            // What stands in the target and what a table was filled from is no part of the object.
+            (Role::Target, _) => "target",
+            _ if sorted.from_query => "once",
+            (_, Some(identity)) if everything => &identity.full,
+            (_, Some(identity)) => &identity.without_columns,
+            (_, None) => "",
+        };
+        inputs.insert(id.clone(), format!("{place}:{of}"));
+        if role == Role::Target {
+            writes_to = Some(id);
+        } else if !sorted.from_query {
+            bound_to.insert(id);
+        }
+    }
+    let mut depends_on = objects_below(compiler, node);
+    depends_on.extend(bound_to.iter().cloned());
+    depends_on.extend(writes_to.clone());
+
+    let hooks: Vec<String> = sorted
+        .hooks_before
+        .iter()
+        .chain(&sorted.post_hooks)
+        .cloned()
+        .collect();
+    let made = Made {
+        kind,
+        create: &create,
+        settings: &sorted.settings,
+        hooks: &hooks,
+        imperative,
+    };
+    let (fingerprint, identity) = fingerprint(&made, schema, &node_of, inputs);
+    identities.insert(compiled.unique_id.0.clone(), identity);
+    Some(DesiredObject {
+        unique_id: compiled.unique_id.0.clone(),
+        name: compiled.name.clone(),
+        file: compiled.original_file_path.display().to_string(),
+        relation,
+        kind,
+        materialized: compiled.materialized.clone(),
+        imperative,
+        before: sorted.before,
+        create,
+        indexes: sorted.indexes,
+        grants: sorted.grants,
+        comments: sorted.comments,
+        after: sorted.after,
+        post_hooks: sorted.post_hooks,
+        tuning: sorted.tuning,
+        depends_on,
+        bound_to,
+        writes_to,
+        config: change_config(&node.config),
+        fingerprint,
+    })
+}
+
+/// The nodes that a node depends on and that are objects; ephemeral ones are followed up.
+fn objects_below(compiler: &Compiler, node: &Node) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    let mut open: Vec<&UniqueId> = node.depends_on.iter().collect();
+    while let Some(id) = open.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        let Some(parent) = compiler.manifest().nodes.get(id) else {
+            continue;
+        };
+        if parent.resource_type == ResourceType::Source {
+            continue;
+        }
+        if compiler.relation_of(id).is_some() {
+            found.insert(id.0.clone());
+        } else {
+            open.extend(&parent.depends_on);
+        }
+    }
+    found
+}
+
+/// A node's statements by purpose.
+#[derive(Default)]
+struct Sorted {
+    kind: Option<Kind>,
+    create: String,
+    /// The CREATE is `CREATE TABLE … AS`.
+    from_query: bool,
+    before: Vec<String>,
+    /// Those of `before` that make another object of it.
+    settings: Vec<String>,
+    /// Those of `before` that are no settings.
+    hooks_before: Vec<String>,
+    tuning: BTreeMap<String, String>,
+    indexes: IndexMap<String, String>,
+    grants: Vec<String>,
+    comments: Vec<String>,
+    after: Vec<String>,
+    post_hooks: Vec<String>,
+    /// There are statements that are neither of these.
+    does_more: bool,
+}
+
+impl Sorted {
+    fn of(statements: &[RecordedStatement], relation: &RelationName, schema: &str) -> Self {
+        let mut sorted = Self::default();
+        for recorded in statements {
+            if sorted.kind.is_some() {
+                sorted.behind(recorded, relation, schema);
+            } else {
+                sorted.up_to_create(recorded, relation, schema);
+            }
+        }
+        sorted
+    }
+
+    fn up_to_create(
+        &mut self,
+        recorded: &RecordedStatement,
+        relation: &RelationName,
+        schema: &str,
+    ) {
+        if let Statement::Set { name, values } = &recorded.statement {
+            if name == BACKGROUND {
+                return;
+            }
+            self.before.push(recorded.text.clone());
+            if TUNABLE.contains(&name.as_str()) {
+                self.tuning.insert(name.clone(), values.join(", "));
+            } else if !SESSION_KEYS.contains(&name.as_str()) {
+                self.settings.push(recorded.text.clone());
+            }
+            return;
+        }
+        let made = created(&recorded.statement)
+            .filter(|(_, name, _)| RelationName::of(name, schema) == *relation);
+        if let Some((kind, ..)) = made {
+            self.kind = Kind::parse(kind).filter(|kind| *kind != Kind::Index);
+        }
+        if self.kind.is_some() {
+            self.create.clone_from(&recorded.text);
+            self.from_query = matches!(
+                &recorded.statement,
+                Statement::CreateTable(table) if table.query.is_some()
+            );
+        } else {
+            self.does_more = true;
+            self.before.push(recorded.text.clone());
+            self.hooks_before.push(recorded.text.clone());
+        }
+    }
+
+    fn behind(&mut self, recorded: &RecordedStatement, relation: &RelationName, schema: &str) {
+        let text = recorded.text.clone();
+        match &recorded.statement {
+            Statement::CreateIndex(index)
+                if RelationName::of(&index.table, schema) == *relation =>
+            {
+                self.indexes.insert(index.name.name().to_owned(), text);
+            }
+            Statement::Comment { .. } => self.comments.push(text),
+            Statement::Set { name, .. } if name == BACKGROUND => {}
+            Statement::Set { .. } => self.after.push(text),
+            Statement::Wait => {}
+            Statement::Other { verb, .. } if verb.starts_with("WAIT") => {}
+            Statement::Other { verb, .. } if verb.starts_with("GRANT") => self.grants.push(text),
+            _ => {
+                self.does_more = true;
+                self.post_hooks.push(text);
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Fingerprints: hashes of what a statement makes, whatever it and what it reads are called.
+
+use std::collections::BTreeMap;
+
+use rwt_sql::lexer::{Lexer, Token};
+use rwt_sql::{Ident, Mention, ObjectName, Role, mentions};
+use sha2::{Digest, Sha256};
+
+use super::{FINGERPRINT_FORMAT, Fingerprint};
+use crate::name::{Kind, RelationName};
+
+/// SHA-256 of texts, each with its length, so that none runs into the next one; hexadecimal.
+pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// The nodes that a statement names, each once, in the order of the text; not the one that it makes.
+pub(crate) fn nodes_named(
+    sql: &str,
+    schema: &str,
+    node: &dyn Fn(&RelationName) -> Option<String>,
+) -> Vec<(String, Role)> {
+    let mut found: Vec<(String, Role)> = Vec::new();
+    for mention in mentions(sql) {
+        if mention.role == Role::Subject {
+            continue;
+        }
+        if let Some(id) = node(&RelationName::of(&mention.name, schema))
+            && !found.iter().any(|(known, _)| *known == id)
+        {
+            found.push((id, mention.role));
+        }
+    }
+    found
+}
+
+/// What a statement says without names: the object that it makes is `self`, a node is its place among
+/// [`nodes_named`], another relation its full name. `IF NOT EXISTS` is left out.
+fn without_names(
+    sql: &str,
+    schema: &str,
+    node: &dyn Fn(&RelationName) -> Option<String>,
+) -> String {
+    let sql = without_if_not_exists(sql);
+    let named = nodes_named(&sql, schema, node);
+    let mut out = String::with_capacity(sql.len());
+    let mut at = 0;
+    for Mention {
+        name, span, role, ..
+    } in mentions(&sql)
+    {
+        let relation = RelationName::of(&name, schema);
+        let place = node(&relation).and_then(|id| named.iter().position(|(known, _)| *known == id));
+        let other = match (role, place) {
+            (Role::Subject, _) => placeholder("self".to_owned()),
+            (_, Some(place)) => placeholder(place.to_string()),
+            (_, None) => relation.to_object_name(),
+        };
+        out.push_str(&sql[at..span.start]);
+        out.push_str(&other.to_string());
+        at = span.end;
+    }
+    out.push_str(&sql[at..]);
+    out
+}
+
+fn placeholder(of: String) -> ObjectName {
+    ObjectName(vec![Ident::new("rwt"), Ident::new(of)])
+}
+
+/// A CREATE statement that fails where the object exists.
+pub(crate) fn without_if_not_exists(sql: &str) -> String {
+    let tokens: Vec<Token> = Lexer::new(sql)
+        .filter(|token| !token.kind.is_trivia())
+        .take(8)
+        .collect();
+    let found = tokens.windows(3).find(|three| {
+        three
+            .iter()
+            .zip(["if", "not", "exists"])
+            .all(|(token, word)| token.is_word(sql, word))
+    });
+    let Some([first, _, last]) = found else {
+        return sql.to_owned();
+    };
+    let rest = sql[last.span.end..].trim_start();
+    format!("{}{rest}", &sql[..first.span.start])
+}
+
+/// The statement without the brackets of columns right behind the object's name.
+fn without_columns(sql: &str) -> String {
+    let Some(subject) = mentions(sql)
+        .into_iter()
+        .find(|mention| mention.role == Role::Subject)
+    else {
+        return sql.to_owned();
+    };
+    let mut depth = 0_usize;
+    for token in Lexer::new(&sql[subject.span.end..]).filter(|token| !token.kind.is_trivia()) {
+        let tail = &sql[subject.span.end..];
+        if token.is_symbol(tail, "(") {
+            depth += 1;
+        } else if token.is_symbol(tail, ")") {
+            depth = depth.saturating_sub(1);
+            if depth == 0 {
+                return format!("{}{}", &sql[..subject.span.end], &tail[token.span.end..]);
+            }
+        } else if depth == 0 {
+            break;
+        }
+    }
+    sql.to_owned()
+}
+
+/// Whether a query takes all columns of something, so that a column more in there is a column more in it.
+pub(crate) fn takes_all_columns(sql: &str) -> bool {
+    let tokens: Vec<Token> = Lexer::new(sql)
+        .filter(|token| !token.kind.is_trivia())
+        .collect();
+    tokens.windows(2).any(|two| {
+        let before = &two[0];
+        two[1].is_symbol(sql, "*")
+            && (["select", "distinct", "all"]
+                .iter()
+                .any(|word| before.is_word(sql, word))
+                || before.is_symbol(sql, ",")
+                || before.is_symbol(sql, "."))
+    })
+}
+
+/// What [`fingerprint`] needs to know of an object.
+pub(crate) struct Made<'a> {
+    pub kind: Kind,
+    pub create: &'a str,
+    /// Settings that make another object of it, as statements.
+    pub settings: &'a [String],
+    pub hooks: &'a [String],
+    pub imperative: bool,
+}
+
+/// What stands for an object where others read it.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    /// All of it.
+    pub full: String,
+    /// The same without columns that can be added while it lives.
+    pub without_columns: String,
+}
+
+/// The fingerprint of an object, and what stands for it in those that read it. `node` tells the nodes by their
+/// relations, `inputs` what stands for each that the object is bound to.
+pub(crate) fn fingerprint(
+    made: &Made<'_>,
+    schema: &str,
+    node: &dyn Fn(&RelationName) -> Option<String>,
+    inputs: BTreeMap<String, String>,
+) -> (Fingerprint, Identity) {
+    let kind = made.kind.to_string();
+    let create_of = |sql: &str| {
+        let mut parts = vec![kind.clone(), rwt_sql::fingerprint(sql)];
+        parts.extend(made.settings.iter().map(|sql| rwt_sql::fingerprint(sql)));
+        hash(parts.iter().map(String::as_str))
+    };
+    let plain = without_names(made.create, schema, node);
+    let create = create_of(&plain);
+    let identity_of = |create: &str| {
+        let pairs = inputs.iter().flat_map(|(id, of)| [id.as_str(), of]);
+        hash(["identity", create].into_iter().chain(pairs))
+    };
+    let identity = if made.imperative {
+        // Running it changes its rows; what reads it stays bound to the same table.
+        Identity {
+            full: hash(["imperative"]),
+            without_columns: hash(["imperative"]),
+        }
+    } else {
+        let full = identity_of(&create);
+        let without_columns = match made.kind {
+            Kind::Table | Kind::Source => identity_of(&create_of(&without_columns(&plain))),
+            _ => full.clone(),
+        };
+        Identity {
+            full,
+            without_columns,
+        }
+    };
+    let hooks: Vec<String> = made
+        .hooks
+        .iter()
+        .map(|sql| rwt_sql::fingerprint(sql))
+        .collect();
+    let fingerprint = Fingerprint {
+        format: FINGERPRINT_FORMAT,
+        create,
+        inputs,
+        identity: identity.full.clone(),
+        hooks: hash(hooks.iter().map(String::as_str)),
+    };
+    (fingerprint, identity)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_the_brackets_behind_the_name() {
+        assert_eq!(
+            without_columns("create table s.t (a int, primary key (a)) with (x = 'y')"),
+            "create table s.t with (x = 'y')"
+        );
+        assert_eq!(
+            without_columns("create source s with (x = 'y')"),
+            "create source s with (x = 'y')"
+        );
+    }
+
+    #[test]
+    fn if_not_exists_is_left_out() {
+        assert_eq!(
+            without_if_not_exists("-- c\ncreate materialized view IF not EXISTS v as select 1"),
+            "-- c\ncreate materialized view v as select 1"
+        );
+        assert_eq!(
+            without_if_not_exists("create view v as select 1"),
+            "create view v as select 1"
+        );
+    }
+
+    #[test]
+    fn a_star_is_no_product_and_no_count() {
+        for sql in [
+            "select * from t",
+            "select a.* from a",
+            "select 1, * from t",
+            "select distinct * from t",
+        ] {
+            assert!(takes_all_columns(sql), "{sql}");
+        }
+        for sql in ["select count(*) from t", "select a * 2, (a) * b from t"] {
+            assert!(!takes_all_columns(sql), "{sql}");
+        }
+    }
+}

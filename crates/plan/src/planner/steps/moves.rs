@@ -1,0 +1,143 @@
+//! What follows when names are swapped: rebuilds in place, sinks, what could not begin before.
+
+use super::Steps;
+use crate::name::Kind;
+use crate::planner::clean::shadow_name;
+use crate::planner::decision::{Cutover, Decision, Treatment};
+use crate::planner::statements::{
+    absent, drop_of, exists, is, rename_to, repeatable, replace_sink, shows, without_snapshot,
+};
+use crate::step::{Fact, Phase, StepKind};
+
+impl Steps<'_, '_> {
+    pub(super) fn moves(&mut self) {
+        let decisions = self.decisions;
+        for decision in decisions.of.values() {
+            if matches!(
+                decision.treatment,
+                Treatment::Shadow(Cutover::Swap | Cutover::Renames)
+            ) {
+                self.post_hooks(Phase::Move, decision);
+            }
+        }
+        // A rebuild in place needs everything off first, sinks too.
+        let in_place: Vec<&str> = decisions
+            .of
+            .values()
+            .filter(|decision| decision.treatment == Treatment::InPlace)
+            .map(|decision| decision.object.unique_id.as_str())
+            .collect();
+        let hangs_in_place = |decision: &Decision<'_>| {
+            let object = decision.object;
+            let mut above = object.bound_to.iter().chain(&object.writes_to);
+            above.any(|id| in_place.contains(&id.as_str()))
+        };
+        for decision in decisions.of.values().rev() {
+            let goes = match decision.treatment {
+                Treatment::InPlace => true,
+                Treatment::MoveSink { .. } => hangs_in_place(decision),
+                _ => false,
+            };
+            if goes {
+                self.drop_old(decision);
+            }
+        }
+        for (unique_id, decision) in &decisions.of {
+            let begins = match decision.treatment {
+                Treatment::InPlace => true,
+                Treatment::Create => self.late.contains(*unique_id) && !emits(decision),
+                _ => false,
+            };
+            if begins {
+                self.create(Phase::Move, decision);
+            }
+        }
+        for (unique_id, decision) in &decisions.of {
+            match decision.treatment {
+                Treatment::ReplaceSink => self.replace_sink(decision),
+                Treatment::MoveSink { .. } if hangs_in_place(decision) => {
+                    self.create(Phase::Move, decision);
+                }
+                Treatment::MoveSink { snapshot: true } => {
+                    self.drop_old(decision);
+                    self.create(Phase::Move, decision);
+                }
+                Treatment::MoveSink { snapshot: false } => self.take_over(decision),
+                Treatment::Create if self.late.contains(*unique_id) && emits(decision) => {
+                    self.create(Phase::Move, decision);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn replace_sink(&mut self, decision: &Decision<'_>) {
+        let object = decision.object;
+        let purpose = format!("let {} go on from the new relation", object.relation);
+        let mut step = self.step(Phase::Move, StepKind::Replace, Some(decision), purpose);
+        if let Some(id) = decision.id() {
+            step.requires.push(is(&object.relation, object.kind, id));
+        }
+        step.before.clone_from(&object.before);
+        // It begins at the moment of the statement, so that a second time is as good as the first.
+        step.statements
+            .push(repeatable(replace_sink(&object.create)));
+        step.after.clone_from(&object.after);
+        self.push(step);
+        self.rights_of(Phase::Move, decision, &object.relation);
+        self.complete(decision);
+    }
+
+    fn drop_old(&mut self, decision: &Decision<'_>) {
+        let Some(id) = decision.id() else { return };
+        let Some(found) = self.known.catalog.objects.get(&id) else {
+            return;
+        };
+        let purpose = format!("drop the old {}", found.relation);
+        let mut step = self.step(Phase::Move, StepKind::Drop, Some(decision), purpose);
+        step.requires.push(is(&found.relation, found.kind, id));
+        step.statements.push(shows(
+            drop_of(&found.relation, found.kind),
+            Fact::Gone { id },
+        ));
+        self.push(step);
+    }
+
+    /// The new sink begins, then the old one ends, so that no change falls between them.
+    fn take_over(&mut self, decision: &Decision<'_>) {
+        let object = decision.object;
+        let shadow = shadow_name(&object.relation, self.deployment);
+        let create = without_snapshot(&object.create);
+        let purpose = format!(
+            "let a new {} begin with what changes from now on",
+            object.relation
+        );
+        self.created(
+            Phase::Move,
+            StepKind::Shadow,
+            decision,
+            (&shadow, &create),
+            purpose,
+        );
+        self.drop_old(decision);
+        let purpose = format!("give the new {} its name", object.relation);
+        let mut step = self.step(Phase::Move, StepKind::Rename, Some(decision), purpose);
+        step.requires = vec![
+            exists(&shadow, object.kind),
+            absent(&object.relation, object.kind),
+        ];
+        step.statements.push(shows(
+            rename_to(&shadow, object.kind, &object.relation),
+            exists(&object.relation, object.kind),
+        ));
+        self.push(step);
+        self.rights_of(Phase::Move, decision, &object.relation);
+        self.post_hooks(Phase::Move, decision);
+        self.complete(decision);
+    }
+}
+
+/// Whether others have received what it has emitted, for good.
+fn emits(decision: &Decision<'_>) -> bool {
+    matches!(decision.object.kind, Kind::Sink | Kind::Subscription)
+}

@@ -1,0 +1,177 @@
+//! `on-run-start`, schemas, and names that are given up before others take them.
+
+use rwt_compiler::materialize::{RecordedStatement, created};
+
+use super::Steps;
+use crate::name::{Kind, RelationName};
+use crate::planner::decision::{Decision, Treatment};
+use crate::planner::statements::{
+    absent, exists, is, rename_index, rename_to, repeatable, set_schema, shows,
+};
+use crate::step::{Fact, Phase, Step, StepKind, StepStatement};
+
+impl Steps<'_, '_> {
+    pub(super) fn prepare(&mut self) {
+        for sql in &self.known.desired.on_run_start {
+            self.hook(Phase::Start, sql, "on-run-start");
+        }
+        self.schemas();
+        let decisions = self.decisions;
+        let mut renames: Vec<&Decision<'_>> = decisions
+            .of
+            .values()
+            .filter(|decision| decision.alteration.rename)
+            .collect();
+        // A name can be taken when nobody has it any more.
+        while !renames.is_empty() {
+            let free = renames.iter().position(|decision| {
+                let wanted = &decision.object.relation;
+                !renames.iter().any(|other| {
+                    other.object.unique_id != decision.object.unique_id
+                        && now(self, other).is_some_and(|name| name == *wanted)
+                })
+            });
+            match free {
+                Some(free) => {
+                    let decision = renames.remove(free);
+                    self.rename(decision);
+                }
+                None => {
+                    let decision = renames.remove(0);
+                    self.rename_in_circle(decision, &mut renames);
+                }
+            }
+        }
+    }
+
+    /// A statement of a hook; one that creates what is there is left out.
+    pub(super) fn hook(&mut self, phase: Phase, sql: &str, of: &str) {
+        let recorded = RecordedStatement::parse(sql);
+        let made = created(&recorded.statement).and_then(|(kind, name, _)| {
+            let relation = RelationName::of(name, &self.known.desired.schema);
+            Some((Kind::parse(kind)?, relation))
+        });
+        let statement = match made {
+            Some((kind, relation)) => {
+                if self.known.find(&relation, kind).is_some() {
+                    return;
+                }
+                shows(sql.to_owned(), exists(&relation, kind))
+            }
+            None => repeatable(sql.to_owned()),
+        };
+        let mut step = self.step(phase, StepKind::Hook, None, of.to_owned());
+        step.statements.push(statement);
+        self.push(step);
+    }
+
+    fn schemas(&mut self) {
+        let needed: std::collections::BTreeSet<String> = self
+            .decisions
+            .of
+            .values()
+            .filter(|decision| decision.treatment != Treatment::Nothing)
+            .map(|decision| decision.object.relation.schema.clone())
+            .filter(|schema| !self.known.catalog.schemas.contains(schema))
+            .collect();
+        for schema in needed {
+            let mut step = self.step(
+                Phase::Prepare,
+                StepKind::Create,
+                None,
+                format!("create the schema {schema}"),
+            );
+            let sql = format!(
+                "CREATE SCHEMA IF NOT EXISTS {}",
+                rwt_sql::Ident::new(&schema)
+            );
+            step.statements
+                .push(shows(sql, Fact::SchemaExists { schema }));
+            self.push(step);
+        }
+    }
+
+    fn rename(&mut self, decision: &Decision<'_>) {
+        let Some(from) = now(self, decision) else {
+            return;
+        };
+        let step = self.renaming(decision, &from, &decision.object.relation);
+        let Some(mut step) = step else { return };
+        let schema = &decision.object.relation.schema;
+        for (old, new) in &decision.alteration.indexes.rename {
+            step.statements.push(rename_index(schema, old, new));
+        }
+        self.push(step);
+        if decision.alteration.only_names() {
+            self.complete(decision);
+        }
+    }
+
+    /// Objects that take one another's names: one steps aside first.
+    fn rename_in_circle(&mut self, decision: &Decision<'_>, others: &mut Vec<&Decision<'_>>) {
+        let Some(from) = now(self, decision) else {
+            return;
+        };
+        let aside = super::shadow_name(&from, self.deployment);
+        if let Some(step) = self.renaming(decision, &from, &aside) {
+            self.push(step);
+        }
+        let mut wanted = from;
+        while let Some(next) = others
+            .iter()
+            .position(|other| other.object.relation == wanted)
+        {
+            let other = others.remove(next);
+            let Some(was) = now(self, other) else { break };
+            self.rename(other);
+            wanted = was;
+        }
+        if let Some(step) = self.renaming(decision, &aside, &decision.object.relation) {
+            self.push(step);
+            if decision.alteration.only_names() {
+                self.complete(decision);
+            }
+        }
+    }
+
+    fn renaming(
+        &self,
+        decision: &Decision<'_>,
+        from: &RelationName,
+        to: &RelationName,
+    ) -> Option<Step> {
+        let (id, kind) = (decision.id()?, decision.object.kind);
+        let mut step = self.step(
+            Phase::Prepare,
+            StepKind::Rename,
+            Some(decision),
+            format!("call {from} {to} from now on"),
+        );
+        step.requires = vec![is(from, kind, id), absent(to, kind)];
+        step.statements = moves(from, to, kind, id);
+        step.undo = moves(to, from, kind, id);
+        Some(step)
+    }
+}
+
+/// The name that the object has now.
+fn now(steps: &Steps<'_, '_>, decision: &Decision<'_>) -> Option<RelationName> {
+    let object = steps.known.catalog.objects.get(&decision.id()?)?;
+    Some(object.relation.clone())
+}
+
+/// Statements that give an object another schema and name.
+fn moves(from: &RelationName, to: &RelationName, kind: Kind, id: u64) -> Vec<StepStatement> {
+    let mut statements = Vec::new();
+    let between = RelationName::new(to.schema.clone(), from.name.clone());
+    if from.schema != to.schema {
+        statements.push(shows(
+            set_schema(from, kind, &to.schema),
+            is(&between, kind, id),
+        ));
+    }
+    if from.name != to.name {
+        statements.push(shows(rename_to(&between, kind, to), is(to, kind, id)));
+    }
+    statements
+}
