@@ -27,6 +27,30 @@ pub enum ResourceType {
     Model,
     /// A table declared under `sources:` of a property file.
     Source,
+    /// A `.csv` file under `seed-paths`.
+    Seed,
+    /// A data test: a `.sql` file under `test-paths`, or one of a property file.
+    Test,
+    /// A user-defined function: a file under `function-paths`.
+    Function,
+}
+
+impl ResourceType {
+    /// Whether `rwt run` makes something of it in the database.
+    pub fn is_built(self) -> bool {
+        matches!(self, Self::Model | Self::Seed | Self::Function)
+    }
+
+    /// dbt's word, as in unique ids and selectors.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Source => "source",
+            Self::Seed => "seed",
+            Self::Test => "test",
+            Self::Function => "function",
+        }
+    }
 }
 
 /// One node of the DAG.
@@ -94,6 +118,8 @@ pub struct Column {
     pub data_type: Option<String>,
     /// Its description.
     pub description: String,
+    /// Whether its name is always quoted.
+    pub quote: bool,
 }
 
 /// All enabled nodes of the project and its packages, sorted by unique id.

@@ -178,10 +178,7 @@ impl Criterion {
                 pattern.matches(&node.package_name)
                     || pattern.as_str() == "this" && node.package_name == manifest.project_name
             }
-            Method::ResourceType => pattern.matches(match node.resource_type {
-                ResourceType::Model => "model",
-                ResourceType::Source => "source",
-            }),
+            Method::ResourceType => pattern.matches(node.resource_type.word()),
             Method::Config(keys) => matches_config(node, keys, pattern),
             Method::Fqn | Method::Source => false,
         }

@@ -38,6 +38,21 @@ impl ModelFile {
     }
 }
 
+/// A file that holds one node and is no model: a seed's CSV, a singular test, a function.
+#[derive(Debug, Clone)]
+pub struct NodeFile {
+    /// The file's name without its extension.
+    pub name: String,
+    /// Package, folders below the path, name.
+    pub fqn: Vec<String>,
+    /// Relative to its path, with `/`.
+    pub path: PathBuf,
+    /// Relative to the project, with `/`.
+    pub original_file_path: PathBuf,
+    /// Name (relative to the project) and text.
+    pub file: Arc<SourceFile>,
+}
+
 /// A file of macros.
 #[derive(Debug, Clone)]
 pub struct MacroFile {
@@ -52,7 +67,23 @@ pub struct MacroFile {
 pub(super) struct Discovered {
     pub models: Vec<ModelFile>,
     pub macros: Vec<MacroFile>,
+    pub seeds: Vec<NodeFile>,
+    pub tests: Vec<NodeFile>,
+    pub functions: Vec<NodeFile>,
+    pub docs: Vec<Arc<SourceFile>>,
     pub properties: Vec<Arc<SourceFile>>,
+}
+
+/// What the files of a path are.
+#[derive(Clone, Copy)]
+enum What {
+    Models,
+    Macros,
+    Seeds,
+    Tests,
+    Functions,
+    Snapshots,
+    Nothing,
 }
 
 /// Reads all files. Two models of one name are an error.
@@ -63,34 +94,54 @@ pub(super) fn discover(
     warnings: &mut Vec<Warning>,
 ) -> Discovered {
     let mut found = Discovered::default();
-    for base in &project.model_paths {
-        for (path, inner) in files(root, base, &["sql", "yml", "yaml"], errors) {
-            let Some(file) = read(root, &path, errors) else {
-                continue;
-            };
-            if inner
-                .extension()
-                .is_some_and(|extension| extension == "sql")
-            {
-                found.models.push(model(project, file, path, inner));
-            } else {
-                found.properties.push(file);
-            }
-        }
-    }
-    for base in &project.macro_paths {
-        for (path, _) in files(root, base, &["sql"], errors) {
-            if let Some(file) = read(root, &path, errors) {
-                found.macros.push(MacroFile {
-                    original_file_path: path,
-                    file,
-                });
+    for (what, bases, extensions) in [
+        (What::Models, &project.model_paths, &["sql"][..]),
+        (What::Macros, &project.macro_paths, &["sql"]),
+        (What::Seeds, &project.seed_paths, &["csv"]),
+        (What::Tests, &project.test_paths, &["sql"]),
+        (What::Functions, &project.function_paths, &["sql", "js", "py"]),
+        (What::Snapshots, &project.snapshot_paths, &["sql"]),
+        (What::Nothing, &project.analysis_paths, &[]),
+    ] {
+        let wanted = [extensions, &["yml", "yaml", "md"]].concat();
+        for base in bases {
+            for (path, inner) in files(root, base, &wanted, errors) {
+                let Some(file) = read(root, &path, errors) else {
+                    continue;
+                };
+                let extension = inner.extension().and_then(|extension| extension.to_str());
+                match (extension, what) {
+                    (Some("yml" | "yaml"), _) => found.properties.push(file),
+                    (Some("md"), _) => found.docs.push(file),
+                    (_, What::Models) => found.models.push(model(project, file, path, inner)),
+                    (_, What::Seeds) => found.seeds.push(node_file(project, file, path, inner)),
+                    (_, What::Functions) => {
+                        found.functions.push(node_file(project, file, path, inner));
+                    }
+                    // Generic tests are macros.
+                    (_, What::Tests) if !inner.starts_with("generic") => {
+                        found.tests.push(node_file(project, file, path, inner));
+                    }
+                    (_, What::Macros | What::Tests) => found.macros.push(MacroFile {
+                        original_file_path: path,
+                        file,
+                    }),
+                    (_, What::Snapshots) => {
+                        errors.push(LoadError::from(ProjectError::Snapshot {
+                            path: path.display().to_string(),
+                        }));
+                    }
+                    (_, What::Nothing) => {}
+                }
             }
         }
     }
     for (key, paths) in [
         ("model-paths", &project.model_paths),
         ("macro-paths", &project.macro_paths),
+        ("seed-paths", &project.seed_paths),
+        ("test-paths", &project.test_paths),
+        ("function-paths", &project.function_paths),
     ] {
         missing_directories(root, project, key, paths, warnings);
     }
@@ -187,6 +238,17 @@ fn model(project: &ProjectFile, file: Arc<SourceFile>, path: PathBuf, inner: Pat
         path: inner,
         original_file_path: path,
         file,
+    }
+}
+
+fn node_file(project: &ProjectFile, file: Arc<SourceFile>, path: PathBuf, inner: PathBuf) -> NodeFile {
+    let model = model(project, file, path, inner);
+    NodeFile {
+        name: model.name,
+        fqn: model.fqn,
+        path: model.path,
+        original_file_path: model.original_file_path,
+        file: model.file,
     }
 }
 

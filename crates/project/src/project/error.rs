@@ -73,6 +73,17 @@ pub enum ProjectError {
         second: String,
     },
 
+    /// A snapshot.
+    #[error("{path} is a snapshot, which rwt does not build")]
+    #[diagnostic(
+        code(rwt::project::snapshot),
+        help("RisingWave refuses the UPDATE … FROM that snapshots need; a subscription or a table with a history does the same")
+    )]
+    Snapshot {
+        /// The file.
+        path: String,
+    },
+
     /// A model, source table or macro is described twice.
     #[error("{kind} `{name}` is described in {first} and again in {second}")]
     #[diagnostic(

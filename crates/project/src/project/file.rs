@@ -30,6 +30,8 @@ pub struct ProjectFile {
     pub test_paths: Vec<PathBuf>,
     /// `analysis-paths`.
     pub analysis_paths: Vec<PathBuf>,
+    /// `function-paths`.
+    pub function_paths: Vec<PathBuf>,
     /// `snapshot-paths`.
     pub snapshot_paths: Vec<PathBuf>,
     /// `target-path`.
@@ -44,6 +46,12 @@ pub struct ProjectFile {
     pub models: Option<Yaml>,
     /// `sources`: the same for sources.
     pub sources: Option<Yaml>,
+    /// `seeds`: the same for seeds.
+    pub seeds: Option<Yaml>,
+    /// `data_tests` or `tests`: the same for data tests.
+    pub tests: Option<Yaml>,
+    /// `functions`: the same for functions.
+    pub functions: Option<Yaml>,
     /// `on-run-start`, unrendered.
     pub on_run_start: Vec<Hook>,
     /// `on-run-end`, unrendered.
@@ -121,10 +129,7 @@ fn read_fields(
         "log-path",
     ]);
     fields.known(&[
-        "seeds",
         "snapshots",
-        "tests",
-        "data_tests",
         "unit_tests",
         "exposures",
         "metrics",
@@ -153,6 +158,7 @@ fn read_fields(
         seed_paths: paths("seed-paths", &["seeds"]),
         test_paths: paths("test-paths", &["tests"]),
         analysis_paths: paths("analysis-paths", &["analyses"]),
+        function_paths: paths("function-paths", &["functions"]),
         snapshot_paths: paths("snapshot-paths", &["snapshots"]),
         clean_targets: match fields.texts("clean-targets") {
             Some(texts) => texts.into_iter().map(|(text, _)| text.into()).collect(),
@@ -165,6 +171,9 @@ fn read_fields(
         vars: vars(&fields, name.as_deref()),
         models: mapping(&fields, "models"),
         sources: mapping(&fields, "sources"),
+        seeds: mapping(&fields, "seeds"),
+        tests: mapping(&fields, "data_tests").or_else(|| mapping(&fields, "tests")),
+        functions: mapping(&fields, "functions"),
         on_run_start: hooks(&fields, "on-run-start"),
         on_run_end: hooks(&fields, "on-run-end"),
         dispatch: dispatch(&fields, warnings),

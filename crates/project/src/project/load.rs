@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::config::{ResolvedConfig, check_tree, resolve};
-use super::discover::{Discovered, MacroFile, ModelFile, discover};
+use super::discover::{Discovered, MacroFile, ModelFile, NodeFile, discover};
 use super::error::ProjectError;
 use super::file::{self, ProjectFile};
 use super::properties::{Properties, Reader};
@@ -54,6 +54,14 @@ pub struct Project {
     pub models: Vec<ModelFile>,
     /// Files of macros, in the order of their paths.
     pub macros: Vec<MacroFile>,
+    /// Seeds, in the order of their paths.
+    pub seeds: Vec<NodeFile>,
+    /// Singular tests, in the order of their paths.
+    pub tests: Vec<NodeFile>,
+    /// Functions, in the order of their paths.
+    pub functions: Vec<NodeFile>,
+    /// Files that may hold docs blocks.
+    pub docs: Vec<Arc<SourceFile>>,
     /// What the property files say.
     pub properties: Properties,
     /// What is allowed and probably not meant, in the order found.
@@ -139,6 +147,10 @@ impl Project {
             vars,
             models: found.models,
             macros: found.macros,
+            seeds: found.seeds,
+            tests: found.tests,
+            functions: found.functions,
+            docs: found.docs,
             properties,
             warnings,
             environment: options.environment.clone(),

@@ -2,6 +2,7 @@
 //! that a node ends up with ([`ResolvedConfig`]). [`Project::load`] reads all of it once.
 
 mod config;
+mod data_tests;
 mod discover;
 mod error;
 mod file;
@@ -10,8 +11,9 @@ mod properties;
 mod sources;
 
 pub use config::{ResolvedConfig, is_known_config, near_config};
-pub use discover::{MacroFile, ModelFile};
+pub use data_tests::{GenericTest, TestTarget};
+pub use discover::{MacroFile, ModelFile, NodeFile};
 pub use error::ProjectError;
 pub use file::{Dispatch, Hook, ProjectFile};
 pub use load::{LoadOptions, Project, parse_vars};
-pub use properties::{MacroProperties, ModelProperties, Properties, PropertyConfig, SourceTable};
+pub use properties::{FunctionArgument, FunctionProperties, MacroProperties, ModelProperties, Properties, PropertyConfig, SourceTable};

@@ -10,6 +10,7 @@ use indexmap::map::Entry as Slot;
 use serde_json::Value;
 
 use super::config::{check_key, entries};
+use super::data_tests::{GenericTest, TestTarget, tests_of};
 use super::discover::{ModelFile, nearest_model};
 use super::error::ProjectError;
 use super::file::is_hook;
@@ -31,6 +32,34 @@ pub struct Properties {
     pub sources: IndexMap<(String, String), SourceTable>,
     /// Macros by name.
     pub macros: IndexMap<String, MacroProperties>,
+    /// Seeds by name.
+    pub seeds: IndexMap<String, ModelProperties>,
+    /// Singular tests by name.
+    pub tests: IndexMap<String, ModelProperties>,
+    /// Functions by name.
+    pub functions: IndexMap<String, FunctionProperties>,
+    /// Tests of models, seeds, sources and their columns, in the order found.
+    pub generic_tests: Vec<GenericTest>,
+}
+
+/// What is said about a function.
+#[derive(Debug, Clone)]
+pub struct FunctionProperties {
+    /// Name, description and configuration.
+    pub node: ModelProperties,
+    /// `arguments`
+    pub arguments: Vec<FunctionArgument>,
+    /// `returns`: the type.
+    pub returns: String,
+}
+
+/// An argument of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionArgument {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub data_type: String,
 }
 
 /// What is said about a model.
@@ -89,17 +118,14 @@ pub struct SourceTable {
 }
 
 /// Sections that dbt has and that nothing reads here.
-const OTHER_SECTIONS: [&str; 13] = [
+const OTHER_SECTIONS: [&str; 10] = [
     "version",
     "analyses",
     "catalogs",
-    "data_tests",
     "exposures",
-    "functions",
     "groups",
     "metrics",
     "saved_queries",
-    "seeds",
     "semantic_models",
     "snapshots",
     "unit_tests",
@@ -154,40 +180,80 @@ impl Reader<'_> {
             for item in fields.maps("macros") {
                 self.macro_(item);
             }
+            for item in fields.maps("seeds") {
+                if let Some(seed) = self.node(item, "the seed's name: its file without `.csv`") {
+                    self.properties.generic_tests.extend(seed.1);
+                    self.properties.seeds.insert(seed.0.name.clone(), seed.0);
+                }
+            }
+            for key in ["data_tests", "tests"] {
+                for item in fields.maps(key) {
+                    if let Some((test, _)) = self.node(item, "the test's name: its file without `.sql`") {
+                        self.properties.tests.insert(test.name.clone(), test);
+                    }
+                }
+            }
+            for item in fields.maps("functions") {
+                self.function(item);
+            }
             fields.known(&OTHER_SECTIONS);
-            fields.known(&["tests"]);
             fields.finish(self.warnings);
         }
         self.errors
             .extend(problems.into_inner().into_iter().map(LoadError::from));
     }
 
-    fn model(&mut self, fields: Fields<'_>) {
-        let Some((name, at)) = required_name(&fields, "the model's name: its file without `.sql`")
-        else {
-            return;
-        };
-        let model = ModelProperties {
+    /// A node that has a name, columns, configuration and tests.
+    fn node(&mut self, fields: Fields<'_>, hint: &str) -> Option<(ModelProperties, Vec<GenericTest>)> {
+        let (name, at) = required_name(&fields, hint)?;
+        let target = TestTarget::Ref(name.clone());
+        let mut tests = tests_of(&fields, &target, None);
+        let node = ModelProperties {
             description: text(&fields, "description"),
-            columns: self.columns(&fields),
+            columns: self.columns(&fields, &target, &mut tests),
             config: self.config(&fields),
             at: at.clone(),
             name,
         };
-        fields.known(&[
-            "tests",
-            "data_tests",
-            "versions",
-            "latest_version",
-            "constraints",
-        ]);
-        fields.known(&[
-            "deprecation_date",
-            "time_spine",
-            "primary_key",
-            "agg_time_dimension",
-        ]);
+        fields.known(&["versions", "latest_version", "constraints"]);
+        fields.known(&["deprecation_date", "time_spine", "primary_key", "agg_time_dimension"]);
         fields.finish(self.warnings);
+        Some((node, tests))
+    }
+
+    fn function(&mut self, fields: Fields<'_>) {
+        let argument = |argument: Fields<'_>| {
+            let name = argument.text(&["name"]).map(|(text, _)| text);
+            let data_type = argument.text(&["data_type"]).map(|(text, _)| text);
+            for (key, missing) in [("name", name.is_none()), ("data_type", data_type.is_none())] {
+                if missing {
+                    argument.missing(key, "an argument has `name` and `data_type`");
+                }
+            }
+            argument.known(&["description", "default_value"]);
+            Some(FunctionArgument { name: name?, data_type: data_type? })
+        };
+        let arguments = fields.maps("arguments").into_iter().filter_map(argument).collect();
+        let returns = fields.map("returns").and_then(|returns| {
+            returns.known(&["description"]);
+            returns.text(&["data_type"]).map(|(text, _)| text)
+        });
+        if returns.is_none() {
+            fields.missing("returns.data_type", "a function says what it returns: `returns: {data_type: …}`");
+        }
+        if let Some((node, _)) = self.node(fields, "the function's name: its file without its extension") {
+            let function = FunctionProperties { arguments, returns: returns.unwrap_or_default(), node };
+            self.properties.functions.insert(function.node.name.clone(), function);
+        }
+    }
+
+    fn model(&mut self, fields: Fields<'_>) {
+        let Some((model, tests)) = self.node(fields, "the model's name: its file without `.sql`")
+        else {
+            return;
+        };
+        self.properties.generic_tests.extend(tests);
+        let at = &model.at.clone();
         if !self.model_names.contains(model.name.as_str()) {
             self.warnings.push(Warning::UnknownModel {
                 path: at.file().path().display().to_string(),
@@ -258,6 +324,8 @@ impl Reader<'_> {
             let Some((name, at)) = required_name(&table, hint) else {
                 continue;
             };
+            let target = TestTarget::Source(source_name.clone(), name.clone());
+            let mut tests = tests_of(&table, &target, None);
             let read = SourceTable {
                 source_name: source_name.clone(),
                 at: at.clone(),
@@ -270,12 +338,13 @@ impl Reader<'_> {
                     .map_or_else(|| name.clone(), |(text, _)| text),
                 description: text(&table, "description"),
                 source_description: source_description.clone(),
-                columns: self.columns(&table),
+                columns: self.columns(&table, &target, &mut tests),
                 configs: vec![source_config.clone(), self.config(&table)],
                 name,
             };
+            self.properties.generic_tests.append(&mut tests);
             table.known(&["loader", "loaded_at_field", "loaded_at_query", "freshness"]);
-            table.known(&["external", "quoting", "tests", "data_tests"]);
+            table.known(&["external", "quoting"]);
             table.finish(self.warnings);
             match self
                 .properties
@@ -294,26 +363,27 @@ impl Reader<'_> {
         }
     }
 
-    fn columns(&mut self, fields: &Fields<'_>) -> IndexMap<String, Column> {
+    fn columns(
+        &mut self,
+        fields: &Fields<'_>,
+        target: &TestTarget,
+        tests: &mut Vec<GenericTest>,
+    ) -> IndexMap<String, Column> {
         let mut columns = IndexMap::new();
         for column in fields.maps("columns") {
             let Some((name, _)) = required_name(&column, "the column's name") else {
                 continue;
             };
+            let quote = column.bool("quote").unwrap_or(false);
+            let shown = if quote { rwt_sql::Ident::new(name.as_str()).quoted() } else { name.clone() };
+            tests.extend(tests_of(&column, target, Some(&shown)));
             let read = Column {
                 data_type: column.text(&["data_type"]).map(|(text, _)| text),
                 description: text(&column, "description"),
+                quote,
                 name: name.clone(),
             };
-            column.known(&[
-                "tests",
-                "data_tests",
-                "tags",
-                "meta",
-                "docs",
-                "config",
-                "quote",
-            ]);
+            column.known(&["tags", "meta", "docs", "config"]);
             column.known(&[
                 "constraints",
                 "policy_tags",
