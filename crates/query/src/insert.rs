@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 
 use arrow::record_batch::RecordBatch;
-use rust_decimal::Decimal;
 use rwt_sql::DataType;
 
 use crate::dml::{Changes, DmlKind, Target, check_not_null};
 use crate::error::QueryError;
 use crate::kernel::cast::{Typed, convert};
 use crate::kernel::datetime::parse_zone;
+use crate::numeric::{NUMERIC, Numeric};
 use crate::queries::Queries;
 use crate::read_text::read_as;
 use crate::relation::Settings;
 use crate::text::Style;
-use crate::types::{arrow_type, is_number, numeric, schema};
+use crate::types::{arrow_type, is_number, schema};
 use crate::value::{self, Value};
 
 /// Rows of one batch; a larger INSERT gives several.
@@ -282,11 +282,12 @@ impl<'a> Scanner<'a> {
             )
         } else {
             // The planner knows the errors of numbers that are none.
-            let parsed = Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text));
-            let Ok(decimal) = parsed else { return Ok(None) };
+            let Ok(decimal) = text.parse::<Numeric>() else {
+                return Ok(None);
+            };
             (
                 Value::Decimal(decimal),
-                Typed::new(DataType::Numeric, numeric(28)),
+                Typed::new(DataType::Numeric, NUMERIC),
             )
         };
         if matches!(

@@ -9,11 +9,13 @@ mod catalog;
 mod dialect;
 mod dml;
 mod error;
+mod exchange;
 mod execute;
 mod insert;
 mod json;
 mod kernel;
 mod names;
+mod numeric;
 mod parse;
 mod plan;
 mod queries;
@@ -27,8 +29,11 @@ mod value;
 pub use datafusion::common::ScalarValue;
 pub use dml::{Changes, Dml, DmlKind, Target, TargetColumn};
 pub use error::QueryError;
+pub use exchange::{
+    decimal_type, from_decimals, keys, numeric_code, numeric_code_of, printed, to_decimals,
+};
 pub use plan::Plan;
 pub use queries::{Limits, Queries};
 pub use relation::{Column, ROW_ID, Relation, RelationData, Relations, Settings, SqlFunction};
 pub use text::display;
-pub use types::{STORED_SCALE, TYPE_METADATA, arrow_type, field, schema};
+pub use types::{TYPE_METADATA, arrow_type, field, schema};

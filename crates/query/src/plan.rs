@@ -218,10 +218,7 @@ fn param_value(
     to: &DataType,
     style: Style,
 ) -> Result<ScalarValue, QueryError> {
-    let arrow = match to {
-        DataType::Numeric => types::numeric(28),
-        other => types::arrow_type(other),
-    };
+    let arrow = types::arrow_type(to);
     if value.is_null() {
         return Ok(ScalarValue::try_from(&arrow)?);
     }

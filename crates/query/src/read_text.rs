@@ -9,6 +9,7 @@ use rwt_sql::DataType;
 
 use crate::error::QueryError;
 use crate::json;
+use crate::numeric::Numeric;
 use crate::text::Style;
 use crate::value::{Interval, Value};
 
@@ -85,13 +86,15 @@ fn float(text: &str, name: &str) -> Result<f64, QueryError> {
         .map_err(|_| QueryError::parse(format!("{name} invalid float literal")))
 }
 
-/// A numeric; not-a-number and the infinities have no place in Arrow's decimals.
-pub(crate) fn numeric(text: &str) -> Result<Decimal, QueryError> {
-    let text = text.strip_prefix('+').unwrap_or(text);
-    Decimal::from_str_exact(text)
-        .or_else(|_| Decimal::from_scientific(text))
-        .or_else(|_| text.parse())
+/// A numeric.
+pub(crate) fn numeric(text: &str) -> Result<Numeric, QueryError> {
+    text.parse()
         .map_err(|_| QueryError::parse("numeric Failed to parse"))
+}
+
+/// A number in an interval.
+fn amount(text: &str) -> Option<Decimal> {
+    numeric(text).ok()?.finite()
 }
 
 fn bytes(text: &str) -> Result<Vec<u8>, QueryError> {
@@ -288,7 +291,7 @@ pub(crate) fn interval(text: &str) -> Result<Interval, QueryError> {
             last_unit_seen = true;
             continue;
         }
-        let amount = numeric(&word).map_err(|_| invalid())?;
+        let amount = amount(&word).ok_or_else(invalid)?;
         let unit = match words.peek() {
             Some(next) if next.chars().next().is_some_and(char::is_alphabetic) => {
                 words.next().unwrap_or_default()
@@ -389,7 +392,7 @@ fn iso_interval(text: &str) -> Option<Interval> {
             'T' => in_time = true,
             '0'..='9' | '.' | '-' | '+' => number.push(c),
             unit => {
-                let amount = numeric(&std::mem::take(&mut number)).ok()?;
+                let amount = amount(&std::mem::take(&mut number))?;
                 let unit = match (unit, in_time) {
                     ('Y', false) => "year",
                     ('M', false) => "month",

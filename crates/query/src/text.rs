@@ -6,7 +6,6 @@ use arrow::array::{Array as _, ArrayRef};
 use arrow::datatypes::DataType as ArrowType;
 use chrono::{DateTime, NaiveDate, Offset as _, TimeZone as _};
 use chrono_tz::Tz;
-use rust_decimal::Decimal;
 use rwt_sql::DataType;
 
 use crate::error::QueryError;
@@ -38,24 +37,7 @@ pub fn display(
     })
 }
 
-/// The text of a numeric at a scale: no fraction for a whole number, the digits of the scale up to six, beyond that
-/// without zeros at the end.
-pub(crate) fn numeric(value: Decimal, scale: i8) -> String {
-    let normal = value.normalize();
-    if normal.scale() == 0 {
-        return normal.to_string();
-    }
-    match u32::try_from(scale) {
-        Ok(scale) if scale <= 6 && normal.scale() <= scale => {
-            let mut padded = normal;
-            padded.rescale(scale);
-            padded.to_string()
-        }
-        _ => normal.to_string(),
-    }
-}
-
-/// The text of a value of a type. The Arrow type tells a numeric's scale.
+/// The text of a value of a type.
 pub(crate) fn of(
     value: &Value<'_>,
     data_type: &DataType,
@@ -67,7 +49,7 @@ pub(crate) fn of(
         (Value::Bool(v), _) => if *v { "true" } else { "false" }.into(),
         (Value::Float(v), DataType::Real) => real(*v as f32),
         (Value::Float(v), _) => double(*v),
-        (Value::Decimal(v), _) => numeric(*v, crate::types::scale(arrow)),
+        (Value::Decimal(v), _) => v.to_string(),
         (Value::Text(v), _) => v.clone().into_owned(),
         (Value::Bytes(v), _) => v.iter().fold(String::from("\\x"), |mut out, byte| {
             let _ = write!(out, "{byte:02x}");
@@ -337,14 +319,6 @@ mod tests {
         }
         assert_eq!(real(0.1), "0.1");
         assert_eq!(real(3.4e38), "3.4e+38");
-    }
-
-    #[test]
-    fn numerics_follow_the_rule_of_scales() {
-        let value = |text: &str| Decimal::from_str_exact(text).unwrap();
-        assert_eq!(numeric(value("0.60"), 2), "0.60");
-        assert_eq!(numeric(value("1.00"), 2), "1");
-        assert_eq!(numeric(value("3.2500000000"), 10), "3.25");
     }
 
     #[test]

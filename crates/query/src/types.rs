@@ -9,16 +9,13 @@ use arrow::datatypes::{
 };
 use rwt_sql::DataType;
 
+use crate::numeric::NUMERIC;
 use crate::relation::Column;
 
 /// The key of the field metadata that holds the RisingWave type's name.
 pub const TYPE_METADATA: &str = "rw.type";
 
-/// Digits after the point of a stored numeric.
-pub const STORED_SCALE: i8 = 10;
-
-/// The Arrow type of stored values of a RisingWave type. Query results may have numerics of other scales, and
-/// `Decimal256` where more than [`STORED_SCALE`] digits after the point are kept (division).
+/// The Arrow type of values of a RisingWave type. A numeric's is a code, see [`crate::numeric`].
 pub fn arrow_type(data_type: &DataType) -> ArrowType {
     match data_type {
         DataType::Boolean => ArrowType::Boolean,
@@ -27,7 +24,7 @@ pub fn arrow_type(data_type: &DataType) -> ArrowType {
         DataType::BigInt | DataType::Serial => ArrowType::Int64,
         DataType::Real => ArrowType::Float32,
         DataType::Double => ArrowType::Float64,
-        DataType::Numeric => ArrowType::Decimal128(38, STORED_SCALE),
+        DataType::Numeric => NUMERIC,
         DataType::Int256 => ArrowType::Decimal256(76, 0),
         DataType::Varchar | DataType::Jsonb => ArrowType::Utf8,
         DataType::Bytea => ArrowType::Binary,
@@ -76,24 +73,6 @@ pub(crate) fn struct_fields<'a>(fields: impl Iterator<Item = (&'a str, ArrowType
             Field::new(unique, arrow, true)
         })
         .collect()
-}
-
-/// The Arrow type of a numeric with this many digits after the point: 38 digits leave 28 before the point up to
-/// [`STORED_SCALE`], beyond it the wider type keeps RisingWave's 28 + 28.
-pub(crate) fn numeric(scale: i8) -> ArrowType {
-    if scale <= STORED_SCALE {
-        ArrowType::Decimal128(38, scale)
-    } else {
-        ArrowType::Decimal256(76, scale.min(28))
-    }
-}
-
-/// The scale of a numeric's Arrow type.
-pub(crate) fn scale(arrow: &ArrowType) -> i8 {
-    match arrow {
-        ArrowType::Decimal128(_, scale) | ArrowType::Decimal256(_, scale) => *scale,
-        _ => 0,
-    }
 }
 
 /// An Arrow field that carries its RisingWave type.
@@ -153,17 +132,5 @@ pub(crate) fn internal_name(data_type: &DataType) -> String {
         DataType::Int256 => "Int256".into(),
         DataType::Serial => "Serial".into(),
         other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wide_numerics_keep_28_digits_on_both_sides() {
-        assert_eq!(numeric(2), ArrowType::Decimal128(38, 2));
-        assert_eq!(numeric(28), ArrowType::Decimal256(76, 28));
-        assert_eq!(numeric(40), ArrowType::Decimal256(76, 28));
     }
 }

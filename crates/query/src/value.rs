@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder,
-    Decimal256Builder, Float32Builder, Float64Builder, Int16Builder, Int32Builder, Int64Builder,
+    Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal256Builder,
+    Float32Builder, Float64Builder, Int16Builder, Int32Builder, Int64Builder,
     IntervalMonthDayNanoBuilder, ListArray, MapArray, StringBuilder, StructArray,
     Time64MicrosecondBuilder, TimestampMicrosecondBuilder, new_empty_array,
 };
@@ -16,9 +16,11 @@ use arrow::datatypes::{
     Int8Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
     Time64MicrosecondType, TimestampMicrosecondType, UInt64Type, i256,
 };
-use rust_decimal::Decimal;
 
 use crate::error::QueryError;
+use rust_decimal::Decimal;
+
+use crate::numeric::{NUMERIC, Numeric};
 
 /// A RisingWave interval. Months, days and microseconds are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,7 +49,7 @@ pub(crate) enum Value<'a> {
     Bool(bool),
     Int(i64),
     Float(f64),
-    Decimal(Decimal),
+    Decimal(Numeric),
     Text(Cow<'a, str>),
     Bytes(Cow<'a, [u8]>),
     Date(i32),
@@ -95,11 +97,11 @@ impl<'a> Value<'a> {
         matches!(self, Self::Bool(true))
     }
 
-    pub(crate) fn decimal(&self) -> Decimal {
+    pub(crate) fn decimal(&self) -> Numeric {
         match self {
             Self::Decimal(value) => *value,
-            Self::Int(value) => Decimal::from(*value),
-            _ => Decimal::ZERO,
+            Self::Int(value) => Numeric::from(*value),
+            _ => Numeric::ZERO,
         }
     }
 
@@ -151,65 +153,6 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A decimal of Arrow as RisingWave's 96-bit decimal. Zeros at the end of the fraction may go to make it fit.
-pub(crate) fn decimal_from(mut mantissa: i128, mut scale: i8) -> Result<Decimal, QueryError> {
-    loop {
-        let fits = scale <= 28 && mantissa.unsigned_abs() < (1 << 96);
-        if fits {
-            return Decimal::try_from_i128_with_scale(mantissa, u32::try_from(scale).unwrap_or(0))
-                .map_err(|_| QueryError::out_of_range());
-        }
-        if scale <= 0 {
-            return Err(QueryError::out_of_range());
-        }
-        mantissa =
-            (mantissa + if mantissa < 0 { -5 } else { 5 } * i128::from(mantissa % 10 != 0)) / 10;
-        scale -= 1;
-    }
-}
-
-fn decimal_from_wide(value: i256, scale: i8) -> Result<Decimal, QueryError> {
-    let ten = i256::from(10);
-    let (mut value, mut scale) = (value, scale);
-    loop {
-        if let Some(narrow) = value.to_i128()
-            && (narrow % 10 != 0
-                || scale == 0
-                || (narrow.unsigned_abs() < (1 << 96) && scale <= 28))
-        {
-            return decimal_from(narrow, scale);
-        }
-        if scale <= 0 {
-            return Err(QueryError::out_of_range());
-        }
-        value = value.wrapping_div(ten);
-        scale -= 1;
-    }
-}
-
-/// The mantissa of a decimal at a scale, rounded half away from zero.
-pub(crate) fn mantissa_at(value: Decimal, scale: i8) -> Option<i128> {
-    let target = u32::try_from(scale).ok()?;
-    let value = if value.scale() > target {
-        value.round_dp_with_strategy(target, rust_decimal::RoundingStrategy::MidpointAwayFromZero)
-    } else {
-        value
-    };
-    let factor = 10_i128.checked_pow(target.checked_sub(value.scale())?)?;
-    value.mantissa().checked_mul(factor)
-}
-
-fn wide_mantissa_at(value: Decimal, scale: i8) -> Option<i256> {
-    let target = u32::try_from(scale).ok()?;
-    let value = if value.scale() > target {
-        value.round_dp_with_strategy(target, rust_decimal::RoundingStrategy::MidpointAwayFromZero)
-    } else {
-        value
-    };
-    let factor = i256::from_i128(10_i128.checked_pow(target.checked_sub(value.scale())?)?);
-    i256::from_i128(value.mantissa()).checked_mul(factor)
-}
-
 /// The value of a row.
 pub(crate) fn read<'a>(array: &'a ArrayRef, row: usize) -> Result<Value<'a>, QueryError> {
     if array.is_null(row) {
@@ -225,14 +168,27 @@ pub(crate) fn read<'a>(array: &'a ArrayRef, row: usize) -> Result<Value<'a>, Que
         ArrowType::UInt64 => Value::Int(array.as_primitive::<UInt64Type>().value(row) as i64),
         ArrowType::Float32 => Value::Float(array.as_primitive::<Float32Type>().value(row).into()),
         ArrowType::Float64 => Value::Float(array.as_primitive::<Float64Type>().value(row)),
-        ArrowType::Decimal128(_, scale) => Value::Decimal(decimal_from(
-            array.as_primitive::<Decimal128Type>().value(row),
-            *scale,
-        )?),
-        ArrowType::Decimal256(_, scale) => Value::Decimal(decimal_from_wide(
+        ArrowType::Decimal128(_, scale) => {
+            let unscaled = array.as_primitive::<Decimal128Type>().value(row);
+            let scale = u32::try_from(*scale).map_err(|_| QueryError::out_of_range())?;
+            Value::Decimal(
+                Decimal::try_from_i128_with_scale(unscaled, scale)
+                    .map_err(|_| QueryError::out_of_range())?
+                    .into(),
+            )
+        }
+        numeric if *numeric == NUMERIC => Value::Decimal(Numeric::decode(
             array.as_primitive::<Decimal256Type>().value(row),
-            *scale,
-        )?),
+        )),
+        ArrowType::Decimal256(_, 0) => {
+            let value = array.as_primitive::<Decimal256Type>().value(row).to_i128();
+            Value::Decimal(
+                value
+                    .and_then(|v| Decimal::try_from_i128_with_scale(v, 0).ok())
+                    .ok_or_else(QueryError::out_of_range)?
+                    .into(),
+            )
+        }
         ArrowType::Utf8 => Value::Text(Cow::Borrowed(array.as_string::<i32>().value(row))),
         ArrowType::LargeUtf8 => Value::Text(Cow::Borrowed(array.as_string::<i64>().value(row))),
         ArrowType::Utf8View => Value::Text(Cow::Borrowed(array.as_string_view().value(row))),
@@ -315,13 +271,13 @@ pub(crate) fn build(values: &[Value<'_>], arrow: &ArrowType) -> Result<ArrayRef,
             collect!(Float32Builder::with_capacity(values.len()), v => v.float() as f32)
         }
         ArrowType::Float64 => collect!(Float64Builder::with_capacity(values.len()), v => v.float()),
-        ArrowType::Decimal128(_, scale) => collect!(
-            Decimal128Builder::with_capacity(values.len()).with_data_type(arrow.clone()),
-            v => mantissa_at(v.decimal(), *scale).ok_or_else(range)?
+        numeric if *numeric == NUMERIC => collect!(
+            Decimal256Builder::with_capacity(values.len()).with_data_type(NUMERIC),
+            v => v.decimal().encode()
         ),
-        ArrowType::Decimal256(_, scale) => collect!(
+        ArrowType::Decimal256(_, 0) => collect!(
             Decimal256Builder::with_capacity(values.len()).with_data_type(arrow.clone()),
-            v => wide_mantissa_at(v.decimal(), *scale).ok_or_else(range)?
+            v => v.decimal().unscaled_at(0).map(i256::from_i128).ok_or_else(range)?
         ),
         ArrowType::Utf8 => {
             collect!(StringBuilder::with_capacity(values.len(), values.len() * 16), v => v.str())
@@ -422,19 +378,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decimals_survive_both_widths() {
-        let value = Decimal::from_str_exact("12.333333333333333333333333333").unwrap();
-        for arrow in [ArrowType::Decimal128(38, 28), ArrowType::Decimal256(76, 28)] {
-            let array = build(&[Value::Decimal(value), Value::Null], &arrow).unwrap();
-            assert_eq!(read(&array, 0).unwrap().decimal().normalize(), value);
+    fn numerics_keep_their_scale() {
+        for text in ["12.333333333333333333333333333", "1.50", "NaN"] {
+            let value = Value::Decimal(text.parse().unwrap());
+            let array = build(&[value, Value::Null], &NUMERIC).unwrap();
+            assert_eq!(read(&array, 0).unwrap().decimal().to_string(), text);
             assert!(read(&array, 1).unwrap().is_null());
         }
-        let third = Decimal::ONE / Decimal::from(3);
-        assert_eq!(mantissa_at(third, 2), Some(33));
-        assert_eq!(
-            mantissa_at(Decimal::from_str_exact("-0.125").unwrap(), 2),
-            Some(-13)
-        );
     }
 
     #[test]

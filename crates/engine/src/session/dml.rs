@@ -18,9 +18,9 @@ use rwt_query::{
 };
 use rwt_sql::statement::DmlVerb;
 use rwt_sql::{DataType, Ident, ObjectName};
-use rwt_wire::{Outcome, RowsTag, SqlError, rows_of};
+use rwt_wire::{Outcome, RowsTag, SqlError};
 
-use super::query::Kept;
+use super::query::{Kept, printed_rows};
 use super::{Session, dml_tag, query_error, wire_columns};
 use crate::catalog::{BY_ID, Column, Kind, Object, ObjectId, invalid_input};
 use crate::engine::{Altering, internal};
@@ -336,7 +336,7 @@ impl Session {
         Ok(match (changes.returning, returning) {
             (Some(rows), Some(columns)) => Outcome::Rows {
                 columns: wire_columns(columns),
-                rows: rows_of(rows),
+                rows: printed_rows(rows),
                 tag: RowsTag::Fixed(tag),
             },
             _ => Outcome::done(tag),

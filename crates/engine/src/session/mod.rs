@@ -335,6 +335,11 @@ impl Session {
             }
             ("VACUUM", _) => self.vacuum(text),
             ("COPY", _) => self.copy(text).await,
+            // RisingWave 2.8 waits for everything or nothing.
+            ("WAIT", _) => Err(SqlError::internal(format!(
+                "sql parser error: expected end of statement, found: {}",
+                text.split_whitespace().nth(1).unwrap_or_default()
+            ))),
             _ => Err(not_implemented(format!("{verb} in the embedded engine"))),
         }
     }

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use rwt_query::{Column as QueryColumn, Plan, QueryError, ScalarValue};
 use rwt_sql::statement::Show;
 use rwt_sql::{DataType, Statement};
-use rwt_wire::{Column, Outcome, Param, Prepared, RowStream, SqlError, rows_of};
+use rwt_wire::{Column, Outcome, Param, Prepared, RowStream, SqlError};
 
 use super::{Session, dml, query_error, wire_columns};
 
@@ -23,9 +23,10 @@ pub(super) enum Kept {
 /// The rows of a plan as the wire takes them.
 async fn stream(plan: &Plan, params: &[ScalarValue]) -> Result<RowStream, SqlError> {
     let rows = plan.stream(params).await.map_err(|e| query_error(&e))?;
-    Ok(Box::pin(
-        rows.map(|batch| batch.map_err(|e| query_error(&e))),
-    ))
+    Ok(Box::pin(rows.map(|batch| {
+        let batch = batch.map_err(|e| query_error(&e))?;
+        rwt_query::printed(&batch).map_err(crate::engine::internal)
+    })))
 }
 
 impl Session {
@@ -164,9 +165,16 @@ impl Session {
 pub(super) fn rows(columns: Vec<Column>, batches: Vec<RecordBatch>, tag: &str) -> Outcome {
     Outcome::Rows {
         columns,
-        rows: rows_of(batches),
+        rows: printed_rows(batches),
         tag: rwt_wire::RowsTag::Fixed(tag.to_owned()),
     }
+}
+
+/// Rows at hand as the wire takes them.
+pub(super) fn printed_rows(batches: Vec<RecordBatch>) -> RowStream {
+    Box::pin(futures::stream::iter(batches.into_iter().map(|batch| {
+        rwt_query::printed(&batch).map_err(crate::engine::internal)
+    })))
 }
 
 /// The first words of a statement.

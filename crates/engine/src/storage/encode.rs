@@ -166,7 +166,8 @@ pub fn decode(bytes: &[u8]) -> Result<(u64, Vec<Change>), StorageError> {
         }
         let mut reader = StreamReader::try_new(Cursor::new(blob), None)?;
         match reader.next() {
-            Some(batch) => Ok(batch?),
+            // Numerics were decimals once.
+            Some(batch) => Ok(rwt_query::from_decimals(&batch?, true)?),
             None => Ok(RecordBatch::new_empty(reader.schema())),
         }
     };

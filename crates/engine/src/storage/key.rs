@@ -50,8 +50,8 @@ impl KeyIndex {
         let columns: Vec<ArrayRef> = self
             .columns
             .iter()
-            .map(|i| batch.column(*i).clone())
-            .collect();
+            .map(|i| rwt_query::keys(batch.column(*i)))
+            .collect::<Result<_, _>>()?;
         let rows = self.converter.convert_columns(&columns)?;
         Ok(rows.iter().map(|row| Box::from(row.as_ref())).collect())
     }

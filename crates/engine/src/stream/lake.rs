@@ -29,14 +29,19 @@ pub(crate) struct Commit {
     rows: Vec<RecordBatch>,
 }
 
+/// Digits after the point of numerics in the lake, as RisingWave has them.
+const LAKE_SCALE: i8 = 10;
+
 /// The Arrow schema of a table in the lake.
 pub(crate) fn lake_schema(object: &Object) -> SchemaRef {
-    let stored = stored_schema(object);
-    if object.table().is_some_and(|t| !t.key.is_empty()) {
-        return stored;
+    let mut fields = Vec::new();
+    if object.table().is_none_or(|t| t.key.is_empty()) {
+        fields.push(Field::new(ROW_ID, DataType::Int64, true));
     }
-    let mut fields = vec![Arc::new(Field::new(ROW_ID, DataType::Int64, true))];
-    fields.extend(stored.fields().iter().cloned());
+    fields.extend(stored_schema(object).fields().iter().map(|field| {
+        let arrow = rwt_query::decimal_type(field.data_type(), LAKE_SCALE);
+        field.as_ref().clone().with_data_type(arrow)
+    }));
     Arc::new(Schema::new(fields))
 }
 
@@ -135,7 +140,9 @@ pub(crate) fn commit_of(state: &State, object: &Object) -> Result<Option<Commit>
             if with_ids {
                 columns.push(Arc::new(ids.slice(first, last - first)));
             }
-            columns.extend(batch.slice(first, last - first).columns().iter().cloned());
+            let stored = batch.slice(first, last - first);
+            let decimals = rwt_query::to_decimals(&stored, LAKE_SCALE)?;
+            columns.extend(decimals.columns().iter().cloned());
             rows.push(RecordBatch::try_new(schema.clone(), columns)?);
         }
     }
@@ -198,6 +205,7 @@ pub(crate) fn split_ids(
 ) -> Result<(Option<arrow::array::Int64Array>, RecordBatch), ArrowError> {
     use arrow::array::AsArray;
     let schema = stored_schema(object);
+    let batch = &rwt_query::from_decimals(batch, false)?;
     let columns = schema
         .fields()
         .iter()

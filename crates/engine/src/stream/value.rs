@@ -3,21 +3,18 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder,
+    Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal256Builder,
     Float32Builder, Float64Builder, Int16Builder, Int32Builder, Int64Builder, ListArray,
     StringBuilder, StructArray, Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
     new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{DataType as ArrowType, Field};
+use arrow::datatypes::{DataType as ArrowType, Field, i256};
 use arrow::error::ArrowError;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use rwt_sql::DataType;
 
 use super::json::Json;
-
-/// Digits behind the point of stored numerics.
-const SCALE: u32 = 10;
 
 /// Collects the values of one column.
 #[derive(Debug)]
@@ -35,7 +32,7 @@ pub enum ColumnBuilder {
     /// `double precision`
     Double(Float64Builder),
     /// `numeric`
-    Numeric(Decimal128Builder),
+    Numeric(Decimal256Builder),
     /// `character varying`
     Varchar(StringBuilder),
     /// `jsonb`
@@ -65,7 +62,7 @@ impl ColumnBuilder {
             DataType::Real => Self::Real(Float32Builder::new()),
             DataType::Double => Self::Double(Float64Builder::new()),
             DataType::Numeric => Self::Numeric(
-                Decimal128Builder::new().with_data_type(rwt_query::arrow_type(&DataType::Numeric)),
+                Decimal256Builder::new().with_data_type(rwt_query::arrow_type(&DataType::Numeric)),
             ),
             DataType::Varchar => Self::Varchar(StringBuilder::new()),
             DataType::Jsonb => Self::Jsonb(StringBuilder::new()),
@@ -305,39 +302,13 @@ fn as_double(value: &Json) -> Option<f64> {
     }
 }
 
-/// The unscaled value at [`SCALE`]; further digits are rounded half away from zero.
-fn as_numeric(value: &Json) -> Option<i128> {
-    let text = match value {
-        Json::Bool(_) => return None,
-        other => other.scalar_text()?,
-    };
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
-        None => (text.as_str(), 0),
-    };
-    let (negative, digits) = match mantissa.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, mantissa.strip_prefix('+').unwrap_or(mantissa)),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    if whole.is_empty() && fraction.is_empty()
-        || !format!("{whole}{fraction}")
-            .bytes()
-            .all(|b| b.is_ascii_digit())
-    {
-        return None;
+/// The code of a numeric, as stored columns have it.
+fn as_numeric(value: &Json) -> Option<i256> {
+    match value {
+        Json::Bool(_) => None,
+        Json::Float(value) => rwt_query::numeric_code_of(*value),
+        other => rwt_query::numeric_code(&other.scalar_text()?),
     }
-    let all: i128 = format!("0{whole}{fraction}").parse().ok()?;
-    let shift = i32::try_from(SCALE).ok()? + exponent - i32::try_from(fraction.len()).ok()?;
-    let unscaled = if shift >= 0 {
-        all.checked_mul(10_i128.checked_pow(shift.unsigned_abs())?)?
-    } else {
-        match 10_i128.checked_pow(shift.unsigned_abs()) {
-            Some(divisor) => (all + divisor / 2) / divisor,
-            None => 0,
-        }
-    };
-    (unscaled < 10_i128.pow(38)).then_some(if negative { -unscaled } else { unscaled })
 }
 
 const DATE: &str = "%Y-%m-%d";

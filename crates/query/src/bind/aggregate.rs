@@ -1,25 +1,20 @@
 //! Aggregate calls: argument and result types as RisingWave declares them.
 
-use std::any::Any;
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
 use arrow::datatypes::DataType as ArrowType;
 use datafusion::common::ScalarValue;
-use datafusion::error::Result as DfResult;
 use datafusion::functions_aggregate as df;
 use datafusion::logical_expr::expr::{AggregateFunction, NullTreatment};
-use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Case, Expr, Signature, SortExpr, Volatility,
-};
+use datafusion::logical_expr::{AggregateUDF, Case, Expr, SortExpr};
 use rwt_sql::DataType;
 
+use super::accumulate::numeric_sum;
 use super::{Binder, Bound, CastContext};
 use crate::error::QueryError;
 use crate::kernel::arithmetic::Operator;
 use crate::kernel::{jsonb, list, numbers};
-use crate::types::{item_field, numeric, scale};
+use crate::types::{arrow_type, item_field};
 
 /// The parts of an aggregate's call besides its name and arguments.
 #[derive(Debug, Clone, Default)]
@@ -65,7 +60,7 @@ pub(crate) fn is_aggregate(name: &str) -> bool {
     )
 }
 
-fn call(udf: Arc<AggregateUDF>, args: Vec<Expr>, m: &Modifiers) -> Expr {
+pub(super) fn call(udf: Arc<AggregateUDF>, args: Vec<Expr>, m: &Modifiers) -> Expr {
     Expr::AggregateFunction(AggregateFunction::new_udf(
         udf,
         args,
@@ -105,7 +100,11 @@ impl Binder<'_> {
                 ),
                 [arg] => {
                     let arg = self.default_type(arg.clone())?;
-                    call(df::count::count_udaf(), vec![arg.expr], &unordered)
+                    call(
+                        df::count::count_udaf(),
+                        vec![distinct_key(&arg, &unordered)],
+                        &unordered,
+                    )
                 }
                 _ => return Err(missing()),
             };
@@ -209,7 +208,7 @@ impl Binder<'_> {
             }
             ("arg_min" | "arg_max", 2) => {
                 let first = self.default_type(first)?;
-                let by = args[1].expr.clone();
+                let by = args[1].key();
                 let order = vec![SortExpr {
                     expr: by.clone(),
                     asc: name == "arg_min",
@@ -243,7 +242,7 @@ impl Binder<'_> {
                     ..unordered
                 };
                 Ok(Bound::of(
-                    call(df::count::count_udaf(), vec![first.expr], &m),
+                    call(df::count::count_udaf(), vec![first.key()], &m),
                     T::BigInt,
                 ))
             }
@@ -265,7 +264,11 @@ impl Binder<'_> {
         let arrow = ArrowType::List(item_field(value.arrow.clone()));
         let data_type = DataType::List(Box::new(value.data_type.clone()));
         if m.order.is_empty() {
-            let expr = call(df::array_agg::array_agg_udaf(), vec![value.expr], m);
+            let expr = call(
+                df::array_agg::array_agg_udaf(),
+                vec![distinct_key(&value, m)],
+                m,
+            );
             return Bound::new(expr, data_type, arrow);
         }
         let mut fields = vec![("value".to_owned(), value.arrow, value.expr)];
@@ -295,10 +298,11 @@ impl Binder<'_> {
                 self.force(value, &DataType::BigInt, ArrowType::Int64),
                 DataType::BigInt,
             ),
-            DataType::BigInt => (
-                self.force(value, &DataType::Numeric, numeric(0)),
-                DataType::Numeric,
-            ),
+            DataType::BigInt => return self.wide_sum(value, m),
+            DataType::Numeric => {
+                let sum = call(numeric_sum(), vec![distinct_key(&value, m)], m);
+                return Bound::of(sum, DataType::Numeric);
+            }
             ref other => {
                 let data_type = other.clone();
                 (value, data_type)
@@ -320,9 +324,20 @@ impl Binder<'_> {
         )
     }
 
+    /// The sum of bigints, which is a numeric. Summed as integers of 128 bits, which is much faster than as numerics.
+    fn wide_sum(&self, value: Bound, m: &Modifiers) -> Bound {
+        let wide = Expr::Cast(datafusion::logical_expr::Cast::new(
+            Box::new(value.expr),
+            ArrowType::Decimal128(38, 0),
+        ));
+        let sum = call(df::sum::sum_udaf(), vec![wide], m);
+        let sum = Bound::new(sum, DataType::Numeric, ArrowType::Decimal128(38, 0));
+        self.force(sum, &DataType::Numeric, arrow_type(&DataType::Numeric))
+    }
+
     fn count(&self, value: &Bound, m: &Modifiers) -> Bound {
         Bound::of(
-            call(df::count::count_udaf(), vec![value.expr.clone()], m),
+            call(df::count::count_udaf(), vec![distinct_key(value, m)], m),
             DataType::BigInt,
         )
     }
@@ -373,18 +388,9 @@ impl Binder<'_> {
         let squared = self.numeric_operator(Operator::Multiply, value.clone(), value.clone())?;
         let count = self.count(&value, m);
         let squares = self.sum(squared, m);
-        let digits = scale(&value.arrow);
         let sum = self.sum(value, m);
-        let arrow = numeric(28);
-        let expr = numbers::deviation(
-            name,
-            digits,
-            sum.expr,
-            squares.expr,
-            count.expr,
-            arrow.clone(),
-        );
-        Ok(Bound::new(expr, DataType::Numeric, arrow))
+        let expr = numbers::deviation(name, sum.expr, squares.expr, count.expr);
+        Ok(Bound::of(expr, DataType::Numeric))
     }
 
     /// `percentile_cont(0.5) WITHIN GROUP (ORDER BY x)` and its kind: over the sorted list of the values.
@@ -433,117 +439,11 @@ impl Binder<'_> {
     }
 }
 
-/// The only row of a scalar sub-query; several are an error.
-pub(crate) fn single_value(value: Expr, arrow: &ArrowType) -> Expr {
-    let udf = AggregateUDF::new_from_impl(Single {
-        arrow: arrow.clone(),
-        signature: Signature::any(1, Volatility::Immutable),
-    });
-    call(Arc::new(udf), vec![value], &Modifiers::default())
-}
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Single {
-    arrow: ArrowType,
-    signature: Signature,
-}
-
-impl AggregateUDFImpl for Single {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn name(&self) -> &str {
-        "single_value"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _args: &[ArrowType]) -> DfResult<ArrowType> {
-        Ok(self.arrow.clone())
-    }
-
-    fn accumulator(&self, _args: AccumulatorArgs<'_>) -> DfResult<Box<dyn Accumulator>> {
-        Ok(Box::new(SingleAccumulator {
-            value: ScalarValue::try_from(&self.arrow)?,
-            rows: 0,
-        }))
-    }
-
-    fn state_fields(&self, args: StateFieldsArgs<'_>) -> DfResult<Vec<arrow::datatypes::FieldRef>> {
-        use arrow::datatypes::Field;
-        Ok(vec![
-            Arc::new(Field::new(
-                format!("{}[value]", args.name),
-                self.arrow.clone(),
-                true,
-            )),
-            Arc::new(Field::new(
-                format!("{}[rows]", args.name),
-                ArrowType::Int64,
-                false,
-            )),
-        ])
-    }
-}
-
-#[derive(Debug)]
-struct SingleAccumulator {
-    value: ScalarValue,
-    rows: i64,
-}
-
-impl SingleAccumulator {
-    fn check(&self) -> DfResult<()> {
-        if self.rows > 1 {
-            return Err(QueryError::Evaluation(
-                "Scalar subquery produced more than one row".into(),
-            )
-            .into());
-        }
-        Ok(())
-    }
-}
-
-impl Accumulator for SingleAccumulator {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> DfResult<()> {
-        if let Some(values) = values.first()
-            && !values.is_empty()
-        {
-            self.rows += i64::try_from(values.len()).unwrap_or(i64::MAX);
-            self.check()?;
-            self.value = ScalarValue::try_from_array(values, 0)?;
-        }
-        Ok(())
-    }
-
-    fn evaluate(&mut self) -> DfResult<ScalarValue> {
-        Ok(self.value.clone())
-    }
-
-    fn size(&self) -> usize {
-        size_of_val(self) + self.value.size()
-    }
-
-    fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
-        Ok(vec![
-            self.value.clone(),
-            ScalarValue::Int64(Some(self.rows)),
-        ])
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {
-        for row in 0..states[0].len() {
-            if let ScalarValue::Int64(Some(rows)) = ScalarValue::try_from_array(&states[1], row)?
-                && rows > 0
-            {
-                self.rows += rows;
-                self.check()?;
-                self.value = ScalarValue::try_from_array(&states[0], row)?;
-            }
-        }
-        Ok(())
+/// The argument of an aggregate; with DISTINCT equal values must look alike.
+fn distinct_key(value: &Bound, m: &Modifiers) -> Expr {
+    if m.distinct {
+        value.key()
+    } else {
+        value.expr.clone()
     }
 }

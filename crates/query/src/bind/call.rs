@@ -210,10 +210,7 @@ impl Binder<'_> {
             exprs.push(self.cast(arg, &to, CastContext::Implicit)?.expr);
         }
         let bound = Bound::of(Expr::default(), overload.returns.clone());
-        let arrow = match overload.returns {
-            DataType::Numeric => crate::types::numeric(28),
-            _ => bound.arrow,
-        };
+        let arrow = bound.arrow;
         let types: Vec<String> = overload.params.iter().map(ToString::to_string).collect();
         let eval = overload.eval;
         let expr = Kernel::rowwise(

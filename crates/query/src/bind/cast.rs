@@ -8,11 +8,9 @@ use rwt_sql::DataType;
 
 use super::{Binder, Bound};
 use crate::error::QueryError;
-use crate::kernel::cast::{Typed, cast as cast_kernel, list_item};
+use crate::kernel::cast::{Typed, cast as cast_kernel};
 use crate::read_text::read_as;
-use crate::types::{
-    arrow_type, internal_name, is_number, item_field, number_rank, numeric, scale, struct_fields,
-};
+use crate::types::{arrow_type, internal_name, is_number, number_rank};
 use crate::value;
 
 /// Where a cast stands. Each context allows what the one before allows.
@@ -76,50 +74,6 @@ pub(crate) fn cast_context(from: &DataType, to: &DataType) -> Option<Context> {
     }
 }
 
-/// The Arrow type of a value cast from one type to another: a numeric keeps as many digits as the source may have.
-fn cast_arrow(from: &Typed, to: &DataType) -> ArrowType {
-    match to {
-        DataType::Numeric => match &from.data_type {
-            DataType::Numeric => from.arrow.clone(),
-            DataType::SmallInt | DataType::Integer | DataType::BigInt | DataType::Serial => {
-                numeric(0)
-            }
-            _ => numeric(28),
-        },
-        DataType::List(item) => {
-            let inner = match &from.data_type {
-                DataType::List(source) => cast_arrow(&list_item(source, &from.arrow), item),
-                _ => literal_arrow(item),
-            };
-            ArrowType::List(item_field(inner))
-        }
-        DataType::Struct(fields) => {
-            match &from.data_type {
-                DataType::Struct(sources) if sources.len() == fields.len() => {
-                    let inner = fields.iter().zip(sources).enumerate().map(
-                        |(i, ((name, to), (_, source)))| {
-                            (
-                                name.as_str(),
-                                cast_arrow(&crate::kernel::cast::field(source, &from.arrow, i), to),
-                            )
-                        },
-                    );
-                    ArrowType::Struct(struct_fields(inner))
-                }
-                _ => arrow_type(to),
-            }
-        }
-        other => arrow_type(other),
-    }
-}
-
-fn literal_arrow(data_type: &DataType) -> ArrowType {
-    match data_type {
-        DataType::Numeric => numeric(28),
-        other => arrow_type(other),
-    }
-}
-
 impl Binder<'_> {
     /// Casts to a type, if that cast exists in the context.
     pub(crate) fn cast(
@@ -145,7 +99,7 @@ impl Binder<'_> {
                 )));
             }
         }
-        let arrow = cast_arrow(&value.typed(), to);
+        let arrow = arrow_type(to);
         Ok(self.force(value, to, arrow))
     }
 
@@ -192,17 +146,14 @@ impl Binder<'_> {
             Expr::Placeholder(param) => {
                 let id = param.id.clone();
                 self.set_param(&id, to);
-                let arrow = literal_arrow(to);
+                let arrow = arrow_type(to);
                 let field = arrow::datatypes::Field::new(&id, arrow.clone(), true);
                 let expr = Expr::Placeholder(Placeholder::new_with_field(id, Some(field.into())));
                 Ok(Bound::new(expr, to.clone(), arrow))
             }
             Expr::Literal(ScalarValue::Utf8(Some(text)), _) => self.literal_of(text, to),
             Expr::Literal(ScalarValue::Utf8(None), _) => {
-                let arrow = match to {
-                    DataType::Numeric => numeric(0),
-                    other => arrow_type(other),
-                };
+                let arrow = arrow_type(to);
                 let null = ScalarValue::try_from(&arrow)?;
                 Ok(Bound::new(Expr::Literal(null, None), to.clone(), arrow))
             }
@@ -212,8 +163,7 @@ impl Binder<'_> {
                     untyped: false,
                     ..value
                 };
-                let arrow = literal_arrow(to);
-                Ok(self.force(text, to, arrow))
+                Ok(self.force(text, to, arrow_type(to)))
             }
         }
     }
@@ -221,15 +171,7 @@ impl Binder<'_> {
     /// A text read as a literal of a type.
     pub(crate) fn literal_of(&self, text: &str, to: &DataType) -> Result<Bound, QueryError> {
         let value = read_as(text, to, self.style)?;
-        let arrow = match &value {
-            value::Value::Decimal(decimal) if *to == DataType::Numeric => {
-                numeric(i8::try_from(decimal.scale()).unwrap_or(28))
-            }
-            _ => match to {
-                DataType::List(item) => ArrowType::List(item_field(literal_arrow(item))),
-                other => arrow_type(other),
-            },
-        };
+        let arrow = arrow_type(to);
         let array = value::build(&[value], &arrow)?;
         let scalar = ScalarValue::try_from_array(&array, 0)?;
         Ok(Bound::new(Expr::Literal(scalar, None), to.clone(), arrow))
@@ -309,7 +251,7 @@ impl Binder<'_> {
         self.align_to(values, &common)
     }
 
-    /// Brings all values to this type, and to the widest of their Arrow forms.
+    /// Brings all values to this type.
     pub(crate) fn align_to(
         &self,
         values: Vec<Bound>,
@@ -319,11 +261,7 @@ impl Binder<'_> {
             .into_iter()
             .map(|value| self.cast(value, common, Context::Implicit))
             .collect::<Result<_, _>>()?;
-        let arrow = cast
-            .iter()
-            .map(|v| v.arrow.clone())
-            .reduce(|a, b| wider_arrow(&a, &b))
-            .unwrap_or_else(|| arrow_type(common));
+        let arrow = arrow_type(common);
         let values = cast
             .into_iter()
             .map(|value| self.force(value, common, arrow.clone()))
@@ -345,24 +283,5 @@ pub(crate) fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
         _ if cast_context(a, b) == Some(Context::Implicit) => Some(b.clone()),
         _ if cast_context(b, a) == Some(Context::Implicit) => Some(a.clone()),
         _ => None,
-    }
-}
-
-/// Of two Arrow forms of one type, the one that loses nothing.
-pub(crate) fn wider_arrow(a: &ArrowType, b: &ArrowType) -> ArrowType {
-    match (a, b) {
-        (
-            ArrowType::Decimal128(..) | ArrowType::Decimal256(..),
-            ArrowType::Decimal128(..) | ArrowType::Decimal256(..),
-        ) => numeric(scale(a).max(scale(b))),
-        (ArrowType::List(x), ArrowType::List(y)) => {
-            ArrowType::List(item_field(wider_arrow(x.data_type(), y.data_type())))
-        }
-        (ArrowType::Struct(x), ArrowType::Struct(y)) if x.len() == y.len() => {
-            ArrowType::Struct(struct_fields(x.iter().zip(y).map(|(x, y)| {
-                (x.name().as_str(), wider_arrow(x.data_type(), y.data_type()))
-            })))
-        }
-        _ => a.clone(),
     }
 }

@@ -406,11 +406,11 @@ impl Binder<'_> {
                 .into_iter()
                 .map(|item| {
                     let item = self.cast(item, &data_type, CastContext::Implicit)?;
-                    Ok(self.force(item, &data_type, arrow.clone()).expr)
+                    Ok(self.force(item, &data_type, arrow.clone()).key())
                 })
                 .collect::<Result<_, QueryError>>()?;
             return Ok(Bound::boolean(Expr::InList(InList::new(
-                Box::new(value.expr),
+                Box::new(value.key()),
                 items,
                 negated,
             ))));

@@ -6,6 +6,7 @@ use rwt_sql::DataType;
 
 use crate::error::QueryError;
 use crate::kernel::{pattern, strings};
+use crate::numeric::Numeric;
 use crate::value::Value;
 
 /// A function's closure over the values of one row.
@@ -79,9 +80,53 @@ fn float<'a>(value: f64) -> Result<Value<'a>, QueryError> {
     Ok(Value::Float(value))
 }
 
-fn decimal<'a>(value: Option<Decimal>) -> Result<Value<'a>, QueryError> {
-    value
-        .map(Value::Decimal)
+/// A function of a number; `special` says what it gives of not-a-number and the infinities.
+fn numeric<'a>(
+    value: &Value<'_>,
+    number: impl FnOnce(Decimal) -> Option<Decimal>,
+    special: impl FnOnce(f64) -> f64,
+) -> Result<Value<'a>, QueryError> {
+    let value = value.decimal();
+    match value {
+        Numeric::Finite(value) => number(value).map(Numeric::from),
+        other => Numeric::from_double(special(other.to_double())),
+    }
+    .map(Value::Decimal)
+    .ok_or_else(QueryError::out_of_range)
+}
+
+/// RisingWave stops the series of `exp` when its terms are as small as this.
+fn exp(value: Decimal) -> Option<Decimal> {
+    value.checked_exp_with_tolerance(Decimal::new(2, 7))
+}
+
+fn power(base: Numeric, exponent: Numeric) -> Result<Numeric, QueryError> {
+    let undefined = || QueryError::parameter("rhs", "zero raised to a negative power is undefined");
+    let (Numeric::Finite(l), Numeric::Finite(r)) = (base, exponent) else {
+        if base.is_zero() && exponent.is_negative() {
+            return Err(undefined());
+        }
+        return Numeric::from_double(base.to_double().powf(exponent.to_double()))
+            .ok_or_else(QueryError::out_of_range);
+    };
+    if l.is_zero() && exponent.is_negative() {
+        return Err(undefined());
+    }
+    if base.is_negative() && !r.fract().is_zero() {
+        return Err(QueryError::parameter(
+            "rhs",
+            "a negative number raised to a non-integer power yields a complex result",
+        ));
+    }
+    let result = if r.fract().is_zero() || l.is_zero() {
+        l.checked_powd(r)
+    } else {
+        Numeric::ln(l)
+            .and_then(|ln| ln.checked_mul(r))
+            .and_then(exp)
+    };
+    result
+        .map(Numeric::from)
         .ok_or_else(QueryError::out_of_range)
 }
 
@@ -338,20 +383,28 @@ fn numbers_table(name: &str) -> Vec<Overload> {
                 )),
                 v => float(v.sqrt()),
             },
-            Some(|a| decimal(a[0].decimal().sqrt())),
+            Some(|a| {
+                if a[0].decimal().is_negative() {
+                    return Err(QueryError::parameter(
+                        "sqrt input",
+                        "input cannot be negative value",
+                    ));
+                }
+                numeric(&a[0], |v| v.sqrt().map(|v| v.normalize()), f64::sqrt)
+            }),
         ),
         "cbrt" => unary(|a| float(a[0].float().cbrt()), None),
         "exp" => unary(
             |a| float(a[0].float().exp()),
-            Some(|a| decimal(a[0].decimal().checked_exp())),
+            Some(|a| numeric(&a[0], exp, f64::exp)),
         ),
         "ln" => unary(
             |a| positive(a[0].float()).and_then(|v| float(v.ln())),
-            Some(|a| decimal(a[0].decimal().checked_ln())),
+            Some(|a| numeric(&a[0], crate::numeric::Numeric::ln, f64::ln)),
         ),
         "log10" | "log" => unary(
             |a| positive(a[0].float()).and_then(|v| float(v.log10())),
-            Some(|a| decimal(a[0].decimal().checked_log10())),
+            Some(|a| numeric(&a[0], |v| v.checked_log10(), f64::log10)),
         ),
         "power" | "pow" => vec![
             f(&[Double, Double], Double, |a| {
@@ -362,7 +415,7 @@ fn numbers_table(name: &str) -> Vec<Overload> {
                 float(value)
             }),
             f(&[Numeric, Numeric], Numeric, |a| {
-                decimal(a[0].decimal().checked_powd(a[1].decimal()))
+                power(a[0].decimal(), a[1].decimal()).map(Value::Decimal)
             }),
         ],
         "sin" => unary(|a| float(a[0].float().sin()), None),

@@ -1,14 +1,19 @@
 //! GROUP BY: the keys, the aggregates, and what may be named after grouping.
 
+use arrow::datatypes::DataType as ArrowType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{Expr as Ast, GroupByExpr, GroupByWithModifier, Value};
 
 use super::query::output_position;
 use super::select::Stage;
-use super::{Binder, Env, OutputColumn, column};
+use super::{Binder, Bound, Env, OutputColumn, column};
 use crate::error::QueryError;
+use crate::kernel::key;
 use crate::names::folded;
+
+/// An expression to group by, with its Arrow type.
+type GroupKey = (Expr, ArrowType);
 
 impl Binder<'_> {
     pub(super) fn group(
@@ -36,16 +41,16 @@ impl Binder<'_> {
         // Group by columns: an expression becomes a column of the input first.
         let mut keys: Vec<(Expr, Expr)> = Vec::new();
         let mut computed: Vec<Expr> = Vec::new();
-        for expr in grouping.iter().flatten() {
+        for (expr, arrow) in grouping.iter().flatten() {
             no_aggregates(expr, "GROUP BY")?;
             if keys.iter().any(|(from, _)| from == expr) {
                 continue;
             }
             let key = match expr {
-                Expr::Column(_) if grouping.len() == 1 => expr.clone(),
+                Expr::Column(_) if grouping.len() == 1 && !key::has_key(arrow) => expr.clone(),
                 _ => {
                     let name = self.fresh("group");
-                    computed.push(expr.clone().alias(&name));
+                    computed.push(key::key(expr.clone(), arrow).alias(&name));
                     column(&name)
                 }
             };
@@ -72,7 +77,7 @@ impl Binder<'_> {
         } else {
             let sets = grouping
                 .iter()
-                .map(|set| set.iter().filter_map(key_of).collect())
+                .map(|set| set.iter().filter_map(|(expr, _)| key_of(expr)).collect())
                 .collect();
             vec![Expr::GroupingSet(
                 datafusion::logical_expr::GroupingSet::GroupingSets(sets),
@@ -126,20 +131,20 @@ impl Binder<'_> {
         Ok(stage)
     }
 
-    /// The sets of expressions to group by; one for a plain GROUP BY.
+    /// The sets of expressions to group by, with their Arrow types; one for a plain GROUP BY.
     fn grouping(
         &self,
         asts: &[Ast],
         modifiers: &[GroupByWithModifier],
         output: &[OutputColumn],
         env: &Env<'_>,
-    ) -> Result<Vec<Vec<Expr>>, QueryError> {
+    ) -> Result<Vec<Vec<GroupKey>>, QueryError> {
         if !modifiers.is_empty() {
             return Err(QueryError::NotImplemented("GROUP BY … WITH".into()));
         }
-        let mut sets: Vec<Vec<Expr>> = vec![Vec::new()];
+        let mut sets: Vec<Vec<GroupKey>> = vec![Vec::new()];
         for ast in asts {
-            let many = |groups: &[Vec<Ast>]| -> Result<Vec<Vec<Expr>>, QueryError> {
+            let many = |groups: &[Vec<Ast>]| -> Result<Vec<Vec<GroupKey>>, QueryError> {
                 groups
                     .iter()
                     .map(|group| {
@@ -150,7 +155,7 @@ impl Binder<'_> {
                     })
                     .collect()
             };
-            let choices: Vec<Vec<Expr>> = match ast {
+            let choices: Vec<Vec<GroupKey>> = match ast {
                 Ast::GroupingSets(groups) => many(groups)?,
                 Ast::Rollup(groups) => {
                     let groups = many(groups)?;
@@ -196,27 +201,28 @@ impl Binder<'_> {
         ast: &Ast,
         output: &[OutputColumn],
         env: &Env<'_>,
-    ) -> Result<Expr, QueryError> {
+    ) -> Result<GroupKey, QueryError> {
+        let of = |bound: &Bound| (bound.expr.clone(), bound.arrow.clone());
         match ast {
             Ast::Identifier(ident) => {
                 let name = folded(ident);
                 if let Some(found) = env.scope.find(None, &name)? {
-                    return Ok(found.expr.clone());
+                    return Ok(of(found));
                 }
                 match output_position(ast, output)? {
-                    Some(i) => Ok(output[i].bound.expr.clone()),
-                    None => Ok(self.any(ast, env)?.expr),
+                    Some(i) => Ok(of(&output[i].bound)),
+                    None => Ok(of(&self.any(ast, env)?)),
                 }
             }
             Ast::Value(value) if matches!(value.value, Value::Number(..)) => {
                 match output_position(ast, output) {
-                    Ok(Some(i)) => Ok(output[i].bound.expr.clone()),
+                    Ok(Some(i)) => Ok(of(&output[i].bound)),
                     _ => Err(QueryError::invalid_input(format!(
                         "Invalid ordinal number in GROUP BY: {value}"
                     ))),
                 }
             }
-            ast => Ok(self.any(ast, env)?.expr),
+            ast => Ok(of(&self.any(ast, env)?)),
         }
     }
 }

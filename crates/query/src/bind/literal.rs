@@ -6,13 +6,12 @@ use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, DataType as Ast, ExactNumberInfo, Expr as AstExpr, Interval, TimezoneInfo,
     Value,
 };
-use rust_decimal::Decimal;
 use rwt_sql::DataType;
 
 use super::{Binder, Bound, Env};
 use crate::error::QueryError;
 use crate::names;
-use crate::types::numeric;
+use crate::numeric::{NUMERIC, Numeric};
 use crate::value;
 
 /// RisingWave's type of a type name as sqlparser reads it.
@@ -144,15 +143,13 @@ impl Binder<'_> {
             });
         }
         let overflows = || QueryError::bind(format!("Number {text} overflows"));
-        let decimal = if lower.contains('e') {
-            Decimal::from_scientific(text).map_err(|_| overflows())?
-        } else {
-            Decimal::from_str_exact(text.trim_end_matches('.')).map_err(|_| overflows())?
-        };
-        let arrow = numeric(i8::try_from(decimal.scale()).unwrap_or(28));
-        let array = value::build(&[value::Value::Decimal(decimal)], &arrow)?;
+        let value: Numeric = text
+            .trim_end_matches('.')
+            .parse()
+            .map_err(|_| overflows())?;
+        let array = value::build(&[value::Value::Decimal(value)], &NUMERIC)?;
         let scalar = ScalarValue::try_from_array(&array, 0)?;
-        Ok(Bound::new(literal(scalar), DataType::Numeric, arrow))
+        Ok(Bound::of(literal(scalar), DataType::Numeric))
     }
 
     /// `INTERVAL '1' DAY`, `INTERVAL '1 day'`.

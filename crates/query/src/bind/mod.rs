@@ -2,6 +2,7 @@
 //! so that DataFusion has nothing left to coerce. Every column it makes has a name of its own (`name#7`), so that plans
 //! never have ambiguous columns; the names that users see travel in [`Scope`] and [`OutputColumn`].
 
+mod accumulate;
 mod aggregate;
 mod call;
 mod cast;
@@ -31,7 +32,6 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use rwt_sql::DataType;
 
 pub(crate) use cast::Context as CastContext;
-pub(crate) use cast::wider_arrow;
 pub(crate) use name::output_name;
 pub(crate) use operator::Comparison;
 
@@ -77,6 +77,11 @@ impl Bound {
 
     pub(crate) fn typed(&self) -> Typed {
         Typed::new(self.data_type.clone(), self.arrow.clone())
+    }
+
+    /// The value by which rows are compared.
+    pub(crate) fn key(&self) -> Expr {
+        crate::kernel::key::key(self.expr.clone(), &self.arrow)
     }
 
     /// The value, if the expression is a literal.

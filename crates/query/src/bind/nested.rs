@@ -1,6 +1,5 @@
 //! Operators and functions of jsonb and lists.
 
-use arrow::datatypes::DataType as ArrowType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
@@ -152,11 +151,6 @@ impl Binder<'_> {
                 let item_arg = self.cast(item_arg, &item, CastContext::Implicit)?;
                 let list_type = DataType::List(Box::new(item.clone()));
                 let list_arg = self.cast(list_arg, &list_type, CastContext::Implicit)?;
-                let inner = crate::kernel::cast::list_item(&item, &list_arg.arrow).arrow;
-                let wide = super::cast::wider_arrow(&inner, &item_arg.arrow);
-                let list_arrow = ArrowType::List(crate::types::item_field(wide.clone()));
-                let list_arg = self.force(list_arg, &list_type, list_arrow);
-                let item_arg = self.force(item_arg, &item, wide);
                 Ok(list::with_item(name, list_arg, item_arg))
             }
             "array_cat" => {

@@ -9,8 +9,8 @@ use super::cast::wider;
 use super::{Binder, Bound, CastContext};
 use crate::error::QueryError;
 use crate::kernel::arithmetic::{self, Operator};
-use crate::kernel::{datetime, list, pattern, strings};
-use crate::types::{arrow_type, is_number, number_rank, numeric, scale};
+use crate::kernel::{datetime, key, list, numbers, pattern, strings};
+use crate::types::{arrow_type, is_number, number_rank};
 
 /// A comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,19 +161,20 @@ impl Binder<'_> {
             (false, true) => left.data_type.clone(),
             (false, false) => comparable(&left.data_type, &right.data_type).ok_or_else(missing)?,
         };
-        let (mut sides, _, _) = self.align_to(vec![left, right], &common)?;
+        let (mut sides, _, arrow) = self.align_to(vec![left, right], &common)?;
         let (Some(right), Some(left)) = (sides.pop(), sides.pop()) else {
             return Err(QueryError::Internal(
                 "a comparison without two sides".into(),
             ));
         };
-        if common == DataType::Interval || matches!(common, DataType::Struct(_)) {
+        if matches!(common, DataType::Struct(_)) {
             return Ok(Bound::boolean(list::compare(op.plan(), left, right)));
         }
+        let (left, right) = key::keys_of_pair(left.expr, right.expr, &arrow);
         Ok(Bound::boolean(Expr::BinaryExpr(BinaryExpr::new(
-            Box::new(left.expr),
+            Box::new(left),
             op.plan(),
-            Box::new(right.expr),
+            Box::new(right),
         ))))
     }
 
@@ -195,11 +196,7 @@ impl Binder<'_> {
                 data_type,
                 arrow,
             )),
-            DataType::Numeric => {
-                let zero = self.number("0")?;
-                let expr = arithmetic::numerics(Operator::Subtract, arrow.clone(), zero.expr, expr);
-                Ok(Bound::new(expr, data_type, arrow))
-            }
+            DataType::Numeric => Ok(Bound::of(numbers::numeric_function("neg", expr), data_type)),
             DataType::Interval => {
                 let minus_one =
                     self.force(self.number("-1")?, &DataType::Double, ArrowType::Float64);
@@ -325,14 +322,8 @@ impl Binder<'_> {
     ) -> Result<Bound, QueryError> {
         let left = self.cast(left, &DataType::Numeric, CastContext::Implicit)?;
         let right = self.cast(right, &DataType::Numeric, CastContext::Implicit)?;
-        let (a, b) = (scale(&left.arrow), scale(&right.arrow));
-        let arrow = numeric(match op {
-            Operator::Add | Operator::Subtract | Operator::Modulus => a.max(b),
-            Operator::Multiply => a.saturating_add(b).min(28),
-            Operator::Divide => 28,
-        });
-        let expr = arithmetic::numerics(op, arrow.clone(), left.expr, right.expr);
-        Ok(Bound::new(expr, DataType::Numeric, arrow))
+        let expr = arithmetic::numerics(op, left.expr, right.expr);
+        Ok(Bound::of(expr, DataType::Numeric))
     }
 
     fn bits(&self, name: &'static str, left: Bound, right: Bound) -> Result<Bound, QueryError> {

@@ -155,8 +155,9 @@ impl Binder<'_> {
                     ))
                 })?;
             let name = self.fresh(&l.name);
-            right_exprs.extend(sides.pop().map(|b| b.expr.alias(&name)));
-            left_exprs.extend(sides.pop().map(|b| b.expr.alias(&name)));
+            let side = |b: Bound| if all { b.expr } else { b.key() }.alias(&name);
+            right_exprs.extend(sides.pop().map(side));
+            left_exprs.extend(sides.pop().map(side));
             columns.push(OutputColumn {
                 name: l.name.clone(),
                 bound: Bound::new(column(&name), data_type, arrow),
@@ -285,18 +286,18 @@ impl Binder<'_> {
         let mut sorts = Vec::with_capacity(order.len());
         for item in order {
             let position = output_position(&item.expr, &bound.columns)?;
-            let expr = match position {
-                Some(i) => bound.columns[i].bound.expr.clone(),
+            let by = match position {
+                Some(i) => bound.columns[i].bound.clone(),
                 None => {
                     let scope = output_scope(&bound.columns);
                     let env = Env {
                         scope: &scope,
                         ..*env
                     };
-                    self.any(&item.expr, &env)?.expr
+                    self.any(&item.expr, &env)?
                 }
             };
-            sorts.push(sort(expr, item));
+            sorts.push(sort(by.key(), item));
         }
         let plan = LogicalPlanBuilder::from(bound.plan).sort(sorts)?.build()?;
         Ok(BoundQuery { plan, ..bound })

@@ -1,5 +1,6 @@
 //! SELECT: from the FROM clause up to the result's columns, with grouping, windows, DISTINCT and ORDER BY.
 
+use arrow::datatypes::DataType as ArrowType;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr};
 use datafusion::sql::sqlparser::ast::{
@@ -17,7 +18,8 @@ use crate::names::{folded, parts};
 pub(super) struct Stage {
     pub(super) plan: LogicalPlan,
     pub(super) output: Vec<OutputColumn>,
-    pub(super) order: Vec<SortExpr>,
+    /// Sort keys, with their Arrow types.
+    pub(super) order: Vec<(SortExpr, ArrowType)>,
     pub(super) on: Vec<Expr>,
     pub(super) having: Option<Expr>,
 }
@@ -28,7 +30,7 @@ impl Stage {
         self.output
             .iter_mut()
             .map(|c| &mut c.bound.expr)
-            .chain(self.order.iter_mut().map(|s| &mut s.expr))
+            .chain(self.order.iter_mut().map(|(s, _)| &mut s.expr))
             .chain(self.on.iter_mut())
             .chain(self.having.iter_mut())
     }
@@ -51,7 +53,10 @@ impl Binder<'_> {
         if let Some(condition) = &select.selection {
             let condition = self.condition(condition, &env, "WHERE")?.expr;
             no_aggregates(&condition, "WHERE")?;
-            plan = LogicalPlanBuilder::from(plan).filter(condition)?.build()?;
+            let (with_keys, condition) = self.correlated_keys(plan, condition)?;
+            plan = LogicalPlanBuilder::from(with_keys)
+                .filter(condition)?
+                .build()?;
         }
         let output = self.projection(&select.projection, &scope, &env)?;
         if self.streaming {
@@ -63,18 +68,18 @@ impl Binder<'_> {
         };
         let mut sorts = Vec::with_capacity(order.len());
         for item in order {
-            let expr = match output_position(&item.expr, &output)? {
-                Some(i) => output[i].bound.expr.clone(),
-                None => self.any(&item.expr, &env)?.expr,
+            let by = match output_position(&item.expr, &output)? {
+                Some(i) => output[i].bound.clone(),
+                None => self.any(&item.expr, &env)?,
             };
-            sorts.push(sort(expr, item));
+            sorts.push((sort(by.expr, item), by.arrow));
         }
         let on = match &select.distinct {
             Some(Distinct::On(exprs)) => exprs
                 .iter()
                 .map(|ast| match output_position(ast, &output)? {
-                    Some(i) => Ok(output[i].bound.expr.clone()),
-                    None => Ok(self.any(ast, &env)?.expr),
+                    Some(i) => Ok(output[i].bound.key()),
+                    None => Ok(self.any(ast, &env)?.key()),
                 })
                 .collect::<Result<_, QueryError>>()?,
             _ => Vec::new(),
@@ -94,6 +99,44 @@ impl Binder<'_> {
         let stage = self.window_stage(stage)?;
         let stage = self.series_stage(stage)?;
         self.project(stage, select.distinct.as_ref())
+    }
+
+    /// Makes columns of the keys that a condition compares with an outer query: DataFusion takes a correlated sub-query
+    /// apart by columns.
+    fn correlated_keys(
+        &self,
+        plan: LogicalPlan,
+        condition: Expr,
+    ) -> Result<(LogicalPlan, Expr), QueryError> {
+        let outer = |e: &Expr| e.exists(|e| Ok(matches!(e, Expr::OuterReferenceColumn(..))));
+        if !outer(&condition)? {
+            return Ok((plan, condition));
+        }
+        let mut keys = Vec::new();
+        collect(
+            &condition,
+            &mut keys,
+            |e| matches!(e, Expr::ScalarFunction(call) if call.func.name() == crate::kernel::key::KEY),
+        );
+        let mut targets = Vec::with_capacity(keys.len());
+        for key in keys {
+            if !outer(&key)? {
+                targets.push((key, self.fresh("key")));
+            }
+        }
+        if targets.is_empty() {
+            return Ok((plan, condition));
+        }
+        let columns = plan.schema().columns().into_iter().map(Expr::Column);
+        let all: Vec<Expr> = columns
+            .chain(targets.iter().map(|(key, name)| key.clone().alias(name)))
+            .collect();
+        let plan = LogicalPlanBuilder::from(plan).project(all)?.build()?;
+        let targets: Vec<(Expr, Expr)> = targets
+            .into_iter()
+            .map(|(key, name)| (key, column(&name)))
+            .collect();
+        Ok((plan, replace(condition, &targets)?))
     }
 
     fn projection(
@@ -268,7 +311,11 @@ impl Binder<'_> {
         for out in stage.output {
             let name = self.fresh(&out.name);
             by_expr.push((out.bound.expr.clone(), column(&name)));
-            exprs.push(out.bound.expr.clone().alias(&name));
+            let value = match distinct {
+                Some(Distinct::Distinct) => out.bound.key(),
+                _ => out.bound.expr.clone(),
+            };
+            exprs.push(value.alias(&name));
             columns.push(OutputColumn {
                 bound: Bound {
                     expr: column(&name),
@@ -293,10 +340,11 @@ impl Binder<'_> {
                 Ok(column(&name))
             };
         let mut sorts = Vec::with_capacity(stage.order.len());
-        for sort in stage.order {
+        for (sort, arrow) in stage.order {
             let missing = "for SELECT DISTINCT, ORDER BY expressions must appear in select list";
+            let place = place(sort.expr, &mut exprs, missing)?;
             sorts.push(SortExpr {
-                expr: place(sort.expr, &mut exprs, missing)?,
+                expr: crate::kernel::key::key(place, &arrow),
                 ..sort
             });
         }

@@ -10,7 +10,7 @@ use rwt_sql::DataType;
 use super::{Binder, Bound, CastContext, Env};
 use crate::error::QueryError;
 use crate::kernel::{arithmetic, datetime, jsonb, map, numbers, to_char};
-use crate::types::{is_number, numeric, scale};
+use crate::types::is_number;
 use crate::value::Value;
 
 fn int_literal(value: i32) -> Bound {
@@ -374,13 +374,8 @@ impl Binder<'_> {
             }
             let value = self.cast(value, &DataType::Numeric, CastContext::Implicit)?;
             let digits = self.cast(digits, &DataType::Integer, CastContext::Implicit)?;
-            let wanted = match digits.literal() {
-                Some(ScalarValue::Int32(Some(n))) => i8::try_from((*n).clamp(0, 28)).unwrap_or(28),
-                _ => 28,
-            };
-            let arrow = numeric(scale(&value.arrow).min(wanted));
-            let expr = numbers::round_digits(value.expr, digits.expr, arrow.clone());
-            return Ok(Bound::new(expr, DataType::Numeric, arrow));
+            let expr = numbers::round_digits(value.expr, digits.expr);
+            return Ok(Bound::of(expr, DataType::Numeric));
         }
         let Bound {
             expr,
@@ -389,20 +384,10 @@ impl Binder<'_> {
             ..
         } = value.clone();
         Ok(match (name, &data_type) {
-            ("abs", DataType::Numeric) => Bound::new(
-                numbers::numeric_function("abs", expr, arrow.clone()),
-                data_type,
-                arrow,
-            ),
-            ("abs", _) => Bound::new(arithmetic::abs(&arrow, expr), data_type, arrow),
             (_, DataType::Numeric) => {
-                let arrow = numeric(0);
-                Bound::new(
-                    numbers::numeric_function(name, expr, arrow.clone()),
-                    DataType::Numeric,
-                    arrow,
-                )
+                Bound::of(numbers::numeric_function(name, expr), DataType::Numeric)
             }
+            ("abs", _) => Bound::new(arithmetic::abs(&arrow, expr), data_type, arrow),
             ("sign", DataType::Real | DataType::Double) => {
                 let value = self.force(value, &DataType::Double, ArrowType::Float64);
                 Bound::of(
@@ -412,11 +397,9 @@ impl Binder<'_> {
             }
             ("sign", _) => {
                 let value = self.cast(value, &DataType::Numeric, CastContext::Implicit)?;
-                let arrow = numeric(0);
-                Bound::new(
-                    numbers::numeric_function("sign", value.expr, arrow.clone()),
+                Bound::of(
+                    numbers::numeric_function("sign", value.expr),
                     DataType::Numeric,
-                    arrow,
                 )
             }
             _ => {
@@ -482,7 +465,6 @@ impl Binder<'_> {
             _ => Value::Timestamp(0),
         };
         datetime::extract(field, &probe, &value.data_type, 0)?;
-        let digits = datetime::extract_scale(field, &value.data_type);
         let expr = datetime::extract_call(
             field.to_owned(),
             value.expr,
@@ -493,7 +475,7 @@ impl Binder<'_> {
         Ok(if double {
             Bound::of(expr, T::Double)
         } else {
-            Bound::new(expr, T::Numeric, numeric(digits))
+            Bound::of(expr, T::Numeric)
         })
     }
 }

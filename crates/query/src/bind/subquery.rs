@@ -35,7 +35,7 @@ impl Binder<'_> {
             inner.plan
         } else {
             let name = self.fresh("single");
-            let single = super::aggregate::single_value(out.bound.expr.clone(), &result.arrow);
+            let single = super::accumulate::single_value(out.bound.expr.clone(), &result.arrow);
             LogicalPlanBuilder::from(inner.plan)
                 .aggregate(Vec::<Expr>::new(), vec![single.alias(&name)])?
                 .build()?
@@ -83,9 +83,9 @@ impl Binder<'_> {
         let (Some(item), Some(value)) = (sides.pop(), sides.pop()) else {
             return Err(QueryError::Internal("IN without two sides".into()));
         };
-        if negated && let Some(outer) = outer_side(&value.expr, env) {
+        if negated && let Some(outer) = outer_side(&value.key(), env) {
             // RisingWave's NOT IN is an anti join: a NULL in the list does not make the condition unknown.
-            let same = outer.eq(item.expr);
+            let same = outer.eq(item.key());
             let plan = LogicalPlanBuilder::from(inner.plan).filter(same)?.build()?;
             return Ok(Bound::boolean(Expr::Exists(Exists {
                 subquery: subquery(plan),
@@ -94,10 +94,10 @@ impl Binder<'_> {
         }
         let name = self.fresh("item");
         let plan = LogicalPlanBuilder::from(inner.plan)
-            .project(vec![item.expr.alias(&name)])?
+            .project(vec![item.key().alias(&name)])?
             .build()?;
         Ok(Bound::boolean(Expr::InSubquery(InSubquery {
-            expr: Box::new(value.expr),
+            expr: Box::new(value.key()),
             subquery: subquery(plan),
             negated,
         })))

@@ -73,11 +73,17 @@ impl Binder<'_> {
             },
         };
         for ast in &spec.partition_by {
-            over.partition_by.push(self.any(ast, env)?.expr);
+            over.partition_by.push(self.any(ast, env)?.key());
         }
         over.order_by.extend(self.sorts(&spec.order_by, env)?);
         over.frame = match &spec.window_frame {
-            Some(frame) => self.frame(frame, env)?,
+            Some(frame) => {
+                let by = match spec.order_by.as_slice() {
+                    [item] => Some(self.any(&item.expr, env)?),
+                    _ => None,
+                };
+                self.frame(frame, by.as_ref(), env)?
+            }
             None => WindowFrame::new((!over.order_by.is_empty()).then_some(false)),
         };
         Ok(over)
@@ -103,19 +109,25 @@ impl Binder<'_> {
     ) -> Result<Vec<SortExpr>, QueryError> {
         items
             .iter()
-            .map(|item| Ok(sort(self.any(&item.expr, env)?.expr, item)))
+            .map(|item| Ok(sort(self.any(&item.expr, env)?.key(), item)))
             .collect()
     }
 
-    fn frame(&self, frame: &ast::WindowFrame, env: &Env<'_>) -> Result<WindowFrame, QueryError> {
+    /// The frame of a window whose only sort key is `by`.
+    fn frame(
+        &self,
+        frame: &ast::WindowFrame,
+        by: Option<&Bound>,
+        env: &Env<'_>,
+    ) -> Result<WindowFrame, QueryError> {
         let units = match frame.units {
             AstUnits::Rows => WindowFrameUnits::Rows,
             AstUnits::Range => WindowFrameUnits::Range,
             AstUnits::Groups => WindowFrameUnits::Groups,
         };
-        let start = self.frame_bound(&frame.start_bound, units, env)?;
+        let start = self.frame_bound(&frame.start_bound, units, by, env)?;
         let end = match &frame.end_bound {
-            Some(bound) => self.frame_bound(bound, units, env)?,
+            Some(bound) => self.frame_bound(bound, units, by, env)?,
             None => WindowFrameBound::CurrentRow,
         };
         Ok(WindowFrame::new_bounds(units, start, end))
@@ -125,6 +137,7 @@ impl Binder<'_> {
         &self,
         bound: &AstBound,
         units: WindowFrameUnits,
+        by: Option<&Bound>,
         env: &Env<'_>,
     ) -> Result<WindowFrameBound, QueryError> {
         let distance = |ast: &Option<Box<ast::Expr>>| -> Result<ScalarValue, QueryError> {
@@ -132,6 +145,14 @@ impl Binder<'_> {
                 return Ok(ScalarValue::Null);
             };
             let bound = self.expr(ast, env)?;
+            if let (WindowFrameUnits::Range, Some(by)) = (units, by)
+                && by.data_type == DataType::Numeric
+            {
+                let distance = self.cast(bound, &DataType::Numeric, CastContext::Implicit)?;
+                let distance = crate::execute::constant(&distance.expr)?.to_array()?;
+                let distance = crate::value::read(&distance, 0)?.decimal();
+                return Ok(crate::numeric::distance_scalar(distance));
+            }
             if units == WindowFrameUnits::Range {
                 return Ok(bound.literal().cloned().unwrap_or(ScalarValue::Null));
             }

@@ -6,10 +6,10 @@ use arrow::datatypes::{
     DataType as ArrowType, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
 };
 use datafusion::logical_expr::{ColumnarValue, Expr, Volatility};
-use rust_decimal::Decimal;
 
 use crate::error::QueryError;
 use crate::kernel::Kernel;
+use crate::numeric::{NUMERIC, Numeric};
 use crate::value::Value;
 
 /// An arithmetic operator.
@@ -113,12 +113,12 @@ pub(crate) fn finish(array: ArrayRef, args: &[ColumnarValue]) -> ColumnarValue {
     ColumnarValue::Array(array)
 }
 
-/// Numerics of any scales, computed as RisingWave does (96-bit mantissa, at most 28 digits after the point).
-pub(crate) fn numerics(op: Operator, returns: ArrowType, left: Expr, right: Expr) -> Expr {
+/// Numerics, each with its own scale.
+pub(crate) fn numerics(op: Operator, left: Expr, right: Expr) -> Expr {
     Kernel::rowwise(
         op.name(),
         "numeric",
-        returns,
+        NUMERIC,
         Volatility::Immutable,
         true,
         vec![left, right],
@@ -128,15 +128,17 @@ pub(crate) fn numerics(op: Operator, returns: ArrowType, left: Expr, right: Expr
 
 pub(crate) fn numeric_value(
     op: Operator,
-    left: Decimal,
-    right: Decimal,
-) -> Result<Decimal, QueryError> {
+    left: Numeric,
+    right: Numeric,
+) -> Result<Numeric, QueryError> {
     let result = match op {
         Operator::Add => left.checked_add(right),
         Operator::Subtract => left.checked_sub(right),
         Operator::Multiply => left.checked_mul(right),
-        Operator::Divide if right.is_zero() => return Err(QueryError::division_by_zero()),
-        Operator::Divide => left.checked_div(right),
+        Operator::Divide => match left.checked_div(right) {
+            None if right.is_zero() => return Err(QueryError::division_by_zero()),
+            quotient => quotient,
+        },
         Operator::Modulus => left.checked_rem(right),
     };
     result.ok_or_else(QueryError::out_of_range)
@@ -257,16 +259,19 @@ mod tests {
 
     #[test]
     fn numeric_division_has_28_digits() {
-        let third = numeric_value(Operator::Divide, Decimal::ONE, Decimal::from(3)).unwrap();
-        assert_eq!(third.to_string(), "0.3333333333333333333333333333");
-        let mean = numeric_value(Operator::Divide, Decimal::from(37), Decimal::from(3)).unwrap();
-        assert_eq!(mean.to_string(), "12.333333333333333333333333333");
+        let value = |op, a: &str, b: &str| {
+            numeric_value(op, a.parse().unwrap(), b.parse().unwrap()).map(|v| v.to_string())
+        };
+        let third = value(Operator::Divide, "1", "3").unwrap();
+        assert_eq!(third, "0.3333333333333333333333333333");
+        let mean = value(Operator::Divide, "37", "3").unwrap();
+        assert_eq!(mean, "12.333333333333333333333333333");
         assert_eq!(
-            numeric_value(Operator::Divide, Decimal::ONE, Decimal::ZERO).unwrap_err(),
+            value(Operator::Divide, "1", "0").unwrap_err(),
             QueryError::division_by_zero()
         );
         assert_eq!(
-            numeric_value(Operator::Add, Decimal::MAX, Decimal::ONE).unwrap_err(),
+            value(Operator::Add, "79228162514264337593543950335", "1").unwrap_err(),
             QueryError::out_of_range()
         );
     }

@@ -3,12 +3,12 @@
 
 use arrow::datatypes::DataType as ArrowType;
 use datafusion::logical_expr::{Cast, Expr, Volatility};
-use rust_decimal::{Decimal, RoundingStrategy};
 use rwt_sql::DataType;
 
 use crate::error::QueryError;
 use crate::json;
 use crate::kernel::Kernel;
+use crate::numeric::{NUMERIC, Numeric};
 use crate::read_text::{self, read_as};
 use crate::text::{self, Style};
 use crate::types;
@@ -96,19 +96,14 @@ fn in_range(value: i128, to: &DataType) -> Result<Value<'static>, QueryError> {
     }
 }
 
-/// A double as a numeric: by its shortest text, so that 0.1 stays 0.1.
-pub(crate) fn decimal_of(value: f64, real: bool) -> Result<Decimal, QueryError> {
-    let text = if real {
-        format!("{:e}", value as f32)
+/// A double or real as a numeric, at the digits that it is good for.
+fn numeric_of(value: f64, real: bool) -> Result<Numeric, QueryError> {
+    let found = if real {
+        Numeric::from_real(value as f32)
     } else {
-        format!("{value:e}")
+        Numeric::from_double(value)
     };
-    Decimal::from_scientific(&text).map_err(|_| QueryError::out_of_range())
-}
-
-/// A numeric as the nearest double.
-pub(crate) fn double_of(value: Decimal) -> f64 {
-    value.to_string().parse().unwrap_or(f64::NAN)
+    found.ok_or_else(QueryError::out_of_range)
 }
 
 /// Converts one value that is not NULL (items of lists and rows may be).
@@ -143,8 +138,13 @@ pub(crate) fn convert<'a>(
             in_range(rounded as i128, &to.data_type)?
         }
         (Value::Decimal(v), _, _) if integer => {
-            let rounded = v.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
-            in_range(rounded.mantissa(), &to.data_type)?
+            let whole = v.to_integer().ok_or_else(|| {
+                QueryError::Evaluation(format!(
+                    "Casting to {} out of range",
+                    number_of(&to.data_type)
+                ))
+            })?;
+            in_range(whole, &to.data_type)?
         }
         (Value::Int(v), _, T::Real | T::Double) => Value::Float(*v as f64),
         (Value::Float(v), _, T::Double) => Value::Float(*v),
@@ -155,10 +155,10 @@ pub(crate) fn convert<'a>(
             }
             Value::Float(f64::from(narrow))
         }
-        (Value::Decimal(v), _, T::Real | T::Double) => Value::Float(double_of(*v)),
-        (Value::Int(v), _, T::Numeric | T::Int256) => Value::Decimal(Decimal::from(*v)),
+        (Value::Decimal(v), _, T::Real | T::Double) => Value::Float(v.to_double()),
+        (Value::Int(v), _, T::Numeric | T::Int256) => Value::Decimal(Numeric::from(*v)),
         (Value::Decimal(v), _, T::Numeric | T::Int256) => Value::Decimal(*v),
-        (Value::Float(v), t, T::Numeric) => Value::Decimal(decimal_of(*v, *t == T::Real)?),
+        (Value::Float(v), t, T::Numeric) => Value::Decimal(numeric_of(*v, *t == T::Real)?),
         (Value::Date(v), _, T::Timestamp) => Value::Timestamp(i64::from(*v) * DAY),
         (Value::Date(v), _, T::Timestamptz) => at_zone(i64::from(*v) * DAY, style)?,
         (Value::Timestamp(v), T::Timestamp, T::Timestamptz) => at_zone(*v, style)?,
@@ -242,7 +242,7 @@ fn from_json(text: &str, to: &Typed, style: Style) -> Result<Value<'static>, Que
         (serde_json::Value::Null, _) => Ok(Value::Null),
         (serde_json::Value::Bool(v), DataType::Boolean) => Ok(Value::Bool(*v)),
         (serde_json::Value::Number(number), t) if types::is_number(t) => {
-            let from = Typed::new(DataType::Numeric, types::numeric(28));
+            let from = Typed::new(DataType::Numeric, NUMERIC);
             match read_text::numeric(&number.to_string()) {
                 Ok(decimal) => convert(&Value::Decimal(decimal), &from, to, style),
                 Err(_) => {
@@ -270,10 +270,11 @@ pub(crate) fn to_json(value: &Value<'_>, of: &Typed, style: Style) -> serde_json
         (Value::Float(v), _) if v.is_finite() => {
             serde_json::from_str(&text::double(*v)).unwrap_or_else(|_| Json::from(*v))
         }
-        (Value::Decimal(v), _) => {
-            let digits = text::numeric(*v, types::scale(&of.arrow));
-            serde_json::from_str(&digits).unwrap_or(Json::String(digits))
-        }
+        (Value::Decimal(v), _) => to_json(
+            &Value::Float(v.to_double()),
+            &Typed::new(DataType::Double, ArrowType::Float64),
+            style,
+        ),
         (Value::Text(v), DataType::Jsonb) => serde_json::from_str(v).unwrap_or(Json::Null),
         (Value::List(items), DataType::List(item)) => {
             let inner = list_item(item, &of.arrow);

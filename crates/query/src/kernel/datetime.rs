@@ -9,6 +9,7 @@ use rwt_sql::DataType;
 
 use crate::error::QueryError;
 use crate::kernel::Kernel;
+use crate::numeric::Numeric;
 use crate::read_text;
 use crate::text::{self, naive_date};
 use crate::types::arrow_type;
@@ -361,16 +362,6 @@ fn unsupported_unit(field: &str, data_type: &DataType) -> QueryError {
     )
 }
 
-/// The digits after the point of an extracted field.
-pub(crate) fn extract_scale(field: &str, data_type: &DataType) -> i8 {
-    match (field, data_type) {
-        ("epoch", DataType::Date) => 0,
-        ("epoch" | "second" | "millisecond", _) => 6,
-        ("julian", _) => 10,
-        _ => 0,
-    }
-}
-
 /// One field of a date, time or interval. Local times are given for timestamptz; `offset` is its zone's (seconds).
 pub(crate) fn extract(
     field: &str,
@@ -379,15 +370,24 @@ pub(crate) fn extract(
     offset: i64,
 ) -> Result<Decimal, QueryError> {
     let wrong = || unsupported_unit(field, data_type);
-    let micros_part = |micros: i64| -> Option<Decimal> {
+    // Times of day are told to the nanosecond, intervals to the microsecond.
+    let time_part = |micros: i64, digits: u32| -> Option<Decimal> {
+        let fraction = |scale: u32| {
+            let unit = 10_i64.pow(digits.saturating_sub(6));
+            Decimal::new(micros % 60_000_000 * unit, scale)
+        };
         Some(match field {
             "hour" => Decimal::from(micros / 3_600_000_000),
             "minute" => Decimal::from(micros / 60_000_000 % 60),
-            "second" => Decimal::new(micros % 60_000_000, 6),
-            "millisecond" | "milliseconds" => Decimal::new(micros % 60_000_000, 3),
-            "microsecond" | "microseconds" => Decimal::from(micros % 60_000_000),
+            "second" => fraction(digits),
+            "millisecond" => fraction(digits - 3),
+            "microsecond" => fraction(digits - 6),
             _ => return None,
         })
+    };
+    let nanos = |micros: i64| match micros.checked_mul(1000) {
+        Some(nanos) => Decimal::new(nanos, 9),
+        None => Decimal::new(micros, 6),
     };
     match value {
         Value::Interval(v) => Ok(match field {
@@ -404,10 +404,10 @@ pub(crate) fn extract(
             "decade" => Decimal::from(v.months / 120),
             "century" => Decimal::from(v.months / 1200),
             "millennium" => Decimal::from(v.months / 12_000),
-            _ => micros_part(v.micros).ok_or_else(wrong)?,
+            _ => time_part(v.micros, 6).ok_or_else(wrong)?,
         }),
-        Value::Time(v) if field == "epoch" => Ok(Decimal::new(*v, 6)),
-        Value::Time(v) => micros_part(*v).ok_or_else(wrong),
+        Value::Time(v) if field == "epoch" => Ok(nanos(*v)),
+        Value::Time(v) => time_part(*v, 9).ok_or_else(wrong),
         other => {
             let local = match other {
                 Value::Date(days) => i64::from(*days) * DAY,
@@ -415,9 +415,10 @@ pub(crate) fn extract(
             };
             if field == "epoch" {
                 let instant = local - offset * 1_000_000;
-                return Ok(match other {
-                    Value::Date(_) => Decimal::from(instant / 1_000_000),
-                    _ => Decimal::new(instant, 6),
+                return Ok(match (other, data_type) {
+                    (Value::Date(_), _) => Decimal::from(instant / 1_000_000),
+                    (_, DataType::Timestamptz) => Decimal::new(instant, 6),
+                    _ => nanos(instant),
                 });
             }
             let date = naive_date(local.div_euclid(DAY)).ok_or_else(QueryError::out_of_range)?;
@@ -433,18 +434,18 @@ pub(crate) fn extract(
                 "week" => Decimal::from(date.iso_week().week()),
                 "isoyear" => Decimal::from(date.iso_week().year()),
                 "quarter" => Decimal::from(date.month0() / 3 + 1),
-                "decade" => Decimal::from(date.year().div_euclid(10)),
-                "century" => Decimal::from((date.year() - 1).div_euclid(100) + 1),
-                "millennium" => Decimal::from((date.year() - 1).div_euclid(1000) + 1),
-                "julian" => {
+                "decade" => Decimal::from(date.year() / 10),
+                "century" => Decimal::from((date.year() - 1) / 100 + 1),
+                "millennium" => Decimal::from((date.year() - 1) / 1000 + 1),
+                "julian" if matches!(other, Value::Date(_)) => {
                     Decimal::from(days_of(date) + 2_440_588)
-                        + Decimal::new(of_day, 0) / Decimal::from(DAY)
                 }
+                "julian" => nanos(local) / Decimal::from(86_400) + Decimal::from(2_440_588),
                 "timezone" if zoned => Decimal::from(offset),
                 "timezone_hour" if zoned => Decimal::from(offset / 3600),
-                "timezone_minute" if zoned => Decimal::from(offset / 60 % 60),
+                "timezone_minute" if zoned => Decimal::from(offset % 3600 / 60),
                 _ if matches!(other, Value::Date(_)) => return Err(wrong()),
-                _ => micros_part(of_day).ok_or_else(wrong)?,
+                _ => time_part(of_day, 9).ok_or_else(wrong)?,
             })
         }
     }
@@ -461,7 +462,7 @@ pub(crate) fn extract_call(
     let arrow = if double {
         ArrowType::Float64
     } else {
-        crate::types::numeric(extract_scale(&field, data_type))
+        crate::numeric::NUMERIC
     };
     let data_type = data_type.clone();
     let variant = format!("{field} {data_type}@{zone}");
@@ -481,8 +482,9 @@ pub(crate) fn extract_call(
                 (value, _) => (value.clone(), 0),
             };
             let number = extract(&field, &value, &data_type, offset)?;
+            let number = Numeric::from(number);
             Ok(if double {
-                Value::Float(super::cast::double_of(number))
+                Value::Float(number.to_double())
             } else {
                 Value::Decimal(number)
             })

@@ -50,7 +50,7 @@ pub(crate) fn order(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
     })
 }
 
-/// A comparison of intervals or rows.
+/// A comparison of rows.
 pub(crate) fn compare(op: PlanOperator, left: Bound, right: Bound) -> Expr {
     let distinct = matches!(
         op,

@@ -5,6 +5,7 @@ pub(crate) mod arithmetic;
 pub(crate) mod cast;
 pub(crate) mod datetime;
 pub(crate) mod jsonb;
+pub(crate) mod key;
 pub(crate) mod list;
 pub(crate) mod map;
 pub(crate) mod numbers;

@@ -4,67 +4,56 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::datatypes::DataType as ArrowType;
 use datafusion::logical_expr::{Expr, Volatility};
-use rust_decimal::{Decimal, MathematicalOps, RoundingStrategy};
+use rust_decimal::MathematicalOps;
 
 use crate::error::QueryError;
 use crate::kernel::Kernel;
 use crate::kernel::arithmetic::{Operator, numeric_value};
+use crate::numeric::{NUMERIC, Numeric};
 use crate::value::Value;
 
-/// Half away from zero; a negative number of digits rounds before the point.
-pub(crate) fn round(value: Decimal, digits: i64) -> Option<Decimal> {
-    let half_away = RoundingStrategy::MidpointAwayFromZero;
-    match u32::try_from(digits) {
-        Ok(digits) => Some(value.round_dp_with_strategy(digits.min(28), half_away)),
-        Err(_) => {
-            let factor = Decimal::from_i128_with_scale(
-                10_i128.checked_pow(u32::try_from(-digits).ok()?)?,
-                0,
-            );
-            (value / factor)
-                .round_dp_with_strategy(0, half_away)
-                .checked_mul(factor)
-        }
-    }
-}
-
 /// `round(numeric, digits)`
-pub(crate) fn round_digits(value: Expr, digits: Expr, returns: ArrowType) -> Expr {
+pub(crate) fn round_digits(value: Expr, digits: Expr) -> Expr {
     Kernel::rowwise(
         "round_digit",
         "",
-        returns,
+        NUMERIC,
         Volatility::Immutable,
         true,
         vec![value, digits],
         |a| {
-            round(a[0].decimal(), a[1].int())
+            a[0].decimal()
+                .round(a[1].int())
                 .map(Value::Decimal)
                 .ok_or_else(QueryError::out_of_range)
         },
     )
 }
 
-/// `round`, `ceil`, `floor`, `trunc`, `abs`, `sign` of a numeric.
-pub(crate) fn numeric_function(name: &str, value: Expr, returns: ArrowType) -> Expr {
+/// `round`, `ceil`, `floor`, `trunc`, `abs`, `sign`, `neg` of a numeric.
+pub(crate) fn numeric_function(name: &str, value: Expr) -> Expr {
     let kind = name.to_owned();
     Kernel::rowwise(
         name,
         "numeric",
-        returns,
+        NUMERIC,
         Volatility::Immutable,
         true,
         vec![value],
         move |a| {
             let value = a[0].decimal();
             Ok(Value::Decimal(match kind.as_str() {
-                "abs" => value.abs(),
-                "ceil" => value.ceil(),
-                "floor" => value.floor(),
-                "trunc" => value.trunc(),
-                "sign" if value.is_zero() => Decimal::ZERO,
-                "sign" => Decimal::from(if value.is_sign_negative() { -1 } else { 1 }),
-                _ => value.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero),
+                "abs" if value.is_negative() => value.negate(),
+                "abs" => value,
+                "neg" => value.negate(),
+                "ceil" => value.map(|v| v.ceil()),
+                "floor" => value.map(|v| v.floor()),
+                "trunc" => value.map(|v| v.trunc()),
+                "sign" if value == Numeric::NaN => value,
+                "sign" if value.is_zero() => Numeric::ZERO,
+                "sign" if value.is_negative() => Numeric::ONE.negate(),
+                "sign" => Numeric::ONE,
+                _ => value.round(0).ok_or_else(QueryError::out_of_range)?,
             }))
         },
     )
@@ -91,20 +80,12 @@ pub(crate) fn double_function(name: &str, value: Expr) -> Expr {
 }
 
 /// Variance or deviation from the sum, the sum of squares and the count.
-pub(crate) fn deviation(
-    name: &str,
-    digits: i8,
-    sum: Expr,
-    squares: Expr,
-    count: Expr,
-    returns: ArrowType,
-) -> Expr {
+pub(crate) fn deviation(name: &str, sum: Expr, squares: Expr, count: Expr) -> Expr {
     let kind = name.to_owned();
-    let variant = format!("{digits}");
     Kernel::rowwise(
         name,
-        variant,
-        returns,
+        "",
+        NUMERIC,
         Volatility::Immutable,
         false,
         vec![sum, squares, count],
@@ -114,19 +95,21 @@ pub(crate) fn deviation(
             if count == 0 || sample && count == 1 {
                 return Ok(Value::Null);
             }
-            let (sum, squares, n) = (a[0].decimal(), a[1].decimal(), Decimal::from(count));
+            let (sum, squares, n) = (a[0].decimal(), a[1].decimal(), Numeric::from(count));
             let square = numeric_value(Operator::Multiply, sum, sum)?;
             let mean = numeric_value(Operator::Divide, square, n)?;
-            let rest = numeric_value(Operator::Subtract, squares, mean)?.max(Decimal::ZERO);
-            let divisor = if sample { n - Decimal::ONE } else { n };
+            let rest = numeric_value(Operator::Subtract, squares, mean)?.max(Numeric::ZERO);
+            let divisor = Numeric::from(if sample { count - 1 } else { count });
             let variance = numeric_value(Operator::Divide, rest, divisor)?;
             if kind.starts_with("var") {
                 return Ok(Value::Decimal(variance));
             }
-            variance
-                .sqrt()
-                .map(Value::Decimal)
-                .ok_or_else(QueryError::out_of_range)
+            Ok(match variance {
+                Numeric::Finite(v) => {
+                    Value::Decimal(v.sqrt().ok_or_else(QueryError::out_of_range)?.into())
+                }
+                other => Value::Decimal(other),
+            })
         },
     )
 }
@@ -199,20 +182,6 @@ pub(crate) fn random() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rounding_is_half_away_from_zero() {
-        let rounded = |text: &str, digits| {
-            round(text.parse().unwrap(), digits)
-                .unwrap()
-                .normalize()
-                .to_string()
-        };
-        assert_eq!(rounded("1.005", 2), "1.01");
-        assert_eq!(rounded("0.125", 2), "0.13");
-        assert_eq!(rounded("-2.5", 0), "-3");
-        assert_eq!(rounded("1234.567", -2), "1200");
-    }
 
     #[test]
     fn random_numbers_differ() {

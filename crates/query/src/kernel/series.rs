@@ -13,6 +13,7 @@ use crate::error::QueryError;
 use crate::kernel::Kernel;
 use crate::kernel::datetime::{add_interval, add_interval_zoned};
 use crate::kernel::list::order;
+use crate::numeric::Numeric;
 use crate::types::{arrow_type, item_field};
 use crate::value::Value;
 
@@ -20,12 +21,7 @@ const PURE: Volatility = Volatility::Immutable;
 
 /// `generate_series` (with its end) and `range` (without), as a set of rows.
 pub(crate) fn series(args: Vec<Bound>, item: DataType, open: bool, zone: Tz) -> Bound {
-    let item_arrow = args
-        .iter()
-        .map(|a| a.arrow.clone())
-        .filter(|a| !matches!(a, ArrowType::Interval(_)))
-        .reduce(|a, b| crate::bind::wider_arrow(&a, &b))
-        .unwrap_or_else(|| arrow_type(&item));
+    let item_arrow = arrow_type(&item);
     let list = ArrowType::List(item_field(item_arrow.clone()));
     let zoned = item == DataType::Timestamptz;
     let exprs = args.into_iter().map(|a| a.expr).collect();
@@ -46,7 +42,7 @@ pub(crate) fn series(args: Vec<Bound>, item: DataType, open: bool, zone: Tz) -> 
                 Some(Value::Interval(by)) if by.total_micros() == 0 => return Err(zero_step()),
                 Some(Value::Interval(by)) => by.total_micros() > 0,
                 Some(Value::Decimal(by)) if by.is_zero() => return Err(zero_step()),
-                Some(Value::Decimal(by)) => by.is_sign_positive(),
+                Some(Value::Decimal(by)) => !by.is_negative(),
                 Some(by) if by.int() == 0 => return Err(zero_step()),
                 Some(by) => by.int() > 0,
             };
@@ -67,7 +63,7 @@ pub(crate) fn series(args: Vec<Bound>, item: DataType, open: bool, zone: Tz) -> 
                 }
                 let next = match (&current, a.get(2)) {
                     (Value::Decimal(v), step) => {
-                        let step = step.map_or(rust_decimal::Decimal::ONE, Value::decimal);
+                        let step = step.map_or(Numeric::ONE, Value::decimal);
                         v.checked_add(step).map(Value::Decimal)
                     }
                     (Value::Timestamp(v), Some(Value::Interval(by))) => {

@@ -119,8 +119,8 @@ fn numbers() {
     }
     assert_eq!(value(DataType::Double, "\"12.5\""), "12.5");
     assert_eq!(value(DataType::Double, "12"), "12.0");
-    assert_eq!(value(DataType::Numeric, "12.345"), "12.3450000000");
-    assert_eq!(value(DataType::Numeric, "\"-0.5e1\""), "-5.0000000000");
+    assert_eq!(value(DataType::Numeric, "12.345"), "12.345");
+    assert_eq!(value(DataType::Numeric, "\"-0.5e1\""), "-5");
     assert_eq!(value(DataType::BigInt, "99999999999"), "99999999999");
 }
 
