@@ -1,14 +1,27 @@
-//! What changes the database: running the selected models in DAG order, and dropping what the project made.
+//! What changes the database: carrying out a plan, undoing one that was interrupted, and dropping what the project made.
+//!
+//! ```text
+//! execute  the order of steps, what falls with what fails     groups  which nodes stand and fall together
+//! worker   one step on one connection                         record  what is remembered of ended steps
+//! undo     what takes an interrupted deployment back          watch   cancelling, progress
+//! ```
 
 mod drop;
-mod report;
+mod execute;
 mod groups;
 mod progress;
-mod run;
+mod record;
+mod report;
 mod session;
+mod undo;
+mod watch;
+mod worker;
 
 pub use drop::{DropReport, DropStep, Hanging, drop_all, drop_steps, hook_objects};
-pub use report::{NodeReport, RunReport, RunResults, Status};
+pub use execute::{ExecuteError, Observer, Outcome, RunOptions, execute};
 pub use progress::{BuildProgress, Reading};
+pub use record::records_at_once;
+pub use report::{NodeReport, RunReport, RunResults, Status};
 pub use session::LiveSession;
-pub use run::{Observer, RunError, RunOptions, RunScope, run};
+pub use undo::{AbortError, TooLate, abort};
+pub use worker::{Scope, StepError};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use rwt_plan::plan::{Action, ObjectPlan};
 use serde::Serialize;
 use serde_json::json;
 
@@ -14,12 +15,42 @@ use serde_json::json;
 pub enum Status {
     /// Its statements ran.
     Created,
+    /// It was changed in place.
+    Altered,
+    /// It has another name.
+    Renamed,
+    /// It was built anew beside the old one, and their names were swapped.
+    Swapped,
+    /// It was made anew.
+    Replaced,
+    /// It was dropped.
+    Dropped,
+    /// It should change, and was left as it is: the message says why.
+    Blocked,
     /// It was there already, and nothing was sent.
     Unchanged,
     /// It failed.
     Error,
     /// It was not tried, because something it reads failed or the run was interrupted.
     Skipped,
+}
+
+impl Status {
+    /// What a node has become when all that a plan does to it is done.
+    pub fn of(action: Action) -> Self {
+        match action {
+            Action::Create | Action::Run => Self::Created,
+            Action::Alter => Self::Altered,
+            Action::Rename => Self::Renamed,
+            Action::Swap => Self::Swapped,
+            Action::Replace => Self::Replaced,
+            Action::Drop => Self::Dropped,
+            Action::Blocked => Self::Blocked,
+            Action::Unchanged | Action::Drifted | Action::Adopt | Action::Removed => {
+                Self::Unchanged
+            }
+        }
+    }
 }
 
 /// One node's part of a run.
@@ -52,6 +83,28 @@ pub struct NodeReport {
     pub error: Option<miette::Report>,
 }
 
+impl NodeReport {
+    /// A report that says "skipped" until more is known.
+    pub fn of(object: &ObjectPlan, materialized: Option<&str>) -> Self {
+        let now = Utc::now();
+        let kind = || object.kind.to_string().replace(' ', "_");
+        Self {
+            unique_id: object.unique_id.clone(),
+            name: object.name.clone(),
+            relation: format!("{}.{}", object.relation.schema, object.relation.name),
+            materialized: materialized.map_or_else(kind, str::to_owned),
+            status: Status::Skipped,
+            message: String::new(),
+            seconds: 0.0,
+            thread: 0,
+            started_at: now,
+            completed_at: now,
+            skipped_children: Vec::new(),
+            error: None,
+        }
+    }
+}
+
 /// A whole run.
 #[derive(Debug, Serialize)]
 pub struct RunReport {
@@ -70,7 +123,7 @@ impl RunReport {
 
     /// Whether a node failed or was skipped.
     pub fn failed(&self) -> bool {
-        self.count(Status::Error) + self.count(Status::Skipped) > 0
+        self.count(Status::Error) + self.count(Status::Blocked) + self.count(Status::Skipped) > 0
     }
 
     /// Whether nothing at all was changed.
@@ -109,6 +162,7 @@ impl fmt::Display for RunReport {
         )?;
         writeln!(f)?;
         let errors = self.count(Status::Error);
+        let blocked = self.count(Status::Blocked);
         if errors > 0 {
             let plural = if errors == 1 { "" } else { "s" };
             writeln!(f, "Completed with {errors} error{plural}:")?;
@@ -119,8 +173,10 @@ impl fmt::Display for RunReport {
                 }
                 writeln!(f)?;
             }
-        } else if self.failed() {
+        } else if self.count(Status::Skipped) > 0 {
             writeln!(f, "Interrupted before the end.")?;
+        } else if blocked > 0 {
+            writeln!(f, "Completed, but {blocked} changed and stayed as they are:")?;
         } else if self.nothing_changed() {
             writeln!(
                 f,
@@ -130,11 +186,15 @@ impl fmt::Display for RunReport {
         } else {
             writeln!(f, "Completed successfully.")?;
         }
+        for node in self.nodes.iter().filter(|n| n.status == Status::Blocked) {
+            writeln!(f, "  {}: {}", node.relation, node.message)?;
+        }
+        let failed = errors + blocked + self.count(Status::Skipped);
         write!(
             f,
             "Done. PASS={} WARN=0 ERROR={} SKIP={} TOTAL={}",
-            self.count(Status::Created) + self.count(Status::Unchanged),
-            errors,
+            self.nodes.len() - failed,
+            errors + blocked,
             self.count(Status::Skipped),
             self.nodes.len()
         )
@@ -174,9 +234,9 @@ impl RunResults<'_> {
             .iter()
             .map(|node| {
                 let status = match node.status {
-                    Status::Created | Status::Unchanged => "success",
-                    Status::Error => "error",
+                    Status::Error | Status::Blocked => "error",
                     Status::Skipped => "skipped",
+                    _ => "success",
                 };
                 json!({
                     "status": status,

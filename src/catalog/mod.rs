@@ -7,5 +7,5 @@
 mod names;
 mod read;
 
-pub use names::Names;
+pub use names::{Names, ids};
 pub use read::{QUERIES, STATE_SCHEMA, creating_jobs, read};

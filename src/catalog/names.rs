@@ -1,9 +1,18 @@
 //! Relations by name, kept up to date while materializations run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rwt_compiler::materialize::ExistingRelation;
-use rwt_plan::CatalogSnapshot;
+use rwt_plan::catalog::ObjectId;
+use rwt_plan::{CatalogSnapshot, Kind, RelationName};
+
+/// The ids of a snapshot's objects by namespace and name.
+pub fn ids(snapshot: &CatalogSnapshot) -> HashMap<(Kind, &RelationName), ObjectId> {
+    let objects = snapshot.objects.iter();
+    objects
+        .map(|(id, object)| ((object.kind.namespace(), &object.relation), *id))
+        .collect()
+}
 
 /// Which relations, connections and secrets exist, by schema and name.
 #[derive(Debug, Clone, Default)]

@@ -1,17 +1,20 @@
 //! `rwt drop`
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal};
 
 use clap::Args;
 use rwt_compiler::When;
+use rwt_project::manifest::Node;
 use rwt_sql::Statement;
 
 use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, DatabaseFailure};
-use super::run::DependentsError;
 use super::{CommandResult, Exit, Failure};
-use crate::apply::{self, DropReport};
+use crate::apply::{self, DropReport, Hanging};
 use crate::catalog;
+use crate::client::Connector;
+use crate::state::{ObjectChange, Store};
 use crate::ui::Printer;
 
 #[derive(Debug, Args)]
@@ -27,6 +30,26 @@ pub(super) struct DropArgs {
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
+}
+
+/// Something outside of the selection hangs on what a drop would take away.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("nothing was dropped, because {} object{} outside of the selection would break:{}", hanging.len(), if hanging.len() == 1 { "" } else { "s" }, list(hanging))]
+#[diagnostic(
+    code(rwt::apply::dependents),
+    help(
+        "select them too (`--select model+` takes everything below a model), or drop them yourself first"
+    )
+)]
+struct DependentsError {
+    hanging: Vec<Hanging>,
+}
+
+fn list(hanging: &[Hanging]) -> String {
+    hanging
+        .iter()
+        .map(|h| format!("\n  {} hangs on {}", h.object, h.on))
+        .collect()
 }
 
 /// Nobody could be asked.
@@ -79,12 +102,36 @@ pub(super) fn main(global: &GlobalArgs, args: &DropArgs, printer: &Printer) -> C
             printer.line(format!("dropped {step}"));
         })
         .map_err(DatabaseFailure::new("dropping cannot go on"))?;
+        forget(&connector, &nodes, &report)?;
         printer.line(format!("Done. {} objects dropped.", report.dropped.len()));
     }
     if printer.is_json() {
         printer.document(&report);
     }
     Ok(Exit::Ok)
+}
+
+/// What was dropped on purpose is not missing afterwards.
+fn forget(connector: &Connector, nodes: &[&Node], report: &DropReport) -> Result<(), Failure> {
+    let dropped: BTreeSet<(&str, &str)> = report
+        .dropped
+        .iter()
+        .map(|step| (step.schema.as_str(), step.identifier.as_str()))
+        .collect();
+    let store = Store::open(connector)?;
+    let known = store
+        .snapshot()
+        .map_err(DatabaseFailure::new("the state cannot be read"))?;
+    known.check()?;
+    let forgotten: Vec<ObjectChange> = nodes
+        .iter()
+        .filter(|node| dropped.contains(&(node.schema.as_str(), node.identifier.as_str())))
+        .filter(|node| known.objects.contains_key(&node.unique_id.0))
+        .map(|node| ObjectChange::Forget(node.unique_id.0.clone()))
+        .collect();
+    Ok(store
+        .record(&forgotten)
+        .map_err(DatabaseFailure::new("the state cannot be written"))?)
 }
 
 fn confirmed(steps: &[apply::DropStep], printer: &Printer) -> bool {

@@ -9,6 +9,8 @@ pub enum Exit {
     Ok,
     /// A failure that the command exists to report: a model failed, a check did not hold, the database refused.
     Failure,
+    /// `plan --detailed-exitcode`: there are changes.
+    Changes,
     /// Wrong usage (flags, selectors, a missing project, profile or target), or something unexpected.
     Usage,
 }
@@ -18,6 +20,7 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Ok => Self::SUCCESS,
             Exit::Failure => Self::from(1),
+            Exit::Changes => Self::from(3),
             Exit::Usage => Self::from(2),
         }
     }

@@ -1,19 +1,25 @@
 //! Arguments to settings to one function per command.
 
+mod adopt;
+mod apply;
 mod args;
 mod compile;
 mod context;
 mod debug;
 mod demo;
+mod deploy;
 mod drop;
 mod exit;
 mod flows;
 mod funnel;
 mod graph;
 mod interrupt;
+mod jobs;
 mod logs;
 mod ls;
+mod plan;
 mod produce;
+mod retry;
 mod run;
 mod stack;
 mod status;
@@ -48,8 +54,18 @@ enum Command {
     Ls(ls::LsArgs),
     /// Draw how models hang together
     Graph(graph::GraphArgs),
-    /// Create what is missing in the database, in the order of the models
+    /// Create what is missing in the database and change what has changed, in the order of the models
     Run(run::RunArgs),
+    /// Run again what the last run did not do
+    Retry(retry::RetryArgs),
+    /// Show what would change in the database, and what it costs
+    Plan(plan::PlanArgs),
+    /// Change the database: make a plan, or take a saved one, and carry it out
+    Apply(apply::ApplyArgs),
+    /// Make objects known that exist and that rwt has not made
+    Adopt(adopt::AdoptArgs),
+    /// Show what the server builds, or cancel it
+    Jobs(jobs::JobsArgs),
     /// Drop what the project made in the database
     Drop(drop::DropArgs),
     /// Check everything that the target needs, and say what to do
@@ -94,6 +110,11 @@ pub fn main() -> ExitCode {
         Command::Ls(args) => ls::main(&global, &args, &printer),
         Command::Graph(args) => graph::main(&global, &args, &printer),
         Command::Run(args) => run::main(&global, &args, &printer),
+        Command::Retry(args) => retry::main(&global, &args, &printer),
+        Command::Plan(args) => plan::main(&global, &args, &printer),
+        Command::Apply(args) => apply::main(&global, &args, &printer),
+        Command::Adopt(args) => adopt::main(&global, &args, &printer),
+        Command::Jobs(args) => jobs::main(&global, &args, &printer),
         Command::Drop(args) => drop::main(&global, &args, &printer),
         Command::Debug(args) => debug::main(&global, &args, &printer),
         Command::Up(args) => stack::up(&global, &args, &printer),
@@ -127,6 +148,11 @@ impl Command {
             Self::Compile(args) => args.output.is_json(),
             Self::Ls(args) => args.output.is_json(),
             Self::Run(args) => args.output.is_json(),
+            Self::Retry(args) => args.output.is_json(),
+            Self::Plan(args) => args.output.is_json(),
+            Self::Apply(args) => args.output.is_json(),
+            Self::Adopt(args) => args.output.is_json(),
+            Self::Jobs(args) => args.output.is_json(),
             Self::Drop(args) => args.output.is_json(),
             Self::Debug(args) => args.output.is_json(),
             Self::Up(args) => args.output.is_json(),

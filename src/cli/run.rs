@@ -1,38 +1,41 @@
 //! `rwt run`
 
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use clap::Args;
-use rwt_compiler::When;
-use rwt_compiler::materialize::Session as _;
-use rwt_plan::CatalogSnapshot;
-use rwt_project::manifest::Node;
+use rwt_plan::Options;
+use rwt_plan::plan::Action;
+use rwt_project::manifest::UniqueId;
 use serde_json::json;
 
+use super::apply::{finish_first, tell_sink_failures};
 use super::args::{GlobalArgs, Output, SelectArgs};
-use super::context::{Context, DatabaseFailure, FlagsOf};
+use super::context::{Context, FlagsOf};
+use super::deploy::{self, Deployer, Manner, adopting, is_different, print_node, report_of};
 use super::{CommandResult, Exit, Failure, interrupt};
-use crate::apply::{
-    self, DropReport, Hanging, LiveSession, NodeReport, Observer, RunOptions, RunResults, RunScope,
-};
-use crate::catalog::{self, Names};
-use crate::client::Connection;
+use crate::apply::{RunReport, RunResults, Status};
 use crate::ui::{Printer, RunProgress};
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
-    select: SelectArgs,
-    /// Drop the selected models, children first, and create them again; their data is lost
+    pub select: SelectArgs,
+    /// Build the selected models anew although they have not changed; the rows of tables are lost
     #[arg(short, long)]
-    full_refresh: bool,
+    pub full_refresh: bool,
+    /// Do what loses rows or makes a sink emit again, instead of leaving it as it is
+    #[arg(long)]
+    pub allow_destructive: bool,
+    /// Wait until another rwt has ended, instead of giving up
+    #[arg(long)]
+    pub wait: bool,
     /// Models at once, instead of the target's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    threads: Option<u16>,
+    pub threads: Option<u16>,
     /// Begin nothing new after the first failure
     #[arg(short = 'x', long)]
-    fail_fast: bool,
+    pub fail_fast: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
@@ -44,6 +47,8 @@ impl RunArgs {
         Self {
             select: SelectArgs::default(),
             full_refresh: false,
+            allow_destructive: false,
+            wait: false,
             threads: None,
             fail_fast: false,
             output: Output::Text,
@@ -63,160 +68,136 @@ pub(super) fn main(global: &GlobalArgs, args: &RunArgs, printer: &Printer) -> Co
 
 /// Runs the selected models on the context's target, which is up.
 pub(super) fn run(context: &Context, args: &RunArgs, printer: &Printer) -> CommandResult {
-    let compiler = &context.compiler;
-    let nodes = context.select(&args.select, printer)?;
-    context.ensure_topics(printer)?;
-    let runtime = context.runtime();
-    let interrupted = interrupt::flag(runtime.handle())?;
-    let connector = context.connector();
-    let connection = connector.connect()?;
-    let mut catalog = catalog::read(&connection)
-        .map_err(DatabaseFailure::new("the catalog cannot be read"))?;
+    let selected = context.selected_ids(&args.select, printer)?;
+    run_selected(context, args, &selected, printer)
+}
 
-    if args.full_refresh {
-        full_refresh(&connection, &nodes, &catalog, printer)?;
-        catalog = catalog::read(&connection)
-            .map_err(DatabaseFailure::new("the catalog cannot be read"))?;
-    }
-    let threads = args.threads.map_or(connector.target().threads, usize::from);
-    printer.note(format!(
-        "Running {} model{} on {} ({}) with {threads} thread{}\n",
-        nodes.len(),
-        if nodes.len() == 1 { "" } else { "s" },
-        connector.target().name,
-        connector.address(),
-        if threads == 1 { "" } else { "s" },
-    ));
-
+/// The same for models that were selected otherwise.
+pub(super) fn run_selected(
+    context: &Context,
+    args: &RunArgs,
+    selected: &BTreeSet<UniqueId>,
+    printer: &Printer,
+) -> CommandResult {
     let clock = Instant::now();
-    let names = Names::of(&catalog, &connector.target().database);
-    let names = Arc::new(Mutex::new(names));
-    let mut session = LiveSession::new(
-        connection,
-        names.clone(),
-        &connector.target().database,
-        &connector.target().schema,
-    );
-    for statement in compiler.schema_statements(nodes.iter().map(|node| &node.unique_id)) {
-        session
-            .execute(&statement.text)
-            .map_err(DatabaseFailure::new("a schema cannot be created"))?;
+    context.ensure_topics(printer)?;
+    let interrupted = interrupt::flag(context.runtime().handle())?;
+    let deployer = Deployer::open(context)?;
+    let target = deployer.connector.target();
+    let manner = Manner {
+        command: "run",
+        threads: args.threads.map_or(target.threads, usize::from),
+        fail_fast: args.fail_fast,
+        wait: args.wait,
+    };
+    if let Some(exit) = finish_first(&deployer, manner, &interrupted, printer)? {
+        return Ok(exit);
     }
-    compiler.run_hooks(When::Start, &mut session)?;
-    let observer = Lines {
-        progress: RunProgress::new(printer, nodes.len()),
+    // Who asks for a full refresh asks for what it costs.
+    let options = adopting(Options {
+        full_refresh: args.full_refresh,
+        allow_destructive: args.allow_destructive || args.full_refresh,
+        ..deployer.options()
+    });
+    let mut planned = deployer.plan(selected, &options)?;
+    let nodes = planned
+        .plan
+        .objects
+        .iter()
+        .filter(|object| object.action != Action::Removed)
+        .count();
+    printer.note(format!(
+        "Running {nodes} model{} on {} ({}) with {} thread{}\n",
+        if nodes == 1 { "" } else { "s" },
+        target.name,
+        deployer.connector.address(),
+        manner.threads,
+        if manner.threads == 1 { "" } else { "s" },
+    ));
+    for object in planned.plan.objects.iter().filter(|o| is_different(o)) {
+        printer.warning(&*miette::miette!(
+            severity = miette::Severity::Warning,
+            code = "rwt::apply::unknown",
+            help = "`rwt plan` shows the difference; `rwt adopt --all` takes it as it is, so that only later changes count",
+            "{} exists, rwt has not made it, and its definition is another one: it is left as it is",
+            object.relation
+        ));
+    }
+    let (mut report, is_done) = if deploy::does_nothing(&planned) {
+        deployer.run_hooks(&planned.plan)?;
+        let nodes = deployer.without_steps(&planned.plan);
+        let progress = RunProgress::new(printer, nodes.len());
+        for (index, node) in nodes.iter().enumerate() {
+            print_node(&progress, index + 1, nodes.len(), node);
+        }
+        progress.finish();
+        (report_of(nodes, 0.0), true)
+    } else {
+        let lock = deployer.lock(
+            &planned.plan.deployment,
+            manner.wait,
+            &interrupted,
+            printer,
+        )?;
+        if deployer.check_base(&planned.plan).is_err() {
+            planned = deployer.plan(selected, &options)?;
+        }
+        let outcome = deployer.carry_out(&planned, &lock, manner, &interrupted, printer)?;
+        drop(lock);
+        tell_sink_failures(&deployer, &outcome.report, printer);
+        let is_done = outcome.status == crate::state::DeploymentStatus::Done;
+        (outcome.report, is_done)
     };
-    let report = apply::run(
-        RunScope {
-            compiler,
-            connector: &connector,
-            names: &names,
-        },
-        &nodes,
-        RunOptions {
-            threads,
-            fail_fast: args.fail_fast,
-        },
-        &observer,
-        &interrupted,
-    );
-    observer.progress.finish();
-    let mut report = report?;
-    compiler.run_hooks(When::End, &mut session)?;
     report.seconds = clock.elapsed().as_secs_f64();
-
-    let results = RunResults {
-        report: &report,
-        args: json!({
-            "which": "run",
-            "target": connector.target().name,
-            "select": args.select.select,
-            "exclude": args.select.exclude,
-            "full_refresh": args.full_refresh,
-            "threads": threads,
-            "fail_fast": args.fail_fast,
-        }),
-        invocation_id: compiler.invocation_id(),
-    };
-    results.write(&context.target_dir()).map_err(|error| {
-        Failure::usage(miette::miette!(
-            "the run is done, but {}/run_results.json cannot be written: {error}",
-            context.target_dir().display()
-        ))
-    })?;
+    write_results(&deployer, args, manner, &report)?;
     if printer.is_json() {
         printer.document(&report);
     } else {
         printer.line(format!("\n{report}"));
     }
-    Ok(if report.failed() {
+    hint_at_permission(&report, printer);
+    Ok(if report.failed() || !is_done {
         Exit::Failure
     } else {
         Exit::Ok
     })
 }
 
-/// Something outside of the selection hangs on what a full refresh or a drop would take away.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("nothing was dropped, because {} object{} outside of the selection would break:{}", hanging.len(), if hanging.len() == 1 { "" } else { "s" }, list(hanging))]
-#[diagnostic(
-    code(rwt::apply::dependents),
-    help(
-        "select them too (`--select model+` takes everything below a model), or drop them yourself first"
-    )
-)]
-pub(super) struct DependentsError {
-    pub hanging: Vec<Hanging>,
-}
-
-fn list(hanging: &[Hanging]) -> String {
-    hanging
-        .iter()
-        .map(|h| format!("\n  {} hangs on {}", h.object, h.on))
-        .collect()
-}
-
-fn full_refresh(
-    connection: &Connection,
-    nodes: &[&Node],
-    catalog: &CatalogSnapshot,
-    printer: &Printer,
+fn write_results(
+    deployer: &Deployer<'_>,
+    args: &RunArgs,
+    manner: Manner<'_>,
+    report: &RunReport,
 ) -> Result<(), Failure> {
-    let (steps, hanging) = apply::drop_steps(nodes.iter().copied(), catalog);
-    if !hanging.is_empty() {
-        return Err(DependentsError { hanging }.into());
-    }
-    if steps.is_empty() {
-        return Ok(());
-    }
-    printer.note(format!(
-        "Full refresh: {} objects are dropped, children first, and created again; the rows in their tables are lost",
-        steps.len()
-    ));
-    let mut report = DropReport::default();
-    apply::drop_all(connection, &steps, &mut report, |step| {
-        printer.note(format!("  dropped {step}"));
+    let results = RunResults {
+        report,
+        args: json!({
+            "which": "run",
+            "target": deployer.connector.target().name,
+            "select": args.select.select,
+            "exclude": args.select.exclude,
+            "full_refresh": args.full_refresh,
+            "allow_destructive": args.allow_destructive,
+            "threads": manner.threads,
+            "fail_fast": args.fail_fast,
+        }),
+        invocation_id: deployer.context.compiler.invocation_id(),
+    };
+    let folder = deployer.context.target_dir();
+    results.write(&folder).map_err(|error| {
+        Failure::usage(miette::miette!(
+            "the run is done, but {}/run_results.json cannot be written: {error}",
+            folder.display()
+        ))
     })
-    .map_err(DatabaseFailure::new("a full refresh cannot go on"))?;
-    Ok(())
 }
 
-/// One line per node, as dbt prints them.
-struct Lines {
-    progress: RunProgress,
-}
-
-impl Observer for Lines {
-    fn working_on(&self, names: &[String]) {
-        self.progress.working_on(names);
-    }
-
-    fn finished(&self, index: usize, total: usize, report: &NodeReport) {
-        self.progress
-            .line(&crate::ui::run_line(index, total, report));
-        if let Some(error) = &report.error {
-            self.progress.error(error);
-        }
-        self.progress.advance();
+/// What to type for what was not done.
+fn hint_at_permission(report: &RunReport, printer: &Printer) {
+    let mut blocked = report.nodes.iter().filter(|n| n.status == Status::Blocked);
+    if blocked.any(|node| node.message.contains("--allow-destructive")) {
+        printer.note(
+            "\n`rwt plan --allow-destructive` shows what it would cost; `rwt run --allow-destructive` does it.",
+        );
     }
 }

@@ -19,6 +19,7 @@ mod snapshot;
 mod store;
 mod tables;
 
+pub(crate) use journal::now;
 pub use journal::{Deployment, DeploymentStatus, Entry, Event, Journal, Unfinished};
 pub use lock::{Held, Holder, Lock, LockError, Who};
 pub use snapshot::ObjectChange;

@@ -1,5 +1,6 @@
 //! What a person sees: the only code that prints. Results go to stdout; notes, warnings, errors and progress to stderr.
 
+mod build_lines;
 mod check_line;
 mod diagnostic;
 mod funnel_view;
@@ -9,6 +10,7 @@ mod progress;
 mod run_line;
 mod table;
 
+pub use build_lines::BuildLines;
 pub(crate) use check_line::check_line;
 pub(crate) use funnel_view::ago;
 pub use funnel_view::{funnel_csv, funnel_text};

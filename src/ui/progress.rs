@@ -39,6 +39,11 @@ impl RunProgress {
         self.bar.suspend(|| self.printer.line(text));
     }
 
+    /// Prints a note above the bar.
+    pub fn note(&self, text: &str) {
+        self.bar.suspend(|| self.printer.note(text));
+    }
+
     /// Prints an error above the bar.
     pub fn error(&self, report: &miette::Report) {
         self.bar.suspend(|| self.printer.error(report));

@@ -11,6 +11,12 @@ pub fn run_line(index: usize, total: usize, report: &NodeReport) -> String {
     let kind = report.materialized.replace('_', " ");
     let verdict = match report.status {
         Status::Created => "OK created",
+        Status::Altered => "OK altered",
+        Status::Renamed => "OK renamed",
+        Status::Swapped => "OK swapped",
+        Status::Replaced => "OK replaced",
+        Status::Dropped => "OK dropped",
+        Status::Blocked => "BLOCKED",
         Status::Unchanged => "OK unchanged",
         Status::Error => "ERROR creating",
         Status::Skipped => "SKIP",
@@ -22,12 +28,18 @@ pub fn run_line(index: usize, total: usize, report: &NodeReport) -> String {
     );
     let dots = ".".repeat(WIDTH.saturating_sub(start.chars().count()).max(3));
     let (color, outcome) = match report.status {
-        Status::Created => (style::OK, printable(&report.message)),
+        Status::Created
+        | Status::Altered
+        | Status::Renamed
+        | Status::Swapped
+        | Status::Replaced
+        | Status::Dropped => (style::OK, printable(&report.message)),
+        Status::Blocked => (style::WARN, "left as it is".to_owned()),
         Status::Unchanged => (style::DIM, "unchanged".to_owned()),
         Status::Error => (style::ERROR, "ERROR".to_owned()),
         Status::Skipped => (style::WARN, printable(&report.message)),
     };
-    let time = if report.status == Status::Skipped {
+    let time = if matches!(report.status, Status::Skipped | Status::Blocked) {
         String::new()
     } else {
         format!(" in {:.2}s", report.seconds)

@@ -1,0 +1,555 @@
+//! One step on one connection: what must hold before it, its statements, the build that they begin, and what to make of a
+//! connection that is lost in the middle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use miette::Diagnostic;
+use rwt_compiler::materialize::{DatabaseError, created};
+use rwt_compiler::{CompileError, Compiler};
+use rwt_plan::catalog::{CatalogSnapshot, Job, ServerKind};
+use rwt_plan::step::{Built, Effect, Phase, StepKind, StepStatement};
+use rwt_plan::{Fact, Kind, Plan, RelationName, Step};
+use rwt_project::manifest::UniqueId;
+use rwt_sql::{Literal, parse_statement};
+
+use super::session::LiveSession;
+use crate::catalog::{self, Names};
+use crate::client::{Canceller, ConnectError, Connection, Connector};
+use crate::state::{Event, Journal, Lock};
+
+/// How long a lost connection is tried again before the deployment stops.
+const RECONNECT_FOR: Duration = Duration::from_secs(60);
+/// Time between two looks at a build that goes on in the background.
+const POLL: Duration = Duration::from_millis(500);
+
+/// What a step works with.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// What is to be done.
+    pub plan: &'a Plan,
+    /// What kind of server it is done on.
+    pub server: ServerKind,
+    /// The project, for steps that run a materialization and for places in error messages.
+    pub compiler: &'a Compiler,
+    /// The database.
+    pub connector: &'a Connector,
+    /// Where each step is written down.
+    pub journal: &'a Journal,
+    /// What keeps others away.
+    pub lock: &'a Lock,
+    /// Raised when the work is to stop.
+    pub interrupted: &'a AtomicBool,
+}
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum StepError {
+    /// The server refused a statement of a node.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Node(Box<CompileError>),
+    /// The server refused a statement of no node.
+    #[error("{purpose}: {error}")]
+    #[diagnostic(code(rwt::database::error))]
+    Statement {
+        /// What the step was for.
+        purpose: String,
+        /// What the server said.
+        error: DatabaseError,
+    },
+    /// Something that the plan rests on does not hold any more.
+    #[error("the database has changed since it was planned: {0}")]
+    #[diagnostic(
+        code(rwt::apply::moved),
+        help("`rwt plan` shows what is to be done now")
+    )]
+    Moved(String),
+}
+
+/// How a step ended.
+pub(super) enum StepEnd {
+    /// It has taken effect. What the server said, and whether anything was done.
+    Done { message: String, changed: bool },
+    /// The server refused it, or it cannot be done.
+    Failed(Box<StepError>),
+    /// It was left out, and that does no harm: an old object on which something hangs stays.
+    Left(String),
+    /// It was interrupted; whether it has taken effect, the catalog will tell.
+    Interrupted(String),
+}
+
+/// What is being done now, for the one who cancels and the one who shows progress.
+#[derive(Default)]
+pub(super) struct Active {
+    cancellers: Mutex<BTreeMap<usize, Canceller>>,
+    builds: Mutex<BTreeMap<usize, Built>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Active {
+    /// Cancels all statements that are running.
+    pub(super) fn cancel(&self) {
+        let cancellers: Vec<Canceller> = locked(&self.cancellers).values().cloned().collect();
+        for canceller in cancellers {
+            // A server that cannot be asked is not running anything of ours any more, or will be looked at later.
+            let _ = canceller.cancel();
+        }
+    }
+
+    /// What is being built.
+    pub(super) fn builds(&self) -> Vec<Built> {
+        locked(&self.builds).values().cloned().collect()
+    }
+}
+
+/// Why a statement did not come to its end.
+enum Trouble {
+    /// The server refused it.
+    Refused(DatabaseError),
+    /// A materialization failed.
+    Node(Box<CompileError>),
+    /// The connection is gone.
+    Lost(DatabaseError),
+    /// It was cancelled because the work is to stop.
+    Stopped,
+}
+
+/// A thread's connection.
+pub(super) struct Worker<'a> {
+    scope: Scope<'a>,
+    active: &'a Active,
+    connection: Option<Connection>,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(scope: Scope<'a>, active: &'a Active) -> Self {
+        Self {
+            scope,
+            active,
+            connection: None,
+        }
+    }
+
+    /// Runs a step. `begun` says that it was begun before, by somebody who did not see its end.
+    ///
+    /// # Errors
+    /// No connection at all.
+    pub(super) fn run(&mut self, step: &Step, begun: bool) -> Result<StepEnd, ConnectError> {
+        if !self.scope.lock.check() {
+            return Ok(StepEnd::Interrupted(
+                "the lock was taken over by another rwt, for this one gave no sign of life"
+                    .to_owned(),
+            ));
+        }
+        let mut known = None;
+        if begun || !step.requires.is_empty() && step.phase >= Phase::Swap {
+            match self.catalog() {
+                Ok(catalog) => known = Some(catalog),
+                Err(end) => return end,
+            }
+        }
+        if let (false, Some(catalog)) = (begun, &known)
+            && let Some(fact) = step.requires.iter().find(|fact| !fact.holds(catalog))
+        {
+            return Ok(unmet(step, fact));
+        }
+        if let Err(error) = self
+            .scope
+            .journal
+            .write_line(step.number, Event::Begin, &step.purpose)
+        {
+            return Ok(StepEnd::Interrupted(error.to_string()));
+        }
+        if let Some(built) = &step.builds {
+            locked(&self.active.builds).insert(step.number, built.clone());
+        }
+        let end = self.carry_out(step, known.filter(|_| begun));
+        locked(&self.active.builds).remove(&step.number);
+        end
+    }
+
+    /// Sends the step, again after each lost connection as far as it has not taken effect.
+    fn carry_out(
+        &mut self,
+        step: &Step,
+        mut known: Option<CatalogSnapshot>,
+    ) -> Result<StepEnd, ConnectError> {
+        let deadline = Instant::now() + RECONNECT_FOR;
+        loop {
+            if self.connection.is_none() {
+                match self.connect(deadline) {
+                    Ok(connection) => self.connection = Some(connection),
+                    Err(error) if known.is_some() => {
+                        return Ok(StepEnd::Interrupted(error.to_string()));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            let sent = self.send(step, known.as_ref());
+            // A connection on which something failed may have settings of the step left.
+            if sent.is_err() {
+                self.connection = None;
+            }
+            let lost = match sent {
+                Ok((message, changed)) => return Ok(StepEnd::Done { message, changed }),
+                Err(Trouble::Stopped) => {
+                    return Ok(StepEnd::Interrupted("interrupted".to_owned()));
+                }
+                Err(_) if self.stops() => {
+                    return Ok(StepEnd::Interrupted("interrupted".to_owned()));
+                }
+                Err(Trouble::Refused(error)) => return Ok(self.refused(step, error)),
+                Err(Trouble::Node(error)) => {
+                    return Ok(StepEnd::Failed(Box::new(StepError::Node(error))));
+                }
+                Err(Trouble::Lost(error)) => error,
+            };
+            if Instant::now() > deadline {
+                return Ok(StepEnd::Interrupted(lost.to_string()));
+            }
+            match self.connect(deadline) {
+                Ok(connection) => self.connection = Some(connection),
+                Err(error) => return Ok(StepEnd::Interrupted(error.to_string())),
+            }
+            match self.catalog() {
+                Ok(catalog) => known = Some(catalog),
+                Err(end) => return end,
+            }
+        }
+    }
+
+    fn refused(&self, step: &Step, error: DatabaseError) -> StepEnd {
+        let error = match &step.unique_id {
+            Some(id) => StepError::Node(Box::new(
+                self.scope.compiler.refused(&UniqueId(id.clone()), error),
+            )),
+            None => StepError::Statement {
+                purpose: step.purpose.clone(),
+                error,
+            },
+        };
+        StepEnd::Failed(Box::new(error))
+    }
+
+    /// Sends the statements of a step, those left out that `known` shows to have taken effect. Returns what the server
+    /// said and whether anything was sent.
+    fn send(
+        &self,
+        step: &Step,
+        known: Option<&CatalogSnapshot>,
+    ) -> Result<(String, bool), Trouble> {
+        if step.kind == StepKind::Run {
+            return self.materialize(step);
+        }
+        for sql in &step.before {
+            self.statement(step, sql)?;
+        }
+        let background = self.is_background(step);
+        if background {
+            self.statement(step, "set background_ddl = true")?;
+        }
+        let mut message = String::new();
+        let mut sent = false;
+        for statement in &step.statements {
+            if known.is_some_and(|known| has_begun(statement, step, known)) {
+                continue;
+            }
+            self.statement(step, &statement.sql)?;
+            sent = true;
+            if message.is_empty() || created_by(&statement.sql).is_some() {
+                message = tag(&statement.sql);
+            }
+        }
+        if background {
+            self.statement(step, "set background_ddl = false")?;
+        }
+        if let Some(built) = &step.builds
+            && (background || known.is_some() || step.statements.is_empty())
+        {
+            self.wait_until_built(built)?;
+        }
+        for sql in &step.after {
+            self.statement(step, sql)?;
+        }
+        Ok((message, sent))
+    }
+
+    /// Whether the step's build goes on without its client. On RisingWave this is what lets several go on at once, and
+    /// what survives a restart of the server (recorded: facts 44 to 46).
+    fn is_background(&self, step: &Step) -> bool {
+        let is_view = step
+            .builds
+            .as_ref()
+            .is_some_and(|built| built.kind == Kind::MaterializedView);
+        let is_set = step.before.iter().any(|sql| sql.contains("background_ddl"));
+        is_view
+            && !is_set
+            && matches!(step.kind, StepKind::Shadow | StepKind::Create)
+            && self.scope.server == ServerKind::Risingwave
+    }
+
+    fn materialize(&self, step: &Step) -> Result<(String, bool), Trouble> {
+        let catalog = self.read()?;
+        let target = self.scope.connector.target();
+        let names = Names::of(&catalog, &target.database);
+        let connection = self
+            .scope
+            .connector
+            .connect()
+            .map_err(|error| Trouble::Lost(not_connected(&error)))?;
+        let canceller = connection.canceller();
+        let mut session = LiveSession::new(
+            connection,
+            Arc::new(Mutex::new(names)),
+            &target.database,
+            &target.schema,
+        );
+        let id = UniqueId(step.unique_id.clone().unwrap_or_default());
+        let _running = self.running(step.number, canceller)?;
+        match self.scope.compiler.materialize(&id, &mut session) {
+            Ok(result) => Ok((result.message, result.changed)),
+            Err(error) => match error.database() {
+                Some(refused) if session.connection().is_closed() => {
+                    Err(Trouble::Lost(refused.clone()))
+                }
+                _ => Err(Trouble::Node(Box::new(error))),
+            },
+        }
+    }
+
+    fn statement(&self, step: &Step, sql: &str) -> Result<(), Trouble> {
+        let connection = self.connected()?;
+        let _running = self.running(step.number, connection.canceller())?;
+        match connection.run(sql) {
+            Ok(_) => Ok(()),
+            Err(error) if connection.is_closed() => Err(Trouble::Lost(error)),
+            Err(error) => Err(Trouble::Refused(error)),
+        }
+    }
+
+    /// Names the statement that is to be cancelled when the work is to stop.
+    fn running(&self, step: usize, canceller: Canceller) -> Result<Running<'a>, Trouble> {
+        locked(&self.active.cancellers).insert(step, canceller);
+        let running = Running {
+            active: self.active,
+            step,
+        };
+        // Who stops the work raises the flag first and cancels then: one of the two sees the other.
+        if self.stops() {
+            return Err(Trouble::Stopped);
+        }
+        Ok(running)
+    }
+
+    /// Waits until nothing builds an object any more and it is there.
+    fn wait_until_built(&self, built: &Built) -> Result<(), Trouble> {
+        let mut seen = BTreeSet::new();
+        loop {
+            let connection = self.connected()?;
+            let jobs = self.asked(catalog::creating_jobs(connection))?;
+            let default_schema = &self.scope.connector.target().schema;
+            let job = jobs.iter().find(|job| {
+                seen.contains(&job.id) || builds(job, default_schema).as_ref() == Some(&built.relation)
+            });
+            let Some(job) = job else {
+                return self.is_built(built);
+            };
+            seen.insert(job.id);
+            if self.stops() {
+                let cancel = i64::try_from(job.id).unwrap_or(i64::MAX);
+                // A job that has just ended cannot be cancelled; the catalog tells next time.
+                let _ = connection.run(&format!("cancel jobs {}", Literal::Int(cancel)));
+                return Err(Trouble::Stopped);
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    fn is_built(&self, built: &Built) -> Result<(), Trouble> {
+        let catalog = self.read()?;
+        let is_there = match built.kind {
+            Kind::Index => catalog.find_index(&built.relation).is_some(),
+            kind => Fact::Exists {
+                relation: built.relation.clone(),
+                kind,
+            }
+            .holds(&catalog),
+        };
+        if is_there {
+            return Ok(());
+        }
+        if self.stops() {
+            return Err(Trouble::Stopped);
+        }
+        let why = self
+            .connected()?
+            .query(
+                "select info from rw_catalog.rw_event_logs where event_type = 'CREATE_STREAM_JOB_FAIL' \
+                 order by timestamp desc limit 1",
+            )
+            .ok()
+            .and_then(|logs| logs.rows.into_iter().next()?.into_iter().next()?)
+            .unwrap_or_else(|| "the server says nothing of why".to_owned());
+        Err(Trouble::Refused(DatabaseError {
+            sqlstate: None,
+            message: format!(
+                "the creation of {} ended without it: {why}",
+                built.relation
+            ),
+            statement: String::new(),
+            line: None,
+        }))
+    }
+
+    fn connected(&self) -> Result<&Connection, Trouble> {
+        self.connection.as_ref().ok_or_else(|| {
+            Trouble::Lost(DatabaseError {
+                sqlstate: None,
+                message: "no connection".to_owned(),
+                statement: String::new(),
+                line: None,
+            })
+        })
+    }
+
+    fn asked<T>(&self, result: Result<T, DatabaseError>) -> Result<T, Trouble> {
+        result.map_err(|error| {
+            if self.connection.as_ref().is_none_or(Connection::is_closed) {
+                Trouble::Lost(error)
+            } else {
+                Trouble::Refused(error)
+            }
+        })
+    }
+
+    fn read(&self) -> Result<CatalogSnapshot, Trouble> {
+        self.asked(catalog::read(self.connected()?))
+    }
+
+    /// The catalog as it is now, on a connection that may have to be made first.
+    fn catalog(&mut self) -> Result<CatalogSnapshot, Result<StepEnd, ConnectError>> {
+        if self.connection.as_ref().is_none_or(Connection::is_closed) {
+            let deadline = Instant::now() + RECONNECT_FOR;
+            self.connection = Some(self.connect(deadline).map_err(Err)?);
+        }
+        self.read().map_err(|trouble| {
+            let why = match trouble {
+                Trouble::Refused(error) | Trouble::Lost(error) => error.to_string(),
+                Trouble::Node(error) => error.to_string(),
+                Trouble::Stopped => "interrupted".to_owned(),
+            };
+            Ok(StepEnd::Interrupted(why))
+        })
+    }
+
+    fn connect(&self, deadline: Instant) -> Result<Connection, ConnectError> {
+        loop {
+            match self.scope.connector.connect() {
+                Err(ConnectError::Refused { .. }) if Instant::now() < deadline && !self.stops() => {
+                    thread::sleep(POLL);
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn stops(&self) -> bool {
+        self.scope.interrupted.load(Ordering::SeqCst)
+    }
+}
+
+/// A statement that can be cancelled, until this is dropped.
+struct Running<'a> {
+    active: &'a Active,
+    step: usize,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        locked(&self.active.cancellers).remove(&self.step);
+    }
+}
+
+/// Whether a statement that may have been sent before needs not be sent again: it has taken effect, or what it creates is
+/// being created.
+fn has_begun(statement: &StepStatement, step: &Step, known: &CatalogSnapshot) -> bool {
+    let Effect::Shows(fact) = &statement.effect else {
+        return false;
+    };
+    if fact.holds(known) {
+        return true;
+    }
+    let Some(built) = &step.builds else {
+        return false;
+    };
+    let is_build =
+        matches!(fact, Fact::Exists { relation, .. } if *relation == built.relation);
+    is_build
+        && known
+            .find(&built.relation, built.kind)
+            .is_some_and(|(_, object)| object.creating)
+}
+
+/// What becomes of a step when something that it needs does not hold.
+fn unmet(step: &Step, fact: &Fact) -> StepEnd {
+    let why = describe(fact);
+    if step.phase == Phase::Clean {
+        return StepEnd::Left(why);
+    }
+    StepEnd::Failed(Box::new(StepError::Moved(why)))
+}
+
+/// What does not hold, in words.
+fn describe(fact: &Fact) -> String {
+    match fact {
+        Fact::Exists { relation, kind } => format!("there is no {kind} {relation}"),
+        Fact::Is { relation, id, .. } => format!("{relation} is not the object {id} any more"),
+        Fact::Absent { relation, .. } => format!("{relation} exists"),
+        Fact::Gone { id } => format!("the object {id} exists"),
+        Fact::NothingHangsOn { id } => format!("something hangs on the object {id}"),
+        Fact::IndexExists { relation } => format!("there is no index {relation}"),
+        Fact::IndexAbsent { relation } => format!("the index {relation} exists"),
+        Fact::HasColumn { relation, column } => format!("{relation} has no column {column}"),
+        Fact::LacksColumn { relation, column } => format!("{relation} has a column {column}"),
+        Fact::SchemaExists { schema } => format!("there is no schema {schema}"),
+    }
+}
+
+/// The name of what a job builds.
+pub(super) fn builds(job: &Job, default_schema: &str) -> Option<RelationName> {
+    created_by(&job.statement).map(|(name, _)| {
+        RelationName::new(
+            name.schema().unwrap_or(default_schema),
+            name.name(),
+        )
+    })
+}
+
+fn created_by(sql: &str) -> Option<(rwt_sql::ObjectName, &'static str)> {
+    let statement = parse_statement(sql).ok()?;
+    created(&statement).map(|(kind, name, _)| (name.clone(), kind))
+}
+
+/// What the server calls what a statement does: `CREATE_MATERIALIZED_VIEW`.
+fn tag(sql: &str) -> String {
+    parse_statement(sql).map_or_else(
+        |_| "OK".to_owned(),
+        |statement| statement.verb_and_object().0.replace(' ', "_"),
+    )
+}
+
+fn not_connected(error: &ConnectError) -> DatabaseError {
+    DatabaseError {
+        sqlstate: None,
+        message: error.to_string(),
+        statement: String::new(),
+        line: None,
+    }
+}

@@ -1,0 +1,290 @@
+//! `rwt apply`
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use clap::Args;
+use rwt_plan::plan::PLAN_FORMAT;
+use rwt_plan::{Options, Plan};
+use rwt_project::manifest::UniqueId;
+
+use super::args::{GlobalArgs, Output};
+use super::context::{Context, FlagsOf, unexpected};
+use super::deploy::{self, Deployer, Manner, Planned, StalePlan};
+use super::plan::{ChangeArgs, show};
+use super::{CommandResult, Exit, Failure, interrupt};
+use crate::apply::{self, Outcome, RunReport};
+use crate::state::DeploymentStatus;
+use crate::ui::Printer;
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    /// A plan that `rwt plan --out` has written; without it the plan is made now
+    #[arg(value_name = "PLAN", conflicts_with_all = ["select", "exclude", "prune", "full_refresh", "allow_destructive", "repair", "clean_up"])]
+    plan: Option<PathBuf>,
+    #[command(flatten)]
+    change: ChangeArgs,
+    /// Undo a deployment that was interrupted: drop what it has built; names stay as they were
+    #[arg(long, conflicts_with = "plan")]
+    abort: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Wait until another rwt has ended, instead of giving up
+    #[arg(long)]
+    wait: bool,
+    /// Steps at once, instead of the target's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// Begin nothing new after the first failure
+    #[arg(short = 'x', long)]
+    fail_fast: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// A file that is no plan for this.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{} is not a plan for this project, target and rwt: {why}", path.display())]
+#[diagnostic(code(rwt::apply::plan_file), help("`rwt plan --out` writes one"))]
+struct NotAPlan {
+    path: PathBuf,
+    why: String,
+}
+
+/// Somebody was asked and did not say yes.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("nothing was applied, for the answer was not yes")]
+#[diagnostic(
+    code(rwt::apply::not_confirmed),
+    help("`rwt apply --yes` does not ask; what loses rows or emits again needs --allow-destructive as well")
+)]
+struct NotConfirmed;
+
+pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> CommandResult {
+    let flags = FlagsOf {
+        command: "run",
+        full_refresh: args.change.full_refresh,
+    };
+    let mut context = Context::load_for(global, &flags, printer)?;
+    context.ensure_stack(printer)?;
+    let selected = context.selected_ids(&args.change.select, printer)?;
+    let interrupted = interrupt::flag(context.runtime().handle())?;
+    let deployer = Deployer::open(&context)?;
+    if args.abort {
+        return abort(&deployer, args, &interrupted, printer);
+    }
+    context.ensure_topics(printer)?;
+    let threads = deployer.connector.target().threads;
+    let manner = Manner {
+        command: "apply",
+        threads: args.threads.map_or(threads, usize::from),
+        fail_fast: args.fail_fast,
+        wait: args.wait,
+    };
+    if let Some(exit) = finish_first(&deployer, manner, &interrupted, printer)? {
+        return Ok(exit);
+    }
+    let options = args.change.over(deployer.options());
+    let planned = match &args.plan {
+        Some(path) => saved(path, &deployer)?,
+        None => deployer.plan(&selected, &options)?,
+    };
+    let (planned, options) = ask(planned, options, args, &deployer, &selected, printer)?;
+    if deploy::does_nothing(&planned) {
+        return Ok(nothing_to_do(&planned, printer));
+    }
+    let lock = deployer.lock(
+        &planned.plan.deployment,
+        manner.wait,
+        &interrupted,
+        printer,
+    )?;
+    // Somebody may have changed the database since it was looked at.
+    let planned = match deployer.check_base(&planned.plan) {
+        Ok(catalog) => Planned { catalog, ..planned },
+        Err(stale) if args.plan.is_some() => return Err(stale),
+        Err(_) => {
+            let again = deployer.plan(&selected, &options)?;
+            if again.plan.steps != planned.plan.steps {
+                return Err(StalePlan.into());
+            }
+            again
+        }
+    };
+    let outcome = deployer.carry_out(&planned, &lock, manner, &interrupted, printer)?;
+    drop(lock);
+    Ok(closing(&deployer, &outcome, printer))
+}
+
+/// Reads a plan, and sees that it is for here and now.
+fn saved(path: &Path, deployer: &Deployer<'_>) -> Result<Planned, Failure> {
+    let not_a_plan = |why: String| NotAPlan {
+        path: path.to_owned(),
+        why,
+    };
+    let text = std::fs::read(path)
+        .map_err(unexpected(&format!("{} cannot be read", path.display())))?;
+    let plan: Plan =
+        serde_json::from_slice(&text).map_err(|error| not_a_plan(error.to_string()))?;
+    let target = deployer.connector.target();
+    let project = deployer.context.compiler.project().name();
+    if plan.format != PLAN_FORMAT {
+        let why = format!("it has format {}, not {PLAN_FORMAT}", plan.format);
+        return Err(not_a_plan(why).into());
+    }
+    if plan.project != project || plan.target != target.name || plan.database != target.database {
+        let why = format!(
+            "it is for {} on {} ({})",
+            plan.project, plan.target, plan.database
+        );
+        return Err(not_a_plan(why).into());
+    }
+    let catalog = deployer.check_base(&plan)?;
+    Ok(Planned { plan, catalog })
+}
+
+/// Shows the plan. Somebody at a terminal is asked, with what would be lost when that was not allowed beforehand.
+fn ask(
+    planned: Planned,
+    options: Options,
+    args: &ApplyArgs,
+    deployer: &Deployer<'_>,
+    selected: &BTreeSet<UniqueId>,
+    printer: &Printer,
+) -> Result<(Planned, Options), Failure> {
+    let asks = std::io::stdin().is_terminal() && printer.is_terminal() && !args.yes;
+    let is_open = planned.plan.not_allowed().next().is_some();
+    let (planned, options) = if asks && is_open && args.plan.is_none() {
+        let options = Options {
+            allow_destructive: true,
+            ..options
+        };
+        (deployer.plan(selected, &options)?, options)
+    } else {
+        (planned, options)
+    };
+    show(&planned.plan, false, printer);
+    printer.note("");
+    if !asks || deploy::does_nothing(&planned) {
+        return Ok((planned, options));
+    }
+    let warning = if planned.plan.is_destructive() {
+        " What is marked with ! loses rows or emits again."
+    } else {
+        ""
+    };
+    printer.note(format!("Apply this?{warning} Type yes:"));
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    if read.is_ok() && answer.trim().eq_ignore_ascii_case("yes") {
+        Ok((planned, options))
+    } else {
+        Err(NotConfirmed.into())
+    }
+}
+
+fn nothing_to_do(planned: &Planned, printer: &Printer) -> Exit {
+    let blocked = planned.plan.is_blocked();
+    if printer.is_json() {
+        printer.document(&deploy::report_of(Vec::new(), 0.0));
+    } else if !blocked {
+        printer.line("Nothing to do.");
+    }
+    if blocked { Exit::Failure } else { Exit::Ok }
+}
+
+/// Finishes what was interrupted. An exit code if nothing else can be begun after it.
+pub(super) fn finish_first(
+    deployer: &Deployer<'_>,
+    manner: Manner<'_>,
+    interrupted: &AtomicBool,
+    printer: &Printer,
+) -> Result<Option<Exit>, Failure> {
+    let Some(found) = deployer.unfinished()? else {
+        return Ok(None);
+    };
+    let lock = deployer.lock(&found.plan.deployment, manner.wait, interrupted, printer)?;
+    // Whoever had the lock may have finished it.
+    let Some(unfinished) = deployer.unfinished()? else {
+        return Ok(None);
+    };
+    printer.note(format!(
+        "Finishing deployment {} of {}, which was interrupted\n",
+        unfinished.plan.deployment, unfinished.holder
+    ));
+    let outcome = deployer.finish(&unfinished, &lock, manner, interrupted, printer)?;
+    drop(lock);
+    if outcome.status == DeploymentStatus::Done {
+        printer.note(format!(
+            "\nDeployment {} is finished.\n",
+            unfinished.plan.deployment
+        ));
+        return Ok(None);
+    }
+    Ok(Some(closing(deployer, &outcome, printer)))
+}
+
+/// The closing lines.
+pub(super) fn closing(deployer: &Deployer<'_>, outcome: &Outcome, printer: &Printer) -> Exit {
+    tell_sink_failures(deployer, &outcome.report, printer);
+    if printer.is_json() {
+        printer.document(&outcome.report);
+    } else {
+        printer.line(format!("\n{}", outcome.report));
+    }
+    if outcome.report.failed() || outcome.status != DeploymentStatus::Done {
+        Exit::Failure
+    } else {
+        Exit::Ok
+    }
+}
+
+/// Sinks fail out of sight: the server writes it into its event log and nowhere else.
+pub(super) fn tell_sink_failures(deployer: &Deployer<'_>, report: &RunReport, printer: &Printer) {
+    let failures = deployer.sink_failures(&report.started_at.to_rfc3339());
+    for failure in failures {
+        printer.warning(&*miette::miette!(
+            severity = miette::Severity::Warning,
+            code = "rwt::apply::sink",
+            help = "the sink exists and tries again; `select * from rw_catalog.rw_event_logs` shows more",
+            "the server says that a sink fails: {failure}"
+        ));
+    }
+}
+
+fn abort(
+    deployer: &Deployer<'_>,
+    args: &ApplyArgs,
+    interrupted: &AtomicBool,
+    printer: &Printer,
+) -> CommandResult {
+    let Some(found) = deployer.unfinished()? else {
+        printer.line("Nothing to undo: every deployment has come to its end.");
+        return Ok(Exit::Ok);
+    };
+    let lock = deployer.lock(&found.plan.deployment, args.wait, interrupted, printer)?;
+    let Some(unfinished) = deployer.unfinished()? else {
+        printer.line("Nothing to undo: the deployment has come to its end meanwhile.");
+        return Ok(Exit::Ok);
+    };
+    let undone = apply::abort(&deployer.connector, &deployer.store, &unfinished)?;
+    drop(lock);
+    for purpose in &undone {
+        printer.line(format!("undone: {purpose}"));
+    }
+    printer.line(format!(
+        "Deployment {} is undone; every name is what it was.",
+        unfinished.plan.deployment
+    ));
+    if printer.is_json() {
+        printer.document(&serde_json::json!({
+            "deployment": unfinished.plan.deployment,
+            "undone": undone,
+        }));
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,456 @@
+//! From a project and a database to a plan, and from a plan to a changed database: what `plan`, `apply`, `run`, `retry`
+//! and `adopt` share.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rwt_plan::catalog::CatalogSnapshot;
+use rwt_plan::plan::{Action, Adopt, ObjectPlan, Reason};
+use rwt_plan::step::Phase;
+use rwt_plan::{Desired, Options, Plan};
+use rwt_project::manifest::UniqueId;
+
+use super::Failure;
+use super::context::{Context, DatabaseFailure, not_compiled};
+use crate::apply::{
+    self, BuildProgress, NodeReport, Observer, Outcome, RunOptions, RunReport, Scope, Status,
+};
+use crate::catalog;
+use crate::client::{Connection, Connector};
+use crate::state::{
+    Deployment, DeploymentStatus, Journal, Lock, ObjectChange, Store, Unfinished,
+};
+use crate::ui::{BuildLines, Printer, RunProgress};
+
+/// The database of a context's target, and what the project wants there.
+pub(super) struct Deployer<'a> {
+    pub context: &'a Context,
+    pub connector: Connector,
+    pub store: Arc<Store>,
+    connection: Connection,
+    desired: Desired,
+}
+
+/// A plan, and the catalog that it was made from.
+pub(super) struct Planned {
+    pub plan: Plan,
+    pub catalog: CatalogSnapshot,
+}
+
+/// How to carry plans out.
+#[derive(Clone, Copy)]
+pub(super) struct Manner<'a> {
+    /// The command, for the list of deployments.
+    pub command: &'a str,
+    pub threads: usize,
+    pub fail_fast: bool,
+    /// Wait for another rwt, instead of giving up.
+    pub wait: bool,
+}
+
+/// The database is not what the plan was made for.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("the database has moved since the plan was made, so it is not applied")]
+#[diagnostic(
+    code(rwt::apply::stale_plan),
+    help("`rwt plan --out` makes a new one; look at it before it is applied")
+)]
+pub(super) struct StalePlan;
+
+impl<'a> Deployer<'a> {
+    pub(super) fn open(context: &'a Context) -> Result<Self, Failure> {
+        let connector = context.connector();
+        let connection = connector.connect()?;
+        let store = Arc::new(Store::open(&connector)?);
+        let desired = Desired::collect(&context.compiler).map_err(not_compiled)?;
+        Ok(Self {
+            context,
+            connector,
+            store,
+            connection,
+            desired,
+        })
+    }
+
+    /// Options as the project's variables have them.
+    pub(super) fn options(&self) -> Options {
+        let vars = &self.context.compiler.project().vars;
+        let truth = |name: &str| {
+            vars.get(name).and_then(|value| match value {
+                serde_json::Value::Bool(truth) => Some(*truth),
+                serde_json::Value::String(text) => text.trim().to_lowercase().parse().ok(),
+                _ => None,
+            })
+        };
+        Options {
+            zero_downtime: truth("zero_downtime"),
+            ..Options::default()
+        }
+    }
+
+    /// Compares: six queries for the catalog, three for the state.
+    pub(super) fn plan(
+        &self,
+        selected: &BTreeSet<UniqueId>,
+        options: &Options,
+    ) -> Result<Planned, Failure> {
+        let state = self
+            .store
+            .snapshot()
+            .map_err(DatabaseFailure::new("the state cannot be read"))?;
+        // A newer rwt's state is refused before anything else is looked at.
+        state.check()?;
+        let catalog = self.catalog()?;
+        let selection = selected.iter().map(|id| id.0.clone()).collect();
+        let plan = rwt_plan::plan(&self.desired, &selection, &state, &catalog, options)?;
+        Ok(Planned { plan, catalog })
+    }
+
+    pub(super) fn catalog(&self) -> Result<CatalogSnapshot, Failure> {
+        Ok(catalog::read(&self.connection)
+            .map_err(DatabaseFailure::new("the catalog cannot be read"))?)
+    }
+
+    /// Whether state and catalog are still what a plan rests on.
+    ///
+    /// # Errors
+    /// They are not.
+    pub(super) fn check_base(&self, plan: &Plan) -> Result<CatalogSnapshot, Failure> {
+        let state = self
+            .store
+            .snapshot()
+            .map_err(DatabaseFailure::new("the state cannot be read"))?;
+        state.check()?;
+        let catalog = self.catalog()?;
+        if plan.base.is_current(&state, &catalog) {
+            Ok(catalog)
+        } else {
+            Err(StalePlan.into())
+        }
+    }
+
+    /// The deployment that did not come to its end, if there is one.
+    pub(super) fn unfinished(&self) -> Result<Option<Unfinished>, Failure> {
+        let state = self
+            .store
+            .snapshot()
+            .map_err(DatabaseFailure::new("the state cannot be read"))?;
+        state.check()?;
+        Ok(self
+            .store
+            .unfinished()
+            .map_err(DatabaseFailure::new("the state cannot be read"))?)
+    }
+
+    /// Takes the lock; the state's tables are made where there are none.
+    pub(super) fn lock(
+        &self,
+        deployment: &str,
+        wait: bool,
+        interrupted: &AtomicBool,
+        printer: &Printer,
+    ) -> Result<Lock, Failure> {
+        self.store.prepare().map_err(DatabaseFailure::new(
+            "the schema rwt, which holds the state, cannot be made",
+        ))?;
+        let lock = Lock::take(&self.store, deployment, wait, interrupted, |holder| {
+            printer.note(format!("Waiting for {holder}"));
+        })?;
+        Ok(lock)
+    }
+
+    /// Writes down what is known without a step: adopted objects, models with another name.
+    pub(super) fn record(&self, planned: &Planned) -> Result<usize, Failure> {
+        let changes = records(planned);
+        self.write(&changes)?;
+        Ok(changes.len())
+    }
+
+    /// Writes down that objects with these unique ids are as the plan says, and nothing else.
+    pub(super) fn adopt(&self, planned: &Planned, ids: &[String]) -> Result<(), Failure> {
+        let changes: Vec<ObjectChange> =
+            apply::records_at_once(&planned.plan, &planned.catalog)
+                .into_iter()
+                .filter(|change| matches!(change, ObjectChange::Record(id, _) if ids.contains(id)))
+                .collect();
+        self.write(&changes)
+    }
+
+    fn write(&self, changes: &[ObjectChange]) -> Result<(), Failure> {
+        Ok(self
+            .store
+            .record(changes)
+            .map_err(DatabaseFailure::new("the state cannot be written"))?)
+    }
+
+    /// Carries a plan out under the lock. Every node that has nothing to be done is reported as it is.
+    pub(super) fn carry_out(
+        &self,
+        planned: &Planned,
+        lock: &Lock,
+        manner: Manner<'_>,
+        interrupted: &AtomicBool,
+        printer: &Printer,
+    ) -> Result<Outcome, Failure> {
+        self.record(planned)?;
+        let deployment = Deployment {
+            command: manner.command,
+            holder: lock.holder(),
+            plan: &planned.plan,
+        };
+        let journal = Journal::begin(&self.store, &deployment)
+            .map_err(DatabaseFailure::new("the journal cannot be written"))?;
+        self.execute(planned, lock, &journal, None, manner, interrupted, printer)
+    }
+
+    /// Finishes a deployment that was interrupted.
+    pub(super) fn finish(
+        &self,
+        unfinished: &Unfinished,
+        lock: &Lock,
+        manner: Manner<'_>,
+        interrupted: &AtomicBool,
+        printer: &Printer,
+    ) -> Result<Outcome, Failure> {
+        let planned = Planned {
+            plan: unfinished.plan.clone(),
+            catalog: self.catalog()?,
+        };
+        let journal = Journal::go_on(&self.store, &planned.plan.deployment);
+        self.execute(
+            &planned,
+            lock,
+            &journal,
+            Some(unfinished),
+            manner,
+            interrupted,
+            printer,
+        )
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "each is another thing, and both callers have all of them"
+    )]
+    fn execute(
+        &self,
+        planned: &Planned,
+        lock: &Lock,
+        journal: &Journal,
+        before: Option<&Unfinished>,
+        manner: Manner<'_>,
+        interrupted: &AtomicBool,
+        printer: &Printer,
+    ) -> Result<Outcome, Failure> {
+        let shown = match before {
+            None => self.without_steps(&planned.plan),
+            Some(_) => Vec::new(),
+        };
+        let nodes: BTreeSet<&str> = planned
+            .plan
+            .steps
+            .iter()
+            .filter_map(|step| step.unique_id.as_deref())
+            .collect();
+        let observer = Lines {
+            progress: RunProgress::new(printer, nodes.len() + shown.len()),
+            builds: BuildLines::new(printer),
+        };
+        let outcome = apply::execute(
+            Scope {
+                plan: &planned.plan,
+                server: planned.catalog.server.kind,
+                compiler: &self.context.compiler,
+                connector: &self.connector,
+                journal,
+                lock,
+                interrupted,
+            },
+            &self.store,
+            shown,
+            before,
+            RunOptions {
+                threads: manner.threads,
+                fail_fast: manner.fail_fast,
+            },
+            &observer,
+        );
+        observer.progress.finish();
+        let mut outcome = outcome?;
+        for error in outcome.errors.drain(..) {
+            printer.error(&miette::Report::new(error));
+        }
+        if outcome.status == DeploymentStatus::Interrupted {
+            let why = outcome.stopped.as_deref().unwrap_or("a step failed after names had moved");
+            printer.note(format!(
+                "\nDeployment {} stopped in the middle: {why}\nEvery name can be read. `rwt apply` finishes it; `rwt apply --abort` undoes it, as long as no name has moved.",
+                planned.plan.deployment
+            ));
+            self.tell_what_still_runs(planned, printer);
+        }
+        Ok(outcome)
+    }
+
+    fn tell_what_still_runs(&self, planned: &Planned, printer: &Printer) {
+        let Ok(jobs) = catalog::creating_jobs(&self.connection) else {
+            return;
+        };
+        for job in jobs {
+            let is_ours = planned
+                .plan
+                .steps
+                .iter()
+                .filter_map(|step| step.builds.as_ref())
+                .any(|built| job.statement.contains(&built.relation.name));
+            if is_ours {
+                printer.note(format!(
+                    "The server still builds job {}: {} (`rwt jobs cancel {}`)",
+                    job.id,
+                    rwt_sql::redact(&job.statement),
+                    job.id
+                ));
+            }
+        }
+    }
+
+    /// The reports of nodes that have nothing to be done, in the order of the plan.
+    pub(super) fn without_steps(&self, plan: &Plan) -> Vec<NodeReport> {
+        let with_steps: BTreeSet<&str> = plan
+            .steps
+            .iter()
+            .filter_map(|step| step.unique_id.as_deref())
+            .collect();
+        let manifest = self.context.compiler.manifest();
+        plan.objects
+            .iter()
+            .filter(|object| !with_steps.contains(object.unique_id.as_str()))
+            .filter(|object| object.action != Action::Removed)
+            .map(|object| {
+                let node = manifest.nodes.get(&UniqueId(object.unique_id.clone()));
+                let mut report =
+                    NodeReport::of(object, node.map(|node| node.materialized.as_str()));
+                report.status = Status::of(object.action);
+                report.message = match &object.blocked {
+                    Some(blocked) => blocked.to_string(),
+                    None => "unchanged".to_owned(),
+                };
+                report
+            })
+            .collect()
+    }
+
+    /// Sends what the project's hooks say, where nothing else is to be done.
+    pub(super) fn run_hooks(&self, plan: &Plan) -> Result<(), Failure> {
+        for sql in plan.steps.iter().flat_map(rwt_plan::Step::sql) {
+            self.connection
+                .run(sql)
+                .map_err(DatabaseFailure::new("a hook failed"))?;
+        }
+        Ok(())
+    }
+
+    /// Failures of sinks that the server has noted since `since`, which show nowhere else.
+    pub(super) fn sink_failures(&self, since: &str) -> Vec<String> {
+        let query = format!(
+            "select timestamp, info from rw_catalog.rw_event_logs \
+             where event_type like '%SINK%FAIL%' and timestamp >= cast({} as timestamptz) \
+             order by timestamp desc limit 20",
+            rwt_sql::Literal::Text(since)
+        );
+        let rows = self.connection.query(&query).unwrap_or_default().rows;
+        rows.into_iter()
+            .map(|row| {
+                let cells: Vec<String> = row.into_iter().flatten().collect();
+                rwt_sql::redact(&cells.join(" "))
+            })
+            .collect()
+    }
+}
+
+/// Options with which objects that exist, unknown to rwt, become known where they say what the project says.
+pub(super) fn adopting(options: Options) -> Options {
+    Options {
+        adopt: Adopt::Compare,
+        ..options
+    }
+}
+
+/// What is to be remembered at once. An object that is unknown and different is not: it would be rebuilt by the next
+/// plan, and nobody has asked for that.
+fn records(planned: &Planned) -> Vec<ObjectChange> {
+    let different: BTreeSet<&str> = planned
+        .plan
+        .objects
+        .iter()
+        .filter(|object| is_different(object))
+        .map(|object| object.unique_id.as_str())
+        .collect();
+    apply::records_at_once(&planned.plan, &planned.catalog)
+        .into_iter()
+        .filter(|change| {
+            !matches!(change, ObjectChange::Record(id, _) if different.contains(id.as_str()))
+        })
+        .collect()
+}
+
+/// Whether an object exists, unknown to rwt, and is not what the project says, as far as the server tells.
+pub(super) fn is_different(object: &ObjectPlan) -> bool {
+    object
+        .reasons
+        .iter()
+        .any(|reason| matches!(reason, Reason::Unknown { same: Some(false) | None }))
+}
+
+/// Whether a plan does anything that the state has to know of.
+pub(super) fn does_nothing(planned: &Planned) -> bool {
+    let is_hook = |phase| matches!(phase, Phase::Start | Phase::End);
+    records(planned).is_empty() && planned.plan.steps.iter().all(|step| is_hook(step.phase))
+}
+
+/// A report of nodes that have nothing to be done.
+pub(super) fn report_of(nodes: Vec<NodeReport>, seconds: f64) -> RunReport {
+    RunReport {
+        nodes,
+        seconds,
+        started_at: chrono::Utc::now(),
+    }
+}
+
+/// One line per node, as dbt prints them.
+struct Lines {
+    progress: RunProgress,
+    builds: BuildLines,
+}
+
+impl Observer for Lines {
+    fn working_on(&self, names: &[String]) {
+        self.progress.working_on(names);
+    }
+
+    fn finished(&self, index: usize, total: usize, report: &NodeReport) {
+        print_node(&self.progress, index, total, report);
+    }
+
+    fn building(&self, builds: &[BuildProgress]) {
+        self.builds.show(&self.progress, builds);
+    }
+
+    fn note(&self, text: &str) {
+        self.progress.line(text);
+    }
+}
+
+/// The line of a node, and its error below.
+pub(super) fn print_node(
+    progress: &RunProgress,
+    index: usize,
+    total: usize,
+    report: &NodeReport,
+) {
+    progress.line(&crate::ui::run_line(index, total, report));
+    if let Some(error) = &report.error {
+        progress.error(error);
+    }
+    progress.advance();
+}
