@@ -390,6 +390,23 @@ impl Relations for Reading {
             .collect())
     }
 
+    async fn definitions(&self) -> Result<HashMap<i32, String>, QueryError> {
+        Ok(self
+            .state
+            .catalog
+            .objects
+            .values()
+            .filter_map(|object| {
+                let text = match object.kind() {
+                    Kind::View | Kind::MaterializedView => object.definition.query_text()?,
+                    Kind::Index => object.definition.to_string(),
+                    _ => return None,
+                };
+                Some((i32::try_from(object.id).ok()?, text))
+            })
+            .collect())
+    }
+
     async fn object_id(&self, schema: Option<&str>, name: &str) -> Result<Option<i32>, QueryError> {
         let parts = schema.into_iter().chain([name]).map(Ident::new).collect();
         let object = self

@@ -19,6 +19,7 @@ pub(crate) struct Catalog {
     views: HashMap<Key, Query>,
     functions: HashMap<Key, Vec<SqlFunction>>,
     object_ids: HashMap<String, i32>,
+    definitions: HashMap<i32, String>,
 }
 
 impl Catalog {
@@ -59,6 +60,9 @@ impl Catalog {
             if self.functions.contains_key(&key) {
                 continue;
             }
+            if matches!(key.1.as_str(), "pg_get_viewdef" | "pg_get_indexdef") {
+                self.definitions = relations.definitions().await?;
+            }
             let found = relations.functions(key.0.as_deref(), &key.1).await?;
             for function in &found {
                 pending.push(names::mentions_of_query(&parse::query(&function.body)?));
@@ -87,6 +91,10 @@ impl Catalog {
 
     pub(crate) fn functions(&self, key: &Key) -> &[SqlFunction] {
         self.functions.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn definitions(&self) -> &HashMap<i32, String> {
+        &self.definitions
     }
 
     pub(crate) fn object_id(&self, name: &str) -> Option<i32> {

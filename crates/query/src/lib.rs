@@ -26,6 +26,11 @@ mod text;
 mod types;
 mod value;
 
+/// Whether there is a time zone of this name (IANA).
+pub fn is_timezone(name: &str) -> bool {
+    kernel::datetime::parse_zone(name).is_ok()
+}
+
 pub use datafusion::common::ScalarValue;
 pub use dml::{Changes, Dml, DmlKind, Target, TargetColumn};
 pub use error::QueryError;

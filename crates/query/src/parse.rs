@@ -2,6 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{Query, Statement};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::dialect::RisingWaveDialect;
 
@@ -11,7 +12,16 @@ const DIALECT: RisingWaveDialect = RisingWaveDialect;
 
 /// One statement.
 pub(crate) fn statement(sql: &str) -> Result<Statement, QueryError> {
-    let mut statements = Parser::parse_sql(&DIALECT, sql).map_err(|error| syntax(sql, error))?;
+    let mut statements = Tokenizer::new(&DIALECT, sql)
+        .tokenize_with_location()
+        .map_err(|error| syntax(sql, error.into()))
+        .and_then(risingwave_tokens)
+        .and_then(|tokens| {
+            Parser::new(&DIALECT)
+                .with_tokens_with_locations(tokens)
+                .parse_statements()
+                .map_err(|error| syntax(sql, error))
+        })?;
     match statements.len() {
         1 => Ok(statements.remove(0)),
         0 => Err(QueryError::Syntax(
@@ -31,6 +41,45 @@ pub(crate) fn query(sql: &str) -> Result<Query, QueryError> {
             "expected SELECT, found: {other}"
         ))),
     }
+}
+
+/// Stands for the star of `(row).*`, which sqlparser knows after names only.
+pub(crate) const ALL_FIELDS: &str = "all fields of a row";
+
+/// What sqlparser's tokens say otherwise than RisingWave's: `0b101` and `0o17` are numbers, `(row).*` is an expression,
+/// `==` is no operator.
+fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for mut next in tokens {
+        if next.token == Token::DoubleEq {
+            return Err(QueryError::NotImplemented("binary op: \"==\"".into()));
+        }
+        let before = |n: usize| out.len().checked_sub(n).map(|i| &out[i].token);
+        match (&next.token, before(1)) {
+            (Token::Word(word), Some(Token::Number(zero, false)))
+                if zero == "0" && word.quote_style.is_none() =>
+            {
+                let lower = word.value.to_ascii_lowercase();
+                let radix = match lower.as_bytes().first() {
+                    Some(b'b') => 2,
+                    Some(b'o') => 8,
+                    _ => 0,
+                };
+                if radix > 0
+                    && let Ok(value) = i64::from_str_radix(&lower[1..].replace('_', ""), radix)
+                {
+                    out.pop();
+                    next.token = Token::Number(value.to_string(), false);
+                }
+            }
+            (Token::Mul, Some(Token::Period)) if before(2) == Some(&Token::RParen) => {
+                next.token = Token::make_word(ALL_FIELDS, Some('"'));
+            }
+            _ => {}
+        }
+        out.push(next);
+    }
+    Ok(out)
 }
 
 fn syntax(sql: &str, error: ParserError) -> QueryError {

@@ -92,6 +92,12 @@ impl Plan {
         })
     }
 
+    /// Refuses what only a batch can join, see [`crate::Queries::check_stream`].
+    pub(crate) fn refuse_nested_loops(&self) -> Result<(), QueryError> {
+        let optimized = self.context.state().optimize(&self.logical)?;
+        crate::bind::stream::refuse_nested_loops(&optimized)
+    }
+
     /// Names and types of the result.
     pub fn columns(&self) -> &[Column] {
         &self.columns

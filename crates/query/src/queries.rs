@@ -103,7 +103,7 @@ impl Queries {
     }
 
     /// Plans the query of a materialized view or sink. As in RisingWave's streams, an expression that fails on a row is
-    /// NULL there instead of an error, `now()` is allowed in conditions only, and a join needs an equality.
+    /// NULL there instead of an error, and `now()` is allowed in conditions only.
     ///
     /// # Errors
     /// As [`Self::plan`].
@@ -114,6 +114,22 @@ impl Queries {
         settings: &Settings,
     ) -> Result<Plan, QueryError> {
         self.plan_as(true, sql, relations, settings, &[]).await
+    }
+
+    /// Plans the query of a materialized view or sink that is about to be created, and refuses it as RisingWave's
+    /// planner of streams would.
+    ///
+    /// # Errors
+    /// As [`Self::plan`], and a join without an equality.
+    pub async fn check_stream(
+        &self,
+        sql: &str,
+        relations: &dyn Relations,
+        settings: &Settings,
+    ) -> Result<Plan, QueryError> {
+        let plan = self.plan_stream(sql, relations, settings).await?;
+        plan.refuse_nested_loops()?;
+        Ok(plan)
     }
 
     async fn plan_as(

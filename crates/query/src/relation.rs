@@ -118,6 +118,11 @@ pub trait Relations: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// The texts of views' queries and of CREATE INDEX by object id, for `pg_get_viewdef` and `pg_get_indexdef`.
+    async fn definitions(&self) -> Result<HashMap<i32, String>, QueryError> {
+        Ok(HashMap::new())
+    }
+
     /// The object id of a relation, for `'name'::regclass`.
     async fn object_id(
         &self,

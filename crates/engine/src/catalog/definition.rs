@@ -61,6 +61,14 @@ impl Definition {
         self
     }
 
+    /// The query in it, if there is one.
+    pub fn query_text(&self) -> Option<String> {
+        self.parts.iter().find_map(|part| match part {
+            Part::Query(sql) => Some(sql.trim().to_owned()),
+            _ => None,
+        })
+    }
+
     /// Follows a change of the object's own name.
     pub fn rename(&mut self, name: &str) {
         if let Some(last) = self.name.last_mut() {

@@ -342,6 +342,11 @@ pub(super) fn checked_columns(defs: &[ColumnDef]) -> Result<Vec<Column>, SqlErro
                     def.name.value()
                 ))
             })?;
+            if data_type == DataType::Serial {
+                return Err(SqlError::internal(
+                    "Not supported: Column type SERIAL is not supported\nHINT: Please remove the SERIAL column",
+                ));
+            }
             Ok(Column {
                 not_null: def.not_null,
                 default: def.default.clone(),

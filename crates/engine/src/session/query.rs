@@ -50,7 +50,7 @@ impl Session {
         let plan = self
             .inner
             .queries
-            .plan_stream(sql, &reading, &reading.settings)
+            .check_stream(sql, &reading, &reading.settings)
             .await;
         Ok(plan.map_err(|e| query_error(&e))?.columns().to_vec())
     }

@@ -373,7 +373,6 @@ pub(crate) struct Variables {
 
 fn entry(name: &str) -> Option<&'static (&'static str, &'static str, Shape, &'static str)> {
     let name = match name {
-        "time zone" => "timezone",
         "transaction isolation level" => "transaction_isolation",
         other => other,
     };
@@ -488,7 +487,8 @@ impl Variables {
                 })
                 .collect::<Vec<_>>()
                 .join(", "),
-            Shape::Zone => bare.to_owned(),
+            Shape::Zone if rwt_query::is_timezone(bare) => bare.to_owned(),
+            Shape::Zone => return Err(refused("Not a valid timezone")),
             Shape::Fixed => return Err(refused("the parameter cannot be changed")),
         };
         self.changed.insert(name, stored);

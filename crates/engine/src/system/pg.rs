@@ -47,10 +47,20 @@ pub(super) const TYPES: &[(i32, &str, i16, i32)] = &[
     (3807, "_jsonb", -1, 3802),
 ];
 
-/// PostgreSQL's short name of a RisingWave type's name.
+/// The short name that `udt_name` columns have of a RisingWave type's name.
 pub(super) fn udt_name(data_type: &str) -> String {
+    match data_type {
+        list if list.ends_with("[]") => "list".into(),
+        row if row.starts_with("struct<") => "struct".into(),
+        map if map.starts_with("map(") => "map".into(),
+        other => short_name(other),
+    }
+}
+
+/// PostgreSQL's short name of a RisingWave type's name.
+fn short_name(data_type: &str) -> String {
     if let Some(item) = data_type.strip_suffix("[]") {
-        return format!("_{}", udt_name(item));
+        return format!("_{}", short_name(item));
     }
     match data_type {
         "boolean" => "bool",
@@ -71,7 +81,7 @@ pub(super) fn udt_name(data_type: &str) -> String {
 
 /// The oid of a RisingWave type's name.
 pub(super) fn type_oid(data_type: &str) -> i64 {
-    let name = udt_name(data_type);
+    let name = short_name(data_type);
     TYPES
         .iter()
         .find(|(_, n, ..)| *n == name)
@@ -79,7 +89,7 @@ pub(super) fn type_oid(data_type: &str) -> i64 {
 }
 
 pub(super) fn type_len(data_type: &str) -> i64 {
-    let name = udt_name(data_type);
+    let name = short_name(data_type);
     TYPES
         .iter()
         .find(|(_, n, ..)| *n == name)

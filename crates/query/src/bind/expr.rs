@@ -16,6 +16,17 @@ use crate::error::QueryError;
 use crate::kernel;
 use crate::names::folded;
 
+/// Functions with a syntax of their own: without a qualifier RisingWave's parser takes them for nothing else.
+const SYNTAX_WORDS: [&str; 7] = [
+    "position",
+    "extract",
+    "substring",
+    "overlay",
+    "trim",
+    "cast",
+    "exists",
+];
+
 impl Binder<'_> {
     /// Binds an expression; an untyped literal stays untyped.
     pub(crate) fn expr(&self, ast: &Ast, env: &Env<'_>) -> Result<Bound, QueryError> {
@@ -213,8 +224,14 @@ impl Binder<'_> {
 
     fn identifier(&self, ident: &Ident, env: &Env<'_>) -> Result<Bound, QueryError> {
         let name = folded(ident);
-        if let Some(found) = self.lookup(None, &name, env)? {
-            return Ok(found);
+        if !SYNTAX_WORDS.contains(&name.as_str()) || ident.quote_style.is_some() {
+            if let Some(found) = self.lookup(None, &name, env)? {
+                return Ok(found);
+            }
+        } else {
+            return Err(QueryError::Syntax(format!(
+                "expected (, found: what follows {name}"
+            )));
         }
         if ident.quote_style.is_none()
             && let Some(found) = self.bare_function(&name)?

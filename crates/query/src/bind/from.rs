@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column as PlanColumn, JoinType, UnnestOptions};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{
@@ -112,14 +111,7 @@ impl Binder<'_> {
                     ..*env
                 };
                 let condition = self.condition(ast, &env, "ON")?.expr;
-                if self.streaming && !has_equality(&condition, &left_scope, &right_scope) {
-                    return Err(QueryError::Bind(
-                        "Not supported: streaming nested-loop join\nHINT: The non-equal join in the query requires a \
-                         nested-loop join executor, which could be very expensive to run. Consider rewriting the query to \
-                         use dynamic filter as a substitute if possible.\nSee also: https://docs.risingwave.com/processing/sql/dynamic-filters"
-                            .into(),
-                    ));
-                }
+                self.stream_condition(&condition)?;
                 conditions.push(condition);
                 Vec::new()
             }
@@ -522,26 +514,6 @@ impl Binder<'_> {
         }
         Ok((plan, scope))
     }
-}
-
-/// Whether a join's condition has an equality between its two sides.
-fn has_equality(condition: &Expr, left: &Scope, right: &Scope) -> bool {
-    let only = |expr: &Expr, scope: &Scope| {
-        let foreign = expr.exists(|e| {
-            Ok(matches!(e, Expr::Column(_)) && !scope.columns.iter().any(|c| c.bound.expr == *e))
-        });
-        let some = expr.exists(|e| Ok(matches!(e, Expr::Column(_))));
-        matches!((foreign, some), (Ok(false), Ok(true)))
-    };
-    datafusion::logical_expr::utils::split_conjunction(condition)
-        .into_iter()
-        .any(|part| match part {
-            Expr::BinaryExpr(binary) if binary.op == datafusion::logical_expr::Operator::Eq => {
-                let (a, b) = (&binary.left, &binary.right);
-                only(a, left) && only(b, right) || only(a, right) && only(b, left)
-            }
-            _ => false,
-        })
 }
 
 /// A relation's columns with the hidden ones marked.

@@ -504,7 +504,7 @@ fn catalog_table(name: &str) -> Vec<Overload> {
             f(&[Integer, Integer], Varchar, empty).nullable(),
         ],
         "pg_get_expr" => vec![f(&[Varchar, Integer, Boolean], Varchar, |_| text("")).optional(1)],
-        "pg_get_viewdef" | "pg_get_indexdef" | "pg_get_constraintdef" | "pg_get_partkeydef" => {
+        "pg_get_constraintdef" | "pg_get_partkeydef" => {
             vec![
                 f(&[Integer, Integer, Boolean], Varchar, null)
                     .optional(2)

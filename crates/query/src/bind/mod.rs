@@ -18,6 +18,7 @@ mod operator;
 mod query;
 mod select;
 mod special;
+pub(crate) mod stream;
 mod subquery;
 mod window;
 mod window_table;

@@ -4,7 +4,8 @@ use arrow::datatypes::DataType as ArrowType;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr};
 use datafusion::sql::sqlparser::ast::{
-    Distinct, Expr as Ast, OrderByExpr, Select, SelectItem, SelectItemQualifiedWildcardKind,
+    AccessExpr, Distinct, Expr as Ast, OrderByExpr, Select, SelectItem,
+    SelectItemQualifiedWildcardKind,
 };
 
 use super::group::{collect, no_aggregates, replace};
@@ -53,6 +54,7 @@ impl Binder<'_> {
         if let Some(condition) = &select.selection {
             let condition = self.condition(condition, &env, "WHERE")?.expr;
             no_aggregates(&condition, "WHERE")?;
+            self.stream_condition(&condition)?;
             let (with_keys, condition) = self.correlated_keys(plan, condition)?;
             plan = LogicalPlanBuilder::from(with_keys)
                 .filter(condition)?
@@ -209,11 +211,11 @@ impl Binder<'_> {
         let Ast::CompoundFieldAccess { root, access_chain } = ast else {
             return Ok(false);
         };
-        let Some(datafusion::sql::sqlparser::ast::AccessExpr::Dot(Ast::Wildcard(_))) =
-            access_chain.last()
-        else {
+        let all = matches!(access_chain.last(), Some(AccessExpr::Dot(Ast::Identifier(ident)))
+            if ident.value == crate::parse::ALL_FIELDS);
+        if !all {
             return Ok(false);
-        };
+        }
         let inner = Ast::CompoundFieldAccess {
             root: root.clone(),
             access_chain: access_chain[..access_chain.len() - 1].to_vec(),

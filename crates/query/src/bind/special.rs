@@ -348,6 +348,18 @@ impl Binder<'_> {
                         .map_or(Value::Null, |name| Value::text(name.clone())))
                 })
             }
+            ("pg_get_viewdef" | "pg_get_indexdef", 1..=3) => {
+                let id = self.cast(args[0].clone(), &DataType::Integer, CastContext::Implicit)?;
+                let definitions = self.catalog.definitions().clone();
+                let index = name == "pg_get_indexdef";
+                self.session_text(name, vec![id.expr], move |a| {
+                    let id = i32::try_from(a[0].int()).unwrap_or(-1);
+                    Ok(definitions
+                        .get(&id)
+                        .filter(|text| text.starts_with("CREATE INDEX ") == index)
+                        .map_or(Value::Null, |text| Value::text(text.clone())))
+                })
+            }
             ("pg_sleep", 1) => {
                 let seconds =
                     self.cast(args[0].clone(), &DataType::Double, CastContext::Implicit)?;

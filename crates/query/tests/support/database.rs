@@ -263,7 +263,7 @@ impl Database {
                 if !self.exists(name) {
                     let plan = self
                         .queries
-                        .plan_stream(&create.query, self, &self.settings)
+                        .check_stream(&create.query, self, &self.settings)
                         .await?;
                     plan.execute(&[]).await?;
                     let typed = plan.columns().iter().enumerate();

@@ -19,7 +19,7 @@ fn decode(data_type: DataType, payload: Option<&[u8]>) -> (Decoded, Vec<String>)
         payload,
         ..Message::default()
     });
-    let batch = decoder.finish().unwrap();
+    let batch = rwt_query::printed(&decoder.finish().unwrap()).unwrap();
     let format = arrow::util::display::FormatOptions::new().with_null("NULL");
     let row = |r| {
         (0..batch.num_columns())
