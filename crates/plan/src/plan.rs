@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::ObjectId;
 use crate::desired::Fingerprint;
 use crate::name::{Kind, RelationName};
-use crate::state::Definition;
+use crate::state::{Definition, Leftover};
 use crate::step::Step;
 use crate::version::{Feature, ServerVersion};
 
@@ -84,8 +84,22 @@ pub struct Plan {
     pub server: ServerVersion,
     /// Every object, those of the project in the order of the DAG, then what is no longer in it.
     pub objects: Vec<ObjectPlan>,
+    /// Objects that earlier deployments have taken out of use and that are still there.
+    #[serde(default)]
+    pub leftovers: Vec<LeftoverPlan>,
     /// The steps in an order in which they can run one after the other.
     pub steps: Vec<Step>,
+}
+
+/// What becomes of an object that an earlier deployment has taken out of use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftoverPlan {
+    /// The object.
+    pub leftover: Leftover,
+    /// It is dropped.
+    pub drops: bool,
+    /// What hangs on it, if it is not to be kept anyway.
+    pub dependents: Vec<RelationName>,
 }
 
 /// What a plan rests on, so that it is refused when the database has moved.
@@ -200,6 +214,11 @@ pub enum Reason {
     Input {
         /// The nodes.
         unique_ids: Vec<String>,
+    },
+    /// The table that it writes to is built anew.
+    Target {
+        /// The node.
+        unique_id: String,
     },
     /// It is bound to an older object of what it reads.
     StaleInput {

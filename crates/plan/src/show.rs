@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::name::RelationName;
-use crate::plan::{Action, Blocked, Consequence, Drift, ObjectPlan, Plan, Reason};
+use crate::plan::{Action, Blocked, Consequence, Drift, LeftoverPlan, ObjectPlan, Plan, Reason};
+use crate::state::Leftover;
 use crate::step::{Phase, Step};
 
 /// Actions in the order of the summary: sign, word, word of the summary.
@@ -133,6 +134,10 @@ impl Plan {
                 }
             }
         }
+        for leftover in &self.leftovers {
+            any = true;
+            out.push_str(&leftover.to_string());
+        }
         if any {
             out.push('\n');
         }
@@ -182,6 +187,33 @@ impl fmt::Display for ObjectPlan {
     }
 }
 
+impl fmt::Display for LeftoverPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Leftover {
+            relation,
+            kind,
+            deployment,
+            keep,
+            ..
+        } = &self.leftover;
+        let (sign, word) = if self.drops {
+            ('-', "drop")
+        } else {
+            ('?', "left over")
+        };
+        writeln!(
+            f,
+            "  {sign} {word:<9} {kind} {relation}  deployment {deployment} took it out of use"
+        )?;
+        if !self.dependents.is_empty() {
+            writeln!(f, "      kept for {}", relations(&self.dependents))?;
+        } else if *keep && !self.drops {
+            writeln!(f, "      kept as zero_downtime says; `--clean-up` drops it")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Step {
     /// Its number and purpose as a comment, then its statements; secrets are hidden.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -221,6 +253,9 @@ impl fmt::Display for Reason {
                 nodes(std::slice::from_ref(from))
             ),
             Self::Input { unique_ids } => write!(f, "it reads {}", nodes(unique_ids)),
+            Self::Target { unique_id } => {
+                write!(f, "it writes to {}", nodes(std::slice::from_ref(unique_id)))
+            }
             Self::StaleInput { unique_ids } => {
                 write!(f, "it still reads an old {}", nodes(unique_ids))
             }
@@ -323,8 +358,13 @@ impl fmt::Display for Consequence {
                 dependents,
             } => write!(
                 f,
-                "{} stays on the old object, which is kept as {kept_as}",
-                relations(dependents)
+                "{} {} on the old object, which is kept as {kept_as}",
+                relations(dependents),
+                if dependents.len() == 1 {
+                    "stays"
+                } else {
+                    "stay"
+                }
             ),
             Self::LosesColumn { relation, column } => {
                 write!(f, "the values of {relation}.{column} are lost")

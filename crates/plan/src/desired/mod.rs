@@ -163,7 +163,7 @@ impl DesiredObject {
             statements.iter().map(|sql| rwt_sql::redact(sql)).collect()
         };
         Definition {
-            create: rwt_sql::redact(&self.create),
+            create: rwt_sql::redact(&without_if_not_exists(&self.create)),
             indexes: self
                 .indexes
                 .iter()

@@ -9,7 +9,7 @@ use super::known::Known;
 use super::sinks::is_lake_table;
 use crate::catalog::ObjectId;
 use crate::name::{Kind, RelationName};
-use crate::plan::{Action, Blocked, Consequence, ObjectPlan, Reason};
+use crate::plan::{Action, Blocked, Consequence, LeftoverPlan, ObjectPlan, Reason};
 use crate::state::{Leftover, StateObject};
 
 /// An object to be dropped.
@@ -31,6 +31,8 @@ pub(crate) struct Cleaning {
     pub drops: Vec<Doomed>,
     /// Old objects that are taken out of use, by node: what the swap leaves.
     pub leaves: BTreeMap<String, Leftover>,
+    /// What earlier deployments have left.
+    pub leftovers: Vec<LeftoverPlan>,
 }
 
 /// The name of an object's shadow.
@@ -124,10 +126,12 @@ pub(crate) fn clean(
             });
         }
     }
+    let needed = read_by_name(known, decisions);
     // Leaves first: what nothing hangs on goes, then what hung under it.
     loop {
         let free = |doomed: &Doomed| {
             !keeps.contains(&doomed.id)
+                && !needed.contains_key(&doomed.id)
                 && known
                     .readers(doomed.id)
                     .all(|reader| gone.contains(&reader))
@@ -144,18 +148,62 @@ pub(crate) fn clean(
         .iter()
         .map(|doomed| (doomed.id, doomed.relation.clone()))
         .collect();
-    for doomed in &open {
-        let dependents: Vec<RelationName> = known
-            .readers(doomed.id)
+    let hanging_on = |id: ObjectId| -> Vec<RelationName> {
+        known
+            .readers(id)
             .filter(|reader| !gone.contains(reader))
             .filter_map(|reader| {
                 let now = known.catalog.objects.get(&reader)?;
                 Some(left.get(&reader).unwrap_or(&now.relation).clone())
             })
-            .collect();
-        stays(doomed, dependents, decisions, &mut removed);
+            .chain(needed.get(&id).cloned())
+            .collect()
+    };
+    for doomed in &open {
+        stays(doomed, hanging_on(doomed.id), decisions, &mut removed);
+    }
+    for leftover in &known.state.leftovers {
+        if known.catalog.objects.contains_key(&leftover.object_id) {
+            let drops = gone.contains(&leftover.object_id);
+            cleaning.leftovers.push(LeftoverPlan {
+                leftover: leftover.clone(),
+                drops,
+                dependents: if drops {
+                    Vec::new()
+                } else {
+                    hanging_on(leftover.object_id)
+                },
+            });
+        }
     }
     (cleaning, removed)
+}
+
+/// Objects that are no nodes and that something in this plan is built on: each with one that is.
+fn read_by_name(known: &Known<'_>, decisions: &Decisions<'_>) -> BTreeMap<ObjectId, RelationName> {
+    let nodes: BTreeSet<&RelationName> = known
+        .desired
+        .objects
+        .values()
+        .map(|object| &object.relation)
+        .collect();
+    let mut read = BTreeMap::new();
+    for decision in decisions.of.values() {
+        let object = decision.object;
+        if !decision.moves() && decision.treatment != Treatment::Create {
+            continue;
+        }
+        for mention in rwt_sql::mentions(&object.create) {
+            let relation = RelationName::of(&mention.name, &known.desired.schema);
+            if mention.role == rwt_sql::Role::Subject || nodes.contains(&relation) {
+                continue;
+            }
+            if let Some((id, _)) = known.find(&relation, Kind::Table) {
+                read.insert(id, object.relation.clone());
+            }
+        }
+    }
+    read
 }
 
 /// Says of an object that it stays, and because of what.

@@ -213,7 +213,7 @@ fn changes(
     Changes {
         create,
         inputs: inputs.changed,
-        stale: stale(known, object, id, renamed),
+        stale: stale(known, object, (id, state), renamed),
         relation: state.relation != object.relation,
         indexes: index_changes(known, object, state, id),
         grants: two_ways(&old.grants, &definition.grants),
@@ -309,13 +309,17 @@ fn index_changes(
 fn stale(
     known: &Known<'_>,
     object: &DesiredObject,
-    id: ObjectId,
+    (id, was): (ObjectId, &StateObject),
     renamed: &Renamed<'_>,
 ) -> Vec<String> {
+    let was_bound_to = &was.fingerprint.inputs;
     let left_over: BTreeSet<ObjectId> = known.state.leftovers.iter().map(|l| l.object_id).collect();
     let mut stale = Vec::new();
     for parent in &object.bound_to {
         let key = renamed.get(parent).map_or(parent.as_str(), |old| old);
+        if !was_bound_to.contains_key(key) {
+            continue;
+        }
         let Some(state) = known.state.objects.get(key) else {
             continue;
         };

@@ -6,7 +6,7 @@ use super::columns::{self, Columned};
 use super::compare::{Renamed, Standing, There, renamed, standing};
 use super::decision::{Alteration, Cutover, Decision, Treatment};
 use super::known::Known;
-use super::sinks::{create_table, is_lake_table, move_sink, startup_mode};
+use super::sinks::{create_table, is_lake_table, move_sink, startup_mode, target};
 use crate::desired::{DesiredObject, OnConfigurationChange, OnSchemaChange};
 use crate::name::{Kind, RelationName};
 use crate::plan::{Action, Adopt, Blocked, Consequence, Drift, Reason};
@@ -184,7 +184,8 @@ impl<'a> Deciding<'_, 'a> {
     fn rebuild_reasons(&self, object: &DesiredObject, there: &There<'_>, outcome: &mut Outcome) {
         let changes = &there.changes;
         let mut rebuild = Vec::new();
-        if there.object.kind != object.kind {
+        let drifted_kind = there.object.kind != there.state.kind;
+        if there.object.kind != object.kind && (!drifted_kind || self.known.options.repair) {
             rebuild.push(Reason::Kind {
                 from: there.object.kind,
             });
@@ -200,11 +201,15 @@ impl<'a> Deciding<'_, 'a> {
             .chain(changes.inputs.iter().filter(|id| !self.is_kept(id)))
             .cloned()
             .collect();
+        let (targets, above): (Vec<String>, Vec<String>) = above
+            .into_iter()
+            .partition(|id| object.writes_to.as_ref() == Some(id));
+        if let Some(unique_id) = targets.into_iter().next() {
+            rebuild.push(Reason::Target { unique_id });
+        }
         if !above.is_empty() {
-            rebuild.push(Reason::Input {
-                unique_ids: above.into_iter().collect(),
-            });
-        } else if !changes.stale.is_empty() {
+            rebuild.push(Reason::Input { unique_ids: above });
+        } else if !changes.stale.is_empty() && rebuild.is_empty() {
             rebuild.push(Reason::StaleInput {
                 unique_ids: changes.stale.clone(),
             });
@@ -389,8 +394,14 @@ impl<'a> Deciding<'_, 'a> {
         }
         outcome.alteration.rename = true;
         outcome.reasons.push(Reason::Relation { from: was.clone() });
-        outcome.consequences.push(Consequence::NameGone {
-            relation: was.clone(),
+        let taken_over = self.known.desired.objects.values().any(|other| {
+            other.relation == *was && other.kind.namespace() == object.kind.namespace()
+        });
+        let relation = was.clone();
+        outcome.consequences.push(if taken_over {
+            Consequence::NameMissingBriefly { relation }
+        } else {
+            Consequence::NameGone { relation }
         });
     }
 
@@ -424,7 +435,7 @@ impl<'a> Deciding<'_, 'a> {
             });
         }
         match object.kind {
-            Kind::Sink => self.sink(object, same_relation && !kind_changed, outcome),
+            Kind::Sink => self.sink(object, there, same_relation && !kind_changed, outcome),
             Kind::Connection | Kind::Secret | Kind::Function | Kind::Index => {
                 outcome.treatment = Treatment::InPlace;
                 outcome.action = Some(Action::Replace);
@@ -438,7 +449,13 @@ impl<'a> Deciding<'_, 'a> {
         }
     }
 
-    fn sink(&self, object: &DesiredObject, same_relation: bool, outcome: &mut Outcome) {
+    fn sink(
+        &self,
+        object: &DesiredObject,
+        there: &There<'_>,
+        same_relation: bool,
+        outcome: &mut Outcome,
+    ) {
         let target_is_new = object.writes_to.as_ref().is_some_and(|id| {
             self.above
                 .get(id.as_str())
@@ -449,7 +466,18 @@ impl<'a> Deciding<'_, 'a> {
             outcome.action = Some(Action::Swap);
             return;
         }
-        let (treatment, costs) = move_sink(self.known, object, same_relation);
+        let (treatment, mut costs) = move_sink(self.known, object, same_relation);
+        // What is made anew has nothing of the old sink.
+        let is_new = object
+            .writes_to
+            .as_ref()
+            .is_some_and(|id| self.is_rebuilt(id));
+        let other_target = target(&there.state.definition.create) != target(&object.create);
+        costs.retain(|cost| match cost {
+            Consequence::EmitsAgain { .. } => !is_new,
+            Consequence::ReceiverKeepsRows { .. } => !is_new && !other_target,
+            _ => true,
+        });
         outcome.action = Some(match treatment {
             Treatment::ReplaceSink => Action::Swap,
             _ => Action::Replace,
@@ -610,7 +638,11 @@ struct Outcome {
 impl Outcome {
     fn into_decision(self, decision: &mut Decision<'_>) {
         let has_drift = match &decision.standing {
-            Standing::There(there) => !there.drift.is_empty(),
+            // An index more does no harm, and follows a rebuild.
+            Standing::There(there) => there
+                .drift
+                .iter()
+                .any(|drift| !matches!(drift, Drift::IndexAdded { .. })),
             _ => false,
         };
         decision.reasons = self.reasons;

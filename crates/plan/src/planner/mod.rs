@@ -87,6 +87,7 @@ pub fn plan(
         base,
         server: catalog.server.version,
         objects,
+        leftovers: cleaning.leftovers,
         steps,
     })
 }
@@ -106,6 +107,10 @@ fn object_plan(
     let object = decision.object;
     let shown = shown(decision);
     let text = match &decision.standing {
+        // Only names that others have now.
+        Standing::There(_) if decision.action == Action::Unchanged && decision.notes.is_empty() => {
+            String::new()
+        }
         Standing::There(there) => diff(&there.state.definition, &decision.definition),
         Standing::Unknown { .. }
             if decision

@@ -46,8 +46,13 @@ pub(super) fn startup_mode(sql: &str) -> Option<String> {
     Some(mode.to_lowercase())
 }
 
-/// How a sink that must change is changed, and what that costs. `target_is_new`: the table that it writes to is built
-/// anew as well, so that it can fill it before the names are swapped.
+/// The table that a sink writes into, as written.
+pub(super) fn target(sql: &str) -> Option<RelationName> {
+    let (target, _) = create_sink(sql)?.into?;
+    Some(RelationName::of(&target, ""))
+}
+
+/// How a sink that must change is changed, and what that costs.
 pub(super) fn move_sink(
     known: &Known<'_>,
     sink: &DesiredObject,
@@ -117,7 +122,11 @@ fn is_replaceable(sink: &CreateSink) -> bool {
 
 /// Who receives a sink's rows, and whether rows with the same key replace one another there.
 fn receiver(known: &Known<'_>, sink: &DesiredObject, create: &CreateSink) -> (String, bool) {
-    let upsert = create.with.text("type") == Some("upsert");
+    let upsert = create.with.text("type") == Some("upsert")
+        || create
+            .format
+            .as_ref()
+            .is_some_and(|format| format.format == "UPSERT");
     let Some((target, _)) = &create.into else {
         let connector = create.with.text("connector").unwrap_or("its receiver");
         return (connector.to_owned(), upsert);

@@ -136,20 +136,51 @@ pub(super) fn without_snapshot(create: &str) -> String {
     format!("{} with (snapshot = 'false')", create.trim_end())
 }
 
-/// REVOKE out of a GRANT statement.
-pub(super) fn revoke(grant: &str) -> Option<String> {
+/// A GRANT statement's parts: privileges, the text from ON to before TO, users as written.
+fn grant_parts(grant: &str) -> Option<(Vec<&str>, &str, Vec<&str>)> {
     let tokens: Vec<Token> = Lexer::new(grant)
         .filter(|token| !token.kind.is_trivia())
         .collect();
     let first = tokens
         .first()
         .filter(|token| token.is_word(grant, "grant"))?;
+    let on = tokens.iter().find(|token| token.is_word(grant, "on"))?;
     let to = tokens.iter().rfind(|token| token.is_word(grant, "to"))?;
-    Some(format!(
-        "revoke{}from{}",
-        &grant[first.span.end..to.span.start],
-        &grant[to.span.end..]
+    let parts = |from: usize, until: usize| -> Vec<&str> {
+        grant[from..until].split(',').map(str::trim).collect()
+    };
+    Some((
+        parts(first.span.end, on.span.start),
+        grant[on.span.start..to.span.start].trim(),
+        parts(to.span.end, grant.trim_end().len()),
     ))
+}
+
+/// REVOKE statements for what the old GRANT statements have given and no new one gives.
+pub(super) fn revocations(old: &[String], new: &[String]) -> Vec<String> {
+    let kept: Vec<(String, String)> = new
+        .iter()
+        .filter_map(|grant| grant_parts(grant))
+        .flat_map(|(privileges, _, users)| pairs(&privileges, &users))
+        .collect();
+    let mut statements = Vec::new();
+    for (privileges, on, users) in old.iter().filter_map(|grant| grant_parts(grant)) {
+        for (privilege, user) in pairs(&privileges, &users) {
+            if !kept.contains(&(privilege.clone(), user.clone())) {
+                statements.push(format!("REVOKE {privilege} {on} FROM {user}"));
+            }
+        }
+    }
+    statements
+}
+
+fn pairs(privileges: &[&str], users: &[&str]) -> Vec<(String, String)> {
+    let each = privileges.iter().flat_map(|privilege| {
+        users
+            .iter()
+            .map(|user| (privilege.to_uppercase(), (*user).to_owned()))
+    });
+    each.collect()
 }
 
 /// COMMENT that takes a comment away.
@@ -308,8 +339,15 @@ mod tests {
     #[test]
     fn statements_are_turned_round() {
         assert_eq!(
-            revoke("grant select on table \"p\".\"to\" to \"a\", \"b\"").as_deref(),
-            Some("revoke select on table \"p\".\"to\" from \"a\", \"b\"")
+            revocations(
+                &["grant select, insert on table \"p\".\"to\" to \"a\", b".to_owned()],
+                &["grant select on table \"p\".\"to\" to b".to_owned()],
+            ),
+            [
+                "REVOKE SELECT on table \"p\".\"to\" FROM \"a\"",
+                "REVOKE INSERT on table \"p\".\"to\" FROM \"a\"",
+                "REVOKE INSERT on table \"p\".\"to\" FROM b",
+            ]
         );
         assert_eq!(
             uncomment("comment on table p.t is 'is'").as_deref(),

@@ -8,7 +8,7 @@ use crate::planner::compare::Standing;
 use crate::planner::decision::{Cutover, Decision, Treatment};
 use crate::planner::statements::{
     about, absent, drop_if_exists, exists, index_on, inherited_grants, is, rename_index,
-    repeatable, revoke, shows, tune, uncomment,
+    repeatable, revocations, shows, tune, uncomment,
 };
 use crate::step::{Built, Fact, Phase, Step, StepKind, StepStatement};
 
@@ -301,22 +301,25 @@ impl<'a> Steps<'_, 'a> {
         }
         statements.extend(
             alteration
-                .grants
-                .1
-                .iter()
-                .filter_map(|sql| revoke(sql))
-                .map(repeatable),
-        );
-        statements.extend(
-            alteration
                 .comments
                 .1
                 .iter()
                 .filter_map(|sql| uncomment(sql))
+                // Its text is written anew.
+                .filter(|sql| {
+                    let about = sql.trim_end_matches("null");
+                    !object
+                        .comments
+                        .iter()
+                        .any(|comment| comment.starts_with(about))
+                })
                 .map(repeatable),
         );
         let new = alteration.grants.0.iter().chain(&alteration.comments.0);
         statements.extend(new.cloned().map(repeatable));
+        // What others keep is given before anything is taken.
+        let taken = revocations(&alteration.grants.1, &object.grants);
+        statements.extend(taken.into_iter().map(repeatable));
         if !statements.is_empty() {
             let purpose = format!("change {relation} in place");
             let mut step = self.step(Phase::Build, StepKind::Alter, Some(decision), purpose);

@@ -100,6 +100,7 @@ impl Steps<'_, '_> {
         let schema = &decision.object.relation.schema;
         for (old, new) in &decision.alteration.indexes.rename {
             step.statements.push(rename_index(schema, old, new));
+            step.undo.push(rename_index(&from.schema, new, old));
         }
         self.push(step);
         if decision.alteration.only_names() {

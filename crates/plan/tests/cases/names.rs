@@ -1,0 +1,78 @@
+//! Other names, schemas and models of the same object.
+
+use rwt_plan::plan::{Action, Blocked};
+
+use crate::history_snapshot;
+use crate::support::History;
+
+fn two_versions(case: &'static str) -> History {
+    let mut history = History::of(case);
+    history.apply(1);
+    history.apply(2);
+    history
+}
+
+#[test]
+fn a_renamed_model_keeps_its_object() {
+    let mut history = History::of("renamed_model");
+    history.apply(1);
+    let id = history.database.id("orders");
+    history.apply(2);
+    assert_eq!(history.database.id("totals"), id);
+    assert!(!history.state.objects.contains_key("model.shop.orders"));
+    history_snapshot!("renamed_model", history);
+}
+
+#[test]
+fn a_renamed_model_with_the_old_alias_is_the_old_object_changed() {
+    let history = two_versions("renamed_and_changed");
+    assert!(!history.state.objects.contains_key("model.shop.orders"));
+    history_snapshot!("renamed_and_changed", history);
+}
+
+#[test]
+fn another_schema_is_no_rebuild() {
+    history_snapshot!("changed_schema", two_versions("changed_schema"));
+}
+
+#[test]
+fn another_alias_is_no_rebuild() {
+    history_snapshot!("changed_alias", two_versions("changed_alias"));
+    history_snapshot!(
+        "changed_alias_with_index",
+        two_versions("changed_alias_with_index")
+    );
+}
+
+#[test]
+fn another_alias_and_another_statement_is_a_new_object() {
+    history_snapshot!("alias_and_sql", two_versions("alias_and_sql"));
+}
+
+#[test]
+fn two_models_can_exchange_their_aliases() {
+    let mut history = History::of("swapped_aliases");
+    history.apply(1);
+    let (one, two) = (history.database.id("one"), history.database.id("two"));
+    history.apply(2);
+    assert_eq!(
+        (history.database.id("one"), history.database.id("two")),
+        (two, one)
+    );
+    history_snapshot!("swapped_aliases", history);
+}
+
+#[test]
+fn a_name_that_something_else_has_blocks() {
+    let mut history = History::of("changed_sql");
+    history.by_hand("create source orders (a int) with (connector = 'datagen')");
+    let plan = history.apply(1);
+    let orders = plan
+        .objects
+        .iter()
+        .find(|object| object.name == "orders")
+        .unwrap();
+    assert_eq!(orders.action, Action::Blocked);
+    assert!(matches!(orders.blocked, Some(Blocked::NameTaken { .. })));
+    history_snapshot!("name_taken", history);
+}

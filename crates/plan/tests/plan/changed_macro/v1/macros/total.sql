@@ -1,0 +1,3 @@
+{% macro total(column) -%}
+    sum({{ column }})
+{%- endmacro %}

@@ -1,0 +1,4 @@
+{{ config(materialized='materialized_view', streaming_parallelism=2, backfill_rate_limit=100) }}
+select user_id, sum(amount) as total
+from {{ ref('events') }}
+group by user_id

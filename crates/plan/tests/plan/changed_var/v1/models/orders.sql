@@ -1,0 +1,2 @@
+{{ config(materialized='materialized_view') }}
+select user_id, sum(amount) as total from {{ ref('events') }} where amount > {{ var('least', '0') }} group by user_id

@@ -1,0 +1,2 @@
+{{ config(materialized='materialized_view') }}
+select id, user_id from {{ ref('events') }}

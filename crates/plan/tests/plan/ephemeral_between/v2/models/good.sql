@@ -1,0 +1,2 @@
+{{ config(materialized='ephemeral') }}
+select user_id, total from {{ ref('orders') }} where total > 20

@@ -1,0 +1,2 @@
+{{ config(materialized='materialized_view', indexes=[{'columns': ['total']}], on_configuration_change='continue') }}
+select user_id, sum(amount) as total from {{ ref('events') }} group by user_id

@@ -1,0 +1,2 @@
+{{ config(materialized='two_tables') }}
+select user_id from {{ ref('orders') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='sink') }}
+create sink {{ this }} into {{ ref('history') }} (user_id, total) as select user_id, total from {{ ref('orders') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select user_id, total from {{ ref('orders') }} where total > 1

@@ -1,0 +1,2 @@
+{{ config(materialized='subscription', retention='2D') }}
+{{ ref('orders') }}

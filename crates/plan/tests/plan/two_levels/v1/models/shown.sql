@@ -1,0 +1,2 @@
+{{ config(materialized='view') }}
+select t.user_id from {{ ref('top') }} t
