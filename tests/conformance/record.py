@@ -105,7 +105,7 @@ class Case:
                 self.node = info.unique_id
 
         merged = {**self.spec.get("vars", {}), **(vars or {})}
-        common = ["--project-dir", str(self.dir), "--profiles-dir", str(self.dir), "--no-version-check", "--no-static-parser"]
+        common = ["--target-path", str(self.dir / "target"), "--project-dir", str(self.dir), "--profiles-dir", str(self.dir), "--no-version-check", "--no-static-parser"]
         quiet = ["--quiet", "--no-partial-parse", "--no-use-colors", "--log-path", str(self.dir / "logs")]
         if merged:
             common += ["--vars", json.dumps(merged)]
@@ -125,6 +125,8 @@ class Case:
         kept = {}
         for section in ("nodes", "sources", "functions", "exposures", "unit_tests"):
             for unique_id, node in manifest.get(section, {}).items():
+                if node["resource_type"] == "operation":
+                    continue
                 columns = node.get("columns") or {}
                 kept[unique_id] = {
                     **{key: node.get(key) for key in NODE_KEYS if key in node},
@@ -136,7 +138,8 @@ class Case:
     def compiled(self) -> dict:
         manifest = self.manifest()
         nodes = {**manifest["nodes"], **manifest.get("functions", {})}
-        return {unique_id: node["compiled_code"] for unique_id, node in nodes.items() if node.get("compiled_code") is not None}
+        found = {unique_id: node.get("compiled_code") for unique_id, node in nodes.items()}
+        return {unique_id: code for unique_id, code in found.items() if code is not None and not unique_id.startswith("operation.")}
 
     def run(self, kind: str) -> dict:
         self.server.log.clear()

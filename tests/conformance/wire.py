@@ -145,7 +145,7 @@ class Catalog:
         if "from rw_catalog.rw_secrets s" in text:
             found = self.relations.get((literal("sc.name"), literal("s.name"))) == "secret"
             return [("?column?", "int4")], [[1]] if found else []
-        if "information_schema" in text and "column_name, data_type" in text:
+        if "information_schema" in text.lower() and "column_name, data_type" in text:
             table = literal("table_name")
             table = re.sub(r"(_dbt_zero_down_tmp_.*|__dbt_tmp.*)$", "", table) if table not in self.columns else table
             rows = [[name, kind, None, None, None] for name, kind in self.columns.get(table, [])]

@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::sync::{Arc, Mutex};
+
+use rwt_compiler::jinja::{Level, Reporter};
 use rwt_compiler::{Flags, When};
 use support::{all_shown, compiler_in, fixture, shown};
 
@@ -56,6 +59,40 @@ fixtures! {
     unknown_source
     wrong_arguments
     wrong_config_call
+}
+
+/// Keeps what templates say.
+#[derive(Default)]
+struct Said(Mutex<Vec<String>>);
+
+impl Reporter for Said {
+    fn message(&self, level: Level, _: Option<&str>, text: &str) {
+        self.0
+            .lock()
+            .expect("lock")
+            .push(format!("{level:?}: {text}"));
+    }
+}
+
+#[test]
+fn what_is_undefined_is_written_as_nothing_and_warned_of() {
+    let said = Arc::new(Said::default());
+    let flags = Flags {
+        reporter: said.clone(),
+        ..Flags::default()
+    };
+    let dir = support::project(&[(
+        "models/a.sql",
+        "select 1{{ ', 2' if false }}\nwhere b = '{{ minut }}'\n",
+    )]);
+    let compiler = compiler_in(dir.path(), &[], flags).unwrap_or_else(|error| panic!("{error}"));
+    let node = compiler.compile_all(&compiler.order()).expect("compiles");
+    assert_eq!(node[0].compiled_code, "select 1\nwhere b = ''");
+    let said = said.0.lock().expect("lock").clone();
+    assert_eq!(
+        said,
+        ["Warn: `minut` is undefined, and written as nothing (models/a.sql:2)"]
+    );
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn relations_render_in_parts() {
          {{ this.incorporate(type='table', path={'identifier': 'x'}) }} {{ this.is_view }} \
          {{ api.Relation.create(schema='s', identifier='i', type='view').is_view }} {{ adapter.quote('a\"b') }}",
         "",
-        "\"dev\".\"public\".\"m\" public.m \"public\".\"m\" \"dev\".\"public\".m \"dev\".\"public\".\"x\" True True \"a\"\"b\"",
+        "\"dev\".\"public\".\"m\" public.m \"public\".\"m\" \"dev\".\"public\".m \"dev\".\"public\".\"x\" False True \"a\"\"b\"",
     );
 }
 

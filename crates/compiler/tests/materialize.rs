@@ -131,11 +131,12 @@ fn hooks_settings_and_indexes_surround_the_statement() {
             "set background_ddl = true",
             "set streaming_parallelism = 2",
             "create materialized view if not exists \"dev\".\"public\".\"m\" as\nselect 1 as a",
+            "wait",
             "create index if not exists \"__dbt_index_m_a_b\" on \"dev\".\"public\".\"m\" (a, b) include (c)",
             "wait",
+            "select 2",
             "set background_ddl to default",
             "set streaming_parallelism to default",
-            "select 2",
         ]
     );
 }

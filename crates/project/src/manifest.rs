@@ -97,6 +97,42 @@ pub struct Node {
 }
 
 impl Node {
+    /// The name of a generic test, without `test_`; none for anything else.
+    pub fn test_macro(&self) -> Option<&str> {
+        let call = self.raw_code.strip_prefix("{{ ")?;
+        let is_yaml = self
+            .original_file_path
+            .extension()
+            .is_some_and(|extension| extension != "sql");
+        let (name, _) = call
+            .split_once('(')
+            .filter(|_| self.resource_type == ResourceType::Test && is_yaml)?;
+        let name = name.rsplit_once('.').map_or(name, |(_, name)| name);
+        name.strip_prefix("test_")
+    }
+
+    /// The node's line in `ls`: its `name`, its `path`, or else what selects it.
+    pub fn listed(&self, output: &str) -> String {
+        match (output, self.resource_type) {
+            ("path", _) => self.original_file_path.display().to_string(),
+            ("name", ResourceType::Source) => {
+                format!(
+                    "{}.{}",
+                    self.source_name.as_deref().unwrap_or_default(),
+                    self.name
+                )
+            }
+            ("name", _) => self.name.clone(),
+            (_, ResourceType::Source) => format!(
+                "source:{}.{}.{}",
+                self.package_name,
+                self.source_name.as_deref().unwrap_or_default(),
+                self.name
+            ),
+            _ => self.fqn.join("."),
+        }
+    }
+
     /// `"database"."schema"."identifier"`, quoted.
     pub fn relation_name(&self) -> String {
         let quote = |part: &str| rwt_sql::Ident::new(part).quoted();

@@ -56,6 +56,8 @@ pub(crate) struct Body {
     pub own_start: usize,
     /// The whole rendered text.
     pub rendered: String,
+    /// The same with ephemeral models in front.
+    pub compiled: String,
     /// From the rendered text to the file's lines.
     pub lines: LineMap,
 }
@@ -63,37 +65,53 @@ pub(crate) struct Body {
 impl Body {
     /// Takes a rendered text: without white space around it and without its closing `;`.
     pub fn new(rendered: String, lines: LineMap) -> Self {
-        let trimmed = rendered.trim_end().trim_end_matches(';').trim_end();
+        let trimmed = without_end(&rendered);
         let own_start = trimmed.len() - trimmed.trim_start().len();
         let own = trimmed[own_start..].to_owned();
         Self {
             code: own.clone(),
             own,
             own_start,
+            compiled: rendered.clone(),
             rendered,
             lines,
         }
     }
 
-    /// Puts common table expressions before the query: name and query of each.
+    /// Puts common table expressions before the query: name and query of each. The white space is dbt's
+    /// (`inject_ctes_into_sql`), so that compiled texts are the same to the byte.
     pub fn add_ctes(&mut self, ctes: &[(String, String)]) {
         if ctes.is_empty() {
             return;
         }
         let list: Vec<String> = ctes
             .iter()
-            .map(|(name, query)| format!("{name} as (\n{query}\n)"))
+            .map(|(name, query)| format!(" {name} as (\n{query}\n)"))
             .collect();
         let list = list.join(", ");
-        match leading_with(&self.own) {
-            Some((end, recursive)) => {
-                let with = if recursive { "with recursive" } else { "with" };
-                self.own_start += end;
-                let own = self.own.split_off(end);
-                self.code = format!("{}{with} {list},{own}", comments_before_with(&self.own));
-                self.own = own;
-            }
-            None => self.code = format!("with {list}\n{}", self.own),
+        let text = &self.rendered;
+        let from = leading_with(text).unwrap_or(0);
+        let at = from + (text[from..].len() - text[from..].trim_start().len());
+        let (head, rest) = text.split_at(at);
+        self.compiled = match from {
+            0 => format!("{head}with{list} {rest}"),
+            _ => format!("{head}{list}, {rest}"),
+        };
+        self.own = without_end(rest).to_owned();
+        self.own_start = at;
+        self.code = without_end(self.compiled.trim_start()).to_owned();
+    }
+
+    /// The text as dbt keeps it.
+    pub fn into_compiled_code(self) -> String {
+        self.compiled
+    }
+
+    /// The text as part of another query.
+    pub fn as_cte(&self) -> &str {
+        match self.rendered.trim_end().ends_with(';') {
+            true => &self.code,
+            false => &self.rendered,
         }
     }
 
@@ -123,24 +141,21 @@ fn line_start(text: &str, line: usize) -> Option<usize> {
     text.match_indices('\n').nth(line - 2).map(|(at, _)| at + 1)
 }
 
+/// A text without its closing `;` and white space.
+fn without_end(text: &str) -> &str {
+    text.trim_end().trim_end_matches(';').trim_end()
+}
+
 /// The byte behind a query's leading `WITH [RECURSIVE]`, comments before it included.
-fn leading_with(sql: &str) -> Option<(usize, bool)> {
+fn leading_with(sql: &str) -> Option<usize> {
     let mut words = tokenize(sql)
         .into_iter()
         .filter(|token| !token.kind.is_trivia());
     let first = words.next().filter(|token| token.is_word(sql, "with"))?;
     match words.next() {
-        Some(second) if second.is_word(sql, "recursive") => Some((second.span.end, true)),
-        _ => Some((first.span.end, false)),
+        Some(second) if second.is_word(sql, "recursive") => Some(second.span.end),
+        _ => Some(first.span.end),
     }
-}
-
-/// What stands before the `with` that a head ends in.
-fn comments_before_with(head: &str) -> &str {
-    let with = tokenize(head)
-        .into_iter()
-        .find(|token| !token.kind.is_trivia());
-    with.map_or("", |token| &head[..token.span.start])
 }
 
 #[cfg(test)]
@@ -157,15 +172,15 @@ mod tests {
     fn ephemeral_models_become_the_first_expressions() {
         assert_eq!(
             with_cte("select * from __dbt__cte__a;\n"),
-            "with __dbt__cte__a as (\nselect 1\n)\nselect * from __dbt__cte__a"
+            "with __dbt__cte__a as (\nselect 1\n) select * from __dbt__cte__a"
         );
         assert_eq!(
             with_cte("-- note\nWITH b as (select 2) select * from b"),
-            "-- note\nwith __dbt__cte__a as (\nselect 1\n), b as (select 2) select * from b"
+            "-- note\nWITH  __dbt__cte__a as (\nselect 1\n), b as (select 2) select * from b"
         );
         assert_eq!(
             with_cte("with recursive b as (select 2) select 3"),
-            "with recursive __dbt__cte__a as (\nselect 1\n), b as (select 2) select 3"
+            "with recursive  __dbt__cte__a as (\nselect 1\n), b as (select 2) select 3"
         );
     }
 }

@@ -44,7 +44,7 @@ impl Output {
             .into_iter()
             .map(|node| {
                 let path = Path::new(MODELS).join(&node.path);
-                (path, format!("{}\n", node.compiled_code.trim_end()))
+                (path, format!("{}\n", node.compiled_code.trim()))
             })
             .collect();
         Self {

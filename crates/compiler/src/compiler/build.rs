@@ -5,14 +5,18 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use minijinja::Value;
-use rwt_project::manifest::{Node, UniqueId};
+use rwt_project::manifest::{Node, ResourceType, UniqueId};
+use rwt_project::project::FunctionProperties;
 use rwt_project::yaml::SourceFile;
 use serde_json::Value as Json;
 
 use super::{Compiler, NodeOutcome, NodeResult, When};
 use crate::compile::Body;
 use crate::error::CompileError;
-use crate::jinja::{NodeScope, Phase, Scope, SharedSession, TemplateError, dict, from_json, lazy, list};
+use crate::jinja::{
+    Level, NodeScope, Phase, Scope, SharedSession, TemplateError, dict, from_json, lazy, list,
+    load_seed,
+};
 use crate::materialize::{DatabaseError, Session, is_query, lend};
 use crate::parse::{EPHEMERAL, References, cte_name};
 
@@ -108,29 +112,49 @@ impl Compiler {
     fn end_names(&self, outcomes: &[NodeOutcome]) -> Vec<(&'static str, Value)> {
         let mut schemas: Vec<(&str, &str)> = Vec::new();
         let nodes = self.manifest.nodes.values();
-        for node in nodes.filter(|node| node.resource_type.is_built() && node.materialized != EPHEMERAL) {
+        for node in
+            nodes.filter(|node| node.resource_type.is_built() && node.materialized != EPHEMERAL)
+        {
             let pair = (node.database.as_str(), node.schema.as_str());
             if !schemas.contains(&pair) {
                 schemas.push(pair);
             }
         }
         let pair = |(database, schema): &(&str, &str)| {
-            Value::from(minijinja::value::Tuple::from([Value::from(*database), Value::from(*schema)]))
+            Value::from(minijinja::value::Tuple::from([
+                Value::from(*database),
+                Value::from(*schema),
+            ]))
         };
         let results = outcomes.iter().map(|outcome| {
             let node = self.manifest.nodes.get(&outcome.unique_id);
             dict([
-                (Value::from("node"), node.map_or_else(|| Value::from(()), model_value)),
-                (Value::from("unique_id"), Value::from(outcome.unique_id.0.as_str())),
+                (
+                    Value::from("node"),
+                    node.map_or_else(|| Value::from(()), model_value),
+                ),
+                (
+                    Value::from("unique_id"),
+                    Value::from(outcome.unique_id.0.as_str()),
+                ),
                 (Value::from("status"), Value::from(outcome.status.as_str())),
-                (Value::from("message"), Value::from(outcome.message.as_str())),
-                (Value::from("execution_time"), Value::from(outcome.execution_time)),
+                (
+                    Value::from("message"),
+                    Value::from(outcome.message.as_str()),
+                ),
+                (
+                    Value::from("execution_time"),
+                    Value::from(outcome.execution_time),
+                ),
                 (Value::from("failures"), Value::from(outcome.failures)),
             ])
         });
         vec![
             ("results", list(results)),
-            ("schemas", list(schemas.iter().map(|(_, schema)| Value::from(*schema)))),
+            (
+                "schemas",
+                list(schemas.iter().map(|(_, schema)| Value::from(*schema))),
+            ),
             ("database_schemas", list(schemas.iter().map(pair))),
         ]
     }
@@ -210,11 +234,18 @@ impl Compiler {
     fn model(&self, node: &Node) -> Value {
         let manifest = Arc::clone(&self.manifest);
         let id = node.unique_id.clone();
+        let signature = self.project.properties.functions.get(&node.name);
+        let signature = signature
+            .filter(|_| node.resource_type == ResourceType::Function)
+            .cloned();
         lazy(move || {
-            manifest
-                .nodes
-                .get(&id)
-                .map_or(Value::UNDEFINED, model_value)
+            let Some(node) = manifest.nodes.get(&id) else {
+                return Value::UNDEFINED;
+            };
+            match &signature {
+                Some(signature) => function_value(node, signature),
+                None => model_value(node),
+            }
         })
     }
 
@@ -245,11 +276,23 @@ impl Compiler {
         session: &SharedSession,
     ) -> Result<(Body, Vec<String>), CompileError> {
         let scope = self.node_scope(node, Phase::Compile, session);
-        let template = node.original_file_path.display().to_string();
+        let template = match node.resource_type {
+            ResourceType::Seed => return Ok((Body::default(), Vec::new())),
+            // A generic test's file is the property file; its template is kept under its text.
+            ResourceType::Test
+                if node.raw_code.starts_with("{{ ") && is_yaml(&node.original_file_path) =>
+            {
+                format!("rwt:test {}", node.raw_code)
+            }
+            _ => node.original_file_path.display().to_string(),
+        };
         let (rendered, scope) = self
             .jinja
             .render(&template, scope)
             .map_err(|error| CompileError::template(error, Some(node.into())))?;
+        if scope.has_undefined() && !is_live(session) {
+            self.warn_of_undefined(node, &template, session);
+        }
         let refs = scope
             .captured()
             .refs
@@ -257,6 +300,25 @@ impl Compiler {
             .map(|(_, name)| name)
             .collect();
         Ok((Body::new(rendered.text, rendered.lines), refs))
+    }
+
+    /// Says what a model's text writes that is undefined, and where.
+    fn warn_of_undefined(&self, node: &Node, template: &str, session: &SharedSession) {
+        let scope = self.node_scope(node, Phase::Compile, session);
+        if let Some(error) = self.jinja.undefined_in(template, scope) {
+            let place = error.places.last().map(|place| {
+                let at = &place.at;
+                format!(" ({}:{})", at.file().path().display(), at.line())
+            });
+            let text = format!(
+                "{}, and written as nothing{}",
+                error.message,
+                place.unwrap_or_default()
+            );
+            self.shared
+                .reporter
+                .message(Level::Warn, Some(&node.unique_id.0), &text);
+        }
     }
 
     /// Ephemeral models among `refs` and below them, each after those that it reads itself.
@@ -278,7 +340,7 @@ impl Compiler {
             if seen.insert(name.clone()) {
                 let (body, inner) = self.own_body(node, session)?;
                 self.collect_ctes(&inner, session, seen, ctes)?;
-                ctes.push((cte_name(name), body.code));
+                ctes.push((cte_name(name), body.as_cte().to_owned()));
             }
         }
         Ok(())
@@ -308,6 +370,28 @@ impl Compiler {
             .insert("compiled_code", Value::from(body.code.as_str()));
         scope.extra.insert("pre_hooks", hooks(node, "pre-hook"));
         scope.extra.insert("post_hooks", hooks(node, "post-hook"));
+        if let Some(seed) = self.project.seed(node) {
+            let file = Arc::clone(&seed.file);
+            let config = Arc::clone(&scope.config);
+            let load = move || {
+                let delimiter = config.get("delimiter").and_then(Json::as_str);
+                let types = config.get("column_types").and_then(Json::as_object);
+                let as_text: Vec<String> = types
+                    .into_iter()
+                    .flat_map(|types| types.keys().cloned())
+                    .collect();
+                load_seed(
+                    file.text(),
+                    delimiter
+                        .and_then(|text| text.chars().next())
+                        .unwrap_or(','),
+                    &as_text,
+                )
+            };
+            scope
+                .extra
+                .insert("load_agate_table", Value::from_function(load));
+        }
         let called = self.jinja.call(definition, &[], scope);
         let (_, scope) = called.map_err(|error| {
             CompileError::template(at_model(error, node, body), Some(node.into()))
@@ -380,12 +464,54 @@ fn hooks(node: &Node, key: &str) -> Value {
     from_json(&Json::Array(hooks.collect()))
 }
 
+fn is_live(session: &SharedSession) -> bool {
+    session.lock().is_ok_and(|session| session.is_live())
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "yml" || extension == "yaml")
+}
+
 /// `model` and `node` as macros see them.
 fn model_value(node: &Node) -> Value {
+    from_json(&model_json(node))
+}
+
+fn model_json(node: &Node) -> Json {
     let mut value = serde_json::to_value(node).unwrap_or_default();
     if let Json::Object(fields) = &mut value {
         fields.insert("alias".to_owned(), node.identifier.as_str().into());
         fields.insert("relation_name".to_owned(), node.relation_name().into());
+        fields.insert("raw_sql".to_owned(), node.raw_code.as_str().into());
+        fields.insert("language".to_owned(), "sql".into());
+        fields.insert("refs".to_owned(), Json::Array(Vec::new()));
+    }
+    value
+}
+
+/// `model` of a function: what it takes and returns besides.
+fn function_value(node: &Node, signature: &FunctionProperties) -> Value {
+    let mut value = model_json(node);
+    let arguments = signature.arguments.iter().map(
+        |argument| serde_json::json!({"name": argument.name, "data_type": argument.data_type}),
+    );
+    let language = match node
+        .original_file_path
+        .extension()
+        .and_then(|extension| extension.to_str())
+    {
+        Some("js") => "javascript",
+        Some("py") => "python",
+        _ => "sql",
+    };
+    if let Json::Object(fields) = &mut value {
+        fields.insert("arguments".to_owned(), arguments.collect());
+        fields.insert(
+            "returns".to_owned(),
+            serde_json::json!({"data_type": signature.returns}),
+        );
+        fields.insert("language".to_owned(), language.into());
     }
     from_json(&value)
 }

@@ -1,6 +1,6 @@
 //! A project's templates and what its renderings share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rwt_project::Project;
@@ -10,7 +10,7 @@ use super::Flags;
 use crate::error::CompileError;
 use crate::jinja::{Jinja, Shared, from_json};
 use crate::materialize::{BUILT_IN, BUILT_IN_MACROS};
-use crate::parse::{model_name, template_name};
+use crate::parse::{generic_template, generic_text, model_name, template_name};
 
 /// Reads all macros and models; names of models that cannot be read come back with their errors.
 pub(super) fn templates(
@@ -18,9 +18,14 @@ pub(super) fn templates(
     errors: &mut Vec<CompileError>,
 ) -> (Jinja, BTreeSet<String>) {
     let mut jinja = Jinja::default();
+    let order = project.file.dispatch.iter();
+    jinja.set_root(
+        project.name(),
+        order.map(|rule| (rule.macro_namespace.clone(), rule.search_order.clone())),
+    );
     for file in &project.macros {
         let name = file.original_file_path.display().to_string();
-        if let Err(found) = jinja.add_macros(project.name(), &name, &file.file) {
+        if let Err(found) = jinja.add_macros(&file.package, &name, &file.file) {
             errors.extend(
                 found
                     .into_iter()
@@ -48,6 +53,20 @@ pub(super) fn templates(
             unreadable.insert(name);
         }
     }
+    let files = project.tests.iter().chain(&project.functions);
+    let files = files.map(|file| {
+        (
+            file.original_file_path.display().to_string(),
+            Arc::clone(&file.file),
+        )
+    });
+    let generic = project.properties.generic_tests.iter();
+    let generic = generic.map(|test| (generic_template(test), generic_text(test)));
+    for (name, file) in files.chain(generic) {
+        if let Err(error) = jinja.add_template(&name, &file) {
+            errors.push(CompileError::template(error, None));
+        }
+    }
     (jinja, unreadable)
 }
 
@@ -59,11 +78,45 @@ pub(super) fn shared(project: &Project, flags: Flags, jinja: &Jinja) -> Shared {
         default_database: project.target.database.clone(),
         default_schema: project.target.schema.clone(),
         vars: project.vars.clone(),
+        package_vars: project
+            .packages
+            .iter()
+            .map(|package| (package.file.name.clone(), package.vars.clone()))
+            .collect(),
         full_refresh: flags.full_refresh,
         command: flags.command,
         invocation_id: uuid::Uuid::new_v4().to_string(),
         started_at: chrono::Utc::now(),
+        docs: docs(project),
         environment: project.environment.clone(),
         reporter: flags.reporter,
     }
+}
+
+/// The docs blocks of the project's `.md` files: `{% docs name %} text {% enddocs %}`.
+fn docs(project: &Project) -> HashMap<String, String> {
+    let mut found = HashMap::new();
+    for file in &project.docs {
+        let mut rest = file.text();
+        while let Some((_, behind)) = rest.split_once("{%") {
+            let Some((tag, body)) = behind.split_once("%}") else {
+                break;
+            };
+            rest = body;
+            let words = tag.trim_matches(|c: char| c.is_whitespace() || c == '-');
+            let Some(name) = words.strip_prefix("docs ").map(str::trim) else {
+                continue;
+            };
+            let end = body.match_indices("{%").find(|(at, _)| {
+                let inside =
+                    body[at + 2..].trim_start_matches(|c: char| c.is_whitespace() || c == '-');
+                inside.starts_with("enddocs")
+            });
+            if let Some((end, _)) = end {
+                found.insert(name.to_owned(), body[..end].trim().to_owned());
+                rest = &body[end..];
+            }
+        }
+    }
+    found
 }

@@ -12,11 +12,11 @@ use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
 use rwt_project::yaml::Warning;
 
 use self::load::{shared, templates};
-use crate::compile::CompiledNode;
 use crate::compile::script::{Parts, schema_statements, script};
+use crate::compile::{Body, CompiledNode};
 use crate::error::{CompileError, CompileErrors};
 use crate::jinja::{Jinja, Quiet, Relation, Reporter, Shared, SharedSession};
-use crate::materialize::{RecordedStatement, Recorder, drop_statement};
+use crate::materialize::{RecordedStatement, Recorder, Session, drop_statement, lend};
 use crate::parse::{EPHEMERAL, Parser, References, in_parallel, template_name};
 
 /// What the command line says about how a project is compiled.
@@ -68,6 +68,21 @@ pub struct NodeResult {
     pub changed: bool,
     /// Rows changed, where the database said so.
     pub rows_affected: Option<u64>,
+}
+
+/// How a node went, for `on-run-end` hooks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeOutcome {
+    /// The node.
+    pub unique_id: UniqueId,
+    /// dbt's word: `success`, `error`, `skipped`, `pass`, `fail`, `warn`.
+    pub status: String,
+    /// What the database or rwt said.
+    pub message: String,
+    /// Seconds.
+    pub execution_time: f64,
+    /// Failing rows of a test.
+    pub failures: Option<u64>,
 }
 
 /// A parsed project.
@@ -150,7 +165,7 @@ impl Compiler {
     /// of its own.
     pub fn relation_of(&self, id: &UniqueId) -> Option<Relation> {
         let node = self.manifest.nodes.get(id)?;
-        (node.materialized != EPHEMERAL).then(|| References::relation(node))
+        (node.materialized != EPHEMERAL).then(|| References::built_relation(node))
     }
 
     /// `drop … if exists`, never with CASCADE.
@@ -164,9 +179,8 @@ impl Compiler {
         ids: impl IntoIterator<Item = &'a UniqueId>,
     ) -> Vec<RecordedStatement> {
         let nodes = ids.into_iter().filter_map(|id| self.manifest.nodes.get(id));
-        let built = nodes.filter(|node| {
-            node.resource_type == ResourceType::Model && node.materialized != EPHEMERAL
-        });
+        let built =
+            nodes.filter(|node| node.resource_type.is_built() && node.materialized != EPHEMERAL);
         schema_statements(built.map(|node| node.schema.as_str()))
     }
 
@@ -179,6 +193,27 @@ impl Compiler {
             .map_err(first)?
             .pop()
             .ok_or_else(|| CompileError::UnknownNode(id.clone()))
+    }
+
+    /// A node's text as dbt's `compiled_code` has it: rendered, ephemeral models in front, nothing trimmed.
+    ///
+    /// # Errors
+    /// What its template does wrong, or what the database refused to a query in it.
+    pub fn compiled_code(
+        &self,
+        id: &UniqueId,
+        session: &mut dyn Session,
+    ) -> Result<String, CompileError> {
+        let node = self.node(id)?;
+        lend(session, |session| {
+            self.body(node, &session).map(Body::into_compiled_code)
+        })?
+    }
+
+    /// Whether a node has an object or a check of its own in the database.
+    pub fn is_built(&self, id: &UniqueId) -> bool {
+        self.node(id)
+            .is_ok_and(|node| node.resource_type.is_built() && node.materialized != EPHEMERAL)
     }
 
     /// The same for many nodes, in the order given.
@@ -222,7 +257,7 @@ impl Compiler {
             materialized: node.materialized.clone(),
             original_file_path: node.original_file_path.clone(),
             path: node.path.clone(),
-            compiled_code: body.code,
+            compiled_code: body.into_compiled_code(),
             statements,
         })
     }
@@ -264,7 +299,7 @@ impl Compiler {
         self.manifest
             .nodes
             .get(id)
-            .filter(|node| node.resource_type == ResourceType::Model)
+            .filter(|node| node.resource_type != ResourceType::Source)
             .ok_or_else(|| CompileError::UnknownNode(id.clone()))
     }
 }

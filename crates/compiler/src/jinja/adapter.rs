@@ -7,7 +7,8 @@ use minijinja::{Error, State, Value};
 use rwt_project::yaml::nearest;
 use rwt_sql::{Ident, Literal};
 
-use super::collections::{dict, list};
+use super::collections::list;
+use super::column::Column;
 use super::error::raise;
 use super::macros::MacroValue;
 use super::relation::Relation;
@@ -19,20 +20,30 @@ use crate::materialize::drop_statement;
 #[derive(Debug)]
 pub struct Adapter;
 
-const METHODS: [&str; 22] = [
+/// What RisingWave can do, as dbt-risingwave 1.12.1 says; microbatch needs dbt's batches and is left out.
+const STRATEGIES: [&str; 2] = ["append", "delete+insert"];
+
+/// Strategies that dbt has for databases that can do them.
+const OTHER_STRATEGIES: [&str; 3] = ["merge", "insert_overwrite", "microbatch"];
+
+const METHODS: [&str; 27] = [
     "already_exists",
     "cache_added",
     "cache_dropped",
     "cache_renamed",
     "check_schema_exists",
     "commit",
+    "convert_type",
     "create_schema",
     "dispatch",
     "drop_relation",
     "drop_schema",
     "expand_target_column_types",
     "get_columns_in_relation",
+    "get_incremental_strategy_macro",
+    "get_missing_columns",
     "get_relation",
+    "nice_connection_name",
     "parse_index",
     "quote",
     "quote_as_configured",
@@ -41,12 +52,17 @@ const METHODS: [&str; 22] = [
     "sleep",
     "truncate_relation",
     "type",
+    "valid_incremental_strategies",
     "verify_database",
 ];
 
 impl Object for Adapter {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        (key.as_str()? == "Relation").then(|| Relation::new("", "", "").value())
+        match key.as_str()? {
+            "Relation" => Some(Relation::new("", "", "").value()),
+            "Column" => Some(super::functions::column_class()),
+            _ => None,
+        }
     }
 
     fn call_method(
@@ -63,7 +79,17 @@ impl Object for Adapter {
                 let (name,): (String,) = from_args(args)?;
                 Ok(Value::from(Ident::new(name).quoted()))
             }
-            "quote_as_configured" | "quote_seed_column" => {
+            "quote_seed_column" => {
+                let (name, quote): (String, Option<Value>) = from_args(args)?;
+                let quote = quote.filter(|quote| !quote.is_none() && !quote.is_undefined());
+                Ok(Value::from(
+                    match quote.is_none_or(|quote| quote.is_true()) {
+                        true => Ident::new(name).quoted(),
+                        false => name,
+                    },
+                ))
+            }
+            "quote_as_configured" => {
                 let (name, _rest): (String, Rest<ValueOrKwargs>) = from_args(args)?;
                 Ok(Value::from(Ident::new(name).quoted()))
             }
@@ -73,6 +99,26 @@ impl Object for Adapter {
                 let relation = Relation::new("", &schema, &name);
                 let found = find_relation(&*scope_of(state)?, &relation)?;
                 Ok(Value::from(!found.is_none()))
+            }
+            "valid_incremental_strategies" => Ok(list(STRATEGIES.map(Value::from))),
+            "get_incremental_strategy_macro" => strategy(state, args),
+            "nice_connection_name" => Ok(Value::from("main")),
+            "convert_type" => {
+                let (table, column): (Value, usize) = from_args(args)?;
+                Ok(Value::from(super::table::sql_type(&table, column)))
+            }
+            "get_missing_columns" => {
+                let (from, to): (Value, Value) = from_args(args)?;
+                let known = columns(state, &*Relation::from_value(&to)?)?;
+                let names = known.try_iter()?.map(|column| column.get_attr("name"));
+                let names = names.collect::<Result<Vec<_>, _>>()?;
+                let all = columns(state, &*Relation::from_value(&from)?)?;
+                let new = all.try_iter()?.filter(|column| {
+                    column
+                        .get_attr("name")
+                        .is_ok_and(|name| !names.contains(&name))
+                });
+                Ok(list(new))
             }
             "get_columns_in_relation" => {
                 let (relation,): (Value,) = from_args(args)?;
@@ -88,6 +134,11 @@ impl Object for Adapter {
                 let (from, to): (Value, Value) = from_args(args)?;
                 let (from, to) = (Relation::from_value(&from)?, Relation::from_value(&to)?);
                 let kind = from.kind.as_deref().unwrap_or("table").replace('_', " ");
+                let kind = if kind == "materializedview" {
+                    "materialized view"
+                } else {
+                    &kind
+                };
                 let name = Ident::new(to.identifier.clone().unwrap_or_default()).quoted();
                 run(state, &format!("alter {kind} {from} rename to {name}"))
             }
@@ -184,6 +235,36 @@ fn dispatch(state: &State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
         })
 }
 
+/// The macro of an incremental strategy, the project's own ones included.
+fn strategy(state: &State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+    let (_context, name): (Value, Option<String>) = from_args(args)?;
+    let name = name.unwrap_or_else(|| "default".to_owned());
+    let macros = &scope_of(state)?.shared.macros;
+    let wanted = format!("get_incremental_{}_sql", name.replace('+', "_"));
+    if let Some(definition) = macros.find(&wanted) {
+        return Ok(MacroValue::value(definition));
+    }
+    if OTHER_STRATEGIES.contains(&name.as_str()) {
+        return Err(raise(
+            "rwt::jinja::incremental_strategy",
+            format!("The incremental strategy '{name}' is not valid for this adapter"),
+            Some(format!(
+                "append and delete+insert are, and what a macro {wanted} of the project does"
+            )),
+        ));
+    }
+    Err(raise(
+        "rwt::jinja::incremental_strategy",
+        format!(
+            "dbt could not find an incremental strategy macro with the name \"{wanted}\" in {}",
+            scope_of(state)?.shared.project_name
+        ),
+        Some(format!(
+            "write the macro {wanted}, or use append or delete+insert"
+        )),
+    ))
+}
+
 fn get_relation(state: &State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
     let (database, schema, identifier, keywords): (
         Option<String>,
@@ -226,15 +307,10 @@ fn columns(state: &State<'_, '_>, relation: &Relation) -> Result<Value, Error> {
                     .unwrap_or_default(),
             )
         };
-        dict([
-            (Value::from("name"), text(0)),
-            (Value::from("column"), text(0)),
-            (
-                Value::from("quoted"),
-                Value::from(Ident::new(text(0).to_string()).quoted()),
-            ),
-            (Value::from("dtype"), text(1)),
-            (Value::from("data_type"), text(1)),
-        ])
+        Column {
+            name: text(0).to_string(),
+            data_type: text(1).to_string(),
+        }
+        .value()
     })))
 }

@@ -76,6 +76,8 @@ pub struct Jinja {
     /// The same templates for the parse phase, in which undefined values are let through: `{% if execute %}` is not
     /// taken, and `model` does not know what the model's own `config()` will say.
     lenient: OnceLock<Environment<'static>>,
+    /// The same once more, in which undefined values are mistakes.
+    strict: OnceLock<Environment<'static>>,
     macros: Arc<MacroTable>,
     origins: HashMap<String, Origin>,
 }
@@ -91,14 +93,16 @@ impl fmt::Debug for Jinja {
 impl Default for Jinja {
     fn default() -> Self {
         let mut env = Environment::new();
-        env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-        env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        env.set_undefined_behavior(UndefinedBehavior::Lenient);
+        env.set_unknown_method_callback(super::text_methods::method);
         env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        env.set_formatter(write_value);
         env.set_debug(false);
         env.set_fuel(Some(FUEL));
         super::functions::add_to(&mut env);
         crate::materialize::add_functions(&mut env);
         super::filters::add_to(&mut env);
+        super::text_methods::add_filters(&mut env);
         let driver = format!("{DRIVER}{{% include rwt__template %}}");
         let added = env
             .add_template_owned(DRIVER_TEMPLATE, driver)
@@ -107,6 +111,7 @@ impl Default for Jinja {
         Self {
             env,
             lenient: OnceLock::new(),
+            strict: OnceLock::new(),
             macros: Arc::default(),
             origins: HashMap::new(),
         }
@@ -114,6 +119,11 @@ impl Default for Jinja {
 }
 
 impl Jinja {
+    /// Says which package is the root project, and its `dispatch` rules: namespace and packages to search.
+    pub fn set_root(&mut self, name: &str, order: impl Iterator<Item = (String, Vec<String>)>) {
+        Arc::make_mut(&mut self.macros).set_root(name, order.collect());
+    }
+
     /// Adds a file of macros under the name that errors show. All macro files come before the first rendering.
     ///
     /// # Errors
@@ -179,6 +189,7 @@ impl Jinja {
         };
         self.origins.insert(name.to_owned(), origin);
         self.lenient.take();
+        self.strict.take();
         match self.env.add_template_owned(name.to_owned(), rewritten.text) {
             Ok(()) => Ok(rewritten.definitions),
             Err(error) => Err(template_error(&error, self)),
@@ -291,6 +302,21 @@ impl Jinja {
         }
     }
 
+    /// Renders a template again for what it writes that is undefined: the mistake, with its place.
+    pub fn undefined_in(&self, template: &str, mut scope: Scope) -> Option<TemplateError> {
+        let strict = self.strict.get_or_init(|| {
+            let mut env = self.env.clone();
+            env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+            env
+        });
+        scope.extra.insert("rwt__template", Value::from(template));
+        let context = Value::from_object(ScopeValue(Arc::new(scope)));
+        let rendered = strict
+            .get_template(DRIVER_TEMPLATE)
+            .and_then(|driver| driver.render(context));
+        rendered.err().map(|error| template_error(&error, self))
+    }
+
     fn env(&self, phase: Phase) -> &Environment<'static> {
         if phase != Phase::Parse {
             return &self.env;
@@ -302,7 +328,7 @@ impl Jinja {
                 if value.is_undefined() {
                     return Ok(Value::UNDEFINED);
                 }
-                minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args)
+                super::text_methods::method(state, value, method, args)
             });
             env
         })
@@ -337,6 +363,44 @@ impl Sources for Jinja {
             .chain(known);
         nearest(name, candidates).map(str::to_owned)
     }
+}
+
+/// Writes a value. One that is undefined is written as nothing, as in dbt, and warned of; an `if` without `else` that
+/// gives nothing is meant so.
+fn write_value(
+    out: &mut minijinja::Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), Error> {
+    if !value.is_undefined() {
+        return minijinja::escape_formatter(out, state, value);
+    }
+    if is_by_mistake(value)
+        && let Ok(scope) = super::scope::scope_of(state)
+    {
+        scope.note_undefined();
+        if scope.phase == Phase::Materialize {
+            let message = format!(
+                "something undefined is written as nothing in {}",
+                state.name()
+            );
+            scope.report(super::scope::Level::Warn, &message);
+        }
+    }
+    Ok(())
+}
+
+/// Whether an undefined value is one that a strict environment refuses to write. The value alone does not say.
+fn is_by_mistake(value: &Value) -> bool {
+    static STRICT: OnceLock<Environment<'static>> = OnceLock::new();
+    let strict = STRICT.get_or_init(|| {
+        let mut env = Environment::new();
+        env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        env
+    });
+    strict
+        .render_str("{{ x }}", minijinja::context! { x => value })
+        .is_err()
 }
 
 /// Renders a text inside of a running template, with the same names.

@@ -9,6 +9,7 @@ use rwt_project::yaml::nearest;
 use serde_json::Value as Json;
 
 use super::collections::{dict, from_json, list, mutable, pairs_of, to_json};
+use super::column::{self, Column};
 use super::error::raise;
 use super::macros::{Loaded, return_value};
 use super::relation::{self, Relation};
@@ -107,6 +108,33 @@ fn nodes(env: &mut Environment<'static>) {
         });
     env.add_global("ref", reference.clone());
     env.add_global("source", source.clone());
+    env.add_function(
+        "function",
+        |state: &mut State<'_, '_>, first: String, second: Option<String>| {
+            let (package, name) = match second {
+                Some(name) => (Some(first), name),
+                None => (None, first),
+            };
+            let scope = scope_of(state)?;
+            let relation = scope.resolver.reference(package.as_deref(), &name)?;
+            scope.capture(|captured| captured.refs.insert((package, name)));
+            Ok::<_, Error>(relation)
+        },
+    );
+    env.add_function("doc", |state: &mut State<'_, '_>, first: String, second: Option<String>| {
+        let name = second.unwrap_or(first);
+        let docs = &scope_of(state)?.shared.docs;
+        docs.get(&name).map(|text| Value::from(text.as_str())).ok_or_else(|| {
+            raise(
+                "rwt::jinja::unknown_doc",
+                format!("there is no docs block `{name}`"),
+                Some(nearest(&name, docs.keys().map(String::as_str)).map_or_else(
+                    || format!("write {{% docs {name} %}} … {{% enddocs %}} in a .md file of the project"),
+                    |near| format!("did you mean `{near}`?"),
+                )),
+            )
+        })
+    });
     env.add_global(
         "builtins",
         Value::from_object(Builtins { reference, source }),
@@ -145,13 +173,26 @@ impl Object for Builtins {
     }
 }
 
-/// `api.Relation`
+/// `api.Column`, whose methods do not need a column.
+pub(super) fn column_class() -> Value {
+    let class = Column {
+        name: String::new(),
+        data_type: String::new(),
+    };
+    class.value()
+}
+
+/// `api.Relation` and `api.Column`
 #[derive(Debug)]
 struct Api;
 
 impl Object for Api {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        (key.as_str()? == "Relation").then(|| Relation::new("", "", "").value())
+        match key.as_str()? {
+            "Relation" => Some(Relation::new("", "", "").value()),
+            "Column" => Some(column_class()),
+            _ => None,
+        }
     }
 
     fn call_method(
@@ -162,6 +203,7 @@ impl Object for Api {
     ) -> Result<Value, Error> {
         match method {
             "Relation" => relation::create(args),
+            "Column" => column::create(args),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
@@ -216,7 +258,7 @@ impl Object for Var {
         };
         keywords.assert_all_used()?;
         let scope = scope_of(state)?;
-        let vars = &scope.shared.vars;
+        let vars = scope.vars();
         vars.get(&name).map(from_json).or(default).ok_or_else(|| {
             let near = nearest(&name, vars.keys().map(String::as_str));
             raise(
@@ -239,7 +281,7 @@ impl Object for Var {
         match method {
             "has_var" => {
                 let (name,): (&str,) = from_args(args)?;
-                Ok(Value::from(scope_of(state)?.shared.vars.contains_key(name)))
+                Ok(Value::from(scope_of(state)?.vars().contains_key(name)))
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
@@ -478,12 +520,38 @@ fn python_json(json: &Json) -> String {
         Json::Object(map) => {
             let pairs: Vec<String> = map
                 .iter()
-                .map(|(key, value)| format!("{}: {}", Json::from(key.as_str()), python_json(value)))
+                .map(|(key, value)| format!("{}: {}", ascii_json(key), python_json(value)))
                 .collect();
             format!("{{{}}}", pairs.join(", "))
         }
+        Json::String(text) => ascii_json(text),
         other => other.to_string(),
     }
+}
+
+/// Jinja2's filter `tojson`: sorted keys, and nothing that HTML would read.
+pub(super) fn html_safe_json(value: &Value) -> Result<String, Error> {
+    let json = python_json(&sort_keys(to_json(value)?));
+    Ok(json
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
+        .replace('\'', "\\u0027"))
+}
+
+/// A JSON string with everything beyond ASCII escaped, as `json.dumps` does.
+fn ascii_json(text: &str) -> String {
+    let mut out = String::new();
+    for c in Json::from(text).to_string().chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
 }
 
 fn sort_keys(json: Json) -> Json {

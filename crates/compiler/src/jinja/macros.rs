@@ -19,6 +19,14 @@ use super::error::InMacro;
 /// Prefixes that `adapter.dispatch` tries, the most specific first. dbt-risingwave's parent is dbt-postgres.
 pub const DISPATCH_PREFIXES: [&str; 3] = ["risingwave__", "postgres__", "default__"];
 
+/// dbt's own macros and the adapter's are rwt's built-in ones, for who names their package.
+fn own_package(package: &str) -> &str {
+    match package {
+        "dbt" | "dbt_postgres" | "dbt_risingwave" => crate::materialize::BUILT_IN,
+        other => other,
+    }
+}
+
 /// A macro of a macro file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MacroDefinition {
@@ -34,6 +42,10 @@ pub struct MacroDefinition {
 #[derive(Debug, Default, Clone)]
 pub struct MacroTable {
     packages: IndexMap<String, HashMap<String, Arc<MacroDefinition>>>,
+    /// The root project; the first package that has macros where nobody said.
+    root: Option<String>,
+    /// `dispatch` of the project file: namespace and packages to search.
+    search_order: HashMap<String, Vec<String>>,
 }
 
 impl MacroTable {
@@ -50,32 +62,59 @@ impl MacroTable {
         Ok(())
     }
 
-    /// The macro that a bare name means.
+    /// Sets the root project and its `dispatch` rules. Its macros come before all others.
+    pub fn set_root(&mut self, name: &str, search_order: HashMap<String, Vec<String>>) {
+        self.packages.entry(name.to_owned()).or_default();
+        self.root = Some(name.to_owned());
+        self.search_order = search_order;
+    }
+
+    /// The macro that a bare name means: the root project's, or one that rwt brings along. A package's macros are named
+    /// with the package, as in dbt.
     pub fn find(&self, name: &str) -> Option<&Arc<MacroDefinition>> {
-        self.packages.values().find_map(|macros| macros.get(name))
+        self.find_from("", name)
+    }
+
+    /// The same in the nodes of a package, whose own macros come first.
+    pub fn find_from(&self, package: &str, name: &str) -> Option<&Arc<MacroDefinition>> {
+        let root = match &self.root {
+            Some(root) => self.packages.get(root),
+            None => self.packages.first().map(|(_, macros)| macros),
+        };
+        let own = self.packages.get(package);
+        let built_in = self.packages.get(crate::materialize::BUILT_IN);
+        [own, root, built_in]
+            .into_iter()
+            .flatten()
+            .find_map(|macros| macros.get(name))
     }
 
     /// The macro of one package.
     pub fn find_in(&self, package: &str, name: &str) -> Option<&Arc<MacroDefinition>> {
-        self.packages.get(package)?.get(name)
+        self.packages.get(own_package(package))?.get(name)
     }
 
-    /// What `adapter.dispatch(name, package)` finds: every package in order, the most specific prefix first.
-    pub fn dispatch(&self, name: &str, package: Option<&str>) -> Option<&Arc<MacroDefinition>> {
-        let (project, rest) = match self.packages.first() {
-            Some((_, macros)) => (macros, self.packages.values()),
-            None => return None,
+    /// What `adapter.dispatch(name, namespace)` finds: the packages of the project's `dispatch` rule, or the root project
+    /// and then the namespace, the most specific prefix first. Without a namespace, every package in order.
+    pub fn dispatch(&self, name: &str, namespace: Option<&str>) -> Option<&Arc<MacroDefinition>> {
+        let order: Vec<&str> = match namespace {
+            None => self.packages.keys().map(String::as_str).collect(),
+            Some(namespace) => match self.search_order.get(namespace) {
+                Some(order) => order.iter().map(String::as_str).collect(),
+                None => self
+                    .root
+                    .as_deref()
+                    .into_iter()
+                    .chain([namespace])
+                    .collect(),
+            },
         };
-        let named = package.and_then(|package| self.packages.get(package));
-        [Some(project), named]
-            .into_iter()
-            .flatten()
-            .chain(rest)
-            .find_map(|macros| {
-                DISPATCH_PREFIXES
-                    .iter()
-                    .find_map(|prefix| macros.get(&format!("{prefix}{name}")))
-            })
+        let of = |package: &str| {
+            let macros = self.packages.get(own_package(package))?;
+            let prefixed = |prefix: &&str| macros.get(&format!("{prefix}{name}"));
+            DISPATCH_PREFIXES.iter().find_map(prefixed)
+        };
+        order.into_iter().find_map(of)
     }
 
     /// The macro of a materialization: the project's before a package's before the built-in one.
@@ -108,7 +147,7 @@ impl MacroTable {
 
     /// Whether a package of this name has macros.
     pub fn has_package(&self, name: &str) -> bool {
-        self.packages.contains_key(name)
+        self.packages.contains_key(own_package(name))
     }
 }
 
@@ -324,7 +363,7 @@ fn pack(definition: &MacroDefinition, target: &Value, args: &[Value]) -> Result<
     if takes_varargs {
         passed.push((
             Value::from("varargs"),
-            collections::list(rest.iter().cloned()),
+            super::table::tuple(rest.iter().cloned()),
         ));
     }
     if takes_kwargs {

@@ -6,19 +6,25 @@
 
 mod adapter;
 mod collections;
+mod column;
 mod config;
 mod edits;
 mod environment;
 mod error;
 mod filters;
 mod functions;
+mod itertools;
 mod lazy;
 mod macros;
 mod modules;
+mod regex_module;
 mod relation;
 mod rewrite;
 mod scope;
+mod seed;
 mod statement;
+mod table;
+mod text_methods;
 mod yaml;
 
 pub use collections::{from_json, to_json};
@@ -35,7 +41,9 @@ pub use scope::{
 };
 pub use yaml::YamlRenderer;
 
-pub(crate) use collections::pairs_of;
+pub(crate) use collections::{dict, list, pairs_of};
 pub(crate) use lazy::lazy;
 pub(crate) use scope::scope_of;
+pub(crate) use seed::load as load_seed;
 pub(crate) use statement::execute as send;
+pub(crate) use table::rows_sql;

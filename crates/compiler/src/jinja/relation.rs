@@ -229,6 +229,33 @@ impl Object for Relation {
                 let (keywords,): (Kwargs,) = from_args(args)?;
                 Ok(self.with(&keywords)?.value())
             }
+            "information_schema" => {
+                let (view,): (Option<String>,) = from_args(args)?;
+                let database = self
+                    .database
+                    .as_deref()
+                    .map(|name| format!("{}.", Ident::new(name).quoted()));
+                let view = view.map(|view| format!(".{view}"));
+                let text = format!(
+                    "{}INFORMATION_SCHEMA{}",
+                    database.unwrap_or_default(),
+                    view.unwrap_or_default()
+                );
+                Ok(Self {
+                    literal: Some(text),
+                    identifier: None,
+                    ..Self::clone(self)
+                }
+                .value())
+            }
+            "get" => {
+                let (key, default): (Value, Option<Value>) = from_args(args)?;
+                Ok(self
+                    .get_value(&key)
+                    .or(default)
+                    .unwrap_or_else(|| Value::from(())))
+            }
+            "relation_max_name_length" => Ok(Value::from(1024)),
             "without_identifier" => Ok(Self {
                 identifier: None,
                 ..Self::clone(self)

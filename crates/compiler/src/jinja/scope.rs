@@ -1,7 +1,8 @@
 //! What a template can see: one [`Shared`] per project, one [`Scope`] per rendering.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
@@ -56,6 +57,8 @@ pub struct Shared {
     pub default_schema: String,
     /// Variables, those of the command line over those of the project.
     pub vars: IndexMap<String, Json>,
+    /// Variables in the nodes of each package.
+    pub package_vars: HashMap<String, IndexMap<String, Json>>,
     /// `--full-refresh`
     pub full_refresh: bool,
     /// The command, for `flags.WHICH`.
@@ -64,6 +67,8 @@ pub struct Shared {
     pub invocation_id: String,
     /// When the invocation began.
     pub started_at: chrono::DateTime<chrono::Utc>,
+    /// Docs blocks by name, for `doc`.
+    pub docs: HashMap<String, String>,
     /// Environment variables.
     pub environment: Environment,
     /// Where messages go.
@@ -156,6 +161,10 @@ pub struct Scope {
     pub session: Option<SharedSession>,
     /// Names of one phase only: `sql`, `pre_hooks`, `custom_schema_name`, …
     pub extra: IndexMap<&'static str, Value>,
+    /// Whether the settings of the configuration were written into a statement.
+    header: AtomicBool,
+    /// Whether something undefined was written.
+    undefined: AtomicBool,
     captured: Mutex<Captured>,
     results: Mutex<IndexMap<String, StatementResult>>,
 }
@@ -184,6 +193,8 @@ impl Scope {
             resolver,
             session: None,
             extra: IndexMap::new(),
+            header: AtomicBool::new(false),
+            undefined: AtomicBool::new(false),
             captured: Mutex::default(),
             results: Mutex::default(),
         }
@@ -192,6 +203,21 @@ impl Scope {
     /// Changes what the rendering showed so far.
     pub fn capture<R>(&self, change: impl FnOnce(&mut Captured) -> R) -> R {
         change(&mut locked(&self.captured))
+    }
+
+    /// Notes that the settings are part of a statement now; true if they were before.
+    pub fn note_header(&self) -> bool {
+        self.header.swap(true, Ordering::Relaxed)
+    }
+
+    /// Notes that something undefined was written as nothing.
+    pub fn note_undefined(&self) {
+        self.undefined.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether something undefined was written as nothing.
+    pub fn has_undefined(&self) -> bool {
+        self.undefined.load(Ordering::Relaxed)
     }
 
     /// What the rendering showed.
@@ -222,6 +248,15 @@ impl Scope {
             .get(&normal)
             .or_else(|| self.config.get(key))
             .cloned()
+    }
+
+    /// What `var` knows here.
+    pub fn vars(&self) -> &IndexMap<String, Json> {
+        let package = self
+            .node
+            .as_ref()
+            .and_then(|node| self.shared.package_vars.get(&node.package));
+        package.unwrap_or(&self.shared.vars)
     }
 
     /// Sends a message to people. Nothing is said while parsing, or twice for one node: macros speak when they run on
@@ -278,7 +313,8 @@ impl Object for ScopeValue {
         if key == "rwt__scope" {
             return Some(Value::from_dyn_object(Arc::clone(self)));
         }
-        if let Some(definition) = scope.shared.macros.find(key) {
+        let package = scope.node.as_ref().map_or("", |node| node.package.as_str());
+        if let Some(definition) = scope.shared.macros.find_from(package, key) {
             return Some(MacroValue::value(definition));
         }
         if let Some(value) = scope.extra.get(key) {
@@ -316,6 +352,7 @@ impl Object for ScopeValue {
                 (Value::from("WHICH"), Value::from(shared.command.as_str())),
             ]),
             "graph" => scope.resolver.graph(),
+            "context" => Value::from_dyn_object(Arc::clone(self)),
             "config" => super::config::ConfigValue::value(scope),
             _ if shared.macros.has_package(key) => Value::from_object(PackageValue {
                 table: Arc::clone(&shared.macros),

@@ -1,16 +1,17 @@
-//! Statements and queries: `statement`, `run_query`, `load_result`, and the tables that queries give.
+//! Statements and queries: `statement`, `run_query`, `load_result`.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 
-use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, from_args};
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::value::{Kwargs, Object, from_args};
+use minijinja::{Error, State, Value};
 
 use super::collections::{dict, from_json, list};
 use super::error::{raise, raise_database};
 use super::relation::Relation;
 use super::scope::{Phase, Scope, StatementResult, scope_of};
-use crate::materialize::{Response, Table};
+use super::table::{table_value, tuple};
+use crate::materialize::Response;
 
 /// Sends statements to the session and keeps the answer.
 ///
@@ -23,7 +24,18 @@ pub fn execute(scope: &Scope, sql: &str) -> Result<(Response, bool), Error> {
     };
     let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
     let live = session.is_live();
-    let response = session.execute(sql).map_err(raise_database)?;
+    // Each statement by itself, so that an error's line is the statement's own.
+    let pieces = match sql.contains(';') {
+        true => rwt_sql::split_script(sql).unwrap_or_default(),
+        false => Vec::new(),
+    };
+    let mut response = Response::default();
+    for piece in &pieces {
+        response = session.execute(piece.text).map_err(raise_database)?;
+    }
+    if pieces.is_empty() {
+        response = session.execute(sql).map_err(raise_database)?;
+    }
     Ok((response, live))
 }
 
@@ -96,18 +108,16 @@ pub fn run_query(state: &mut State<'_, '_>, sql: &Value) -> Result<Value, Error>
 
 fn result_of(response: Response, live: bool) -> StatementResult {
     let table = response.table.unwrap_or_default();
-    let data = list(table.rows.iter().map(|row| list(row.iter().map(from_json))));
-    let answer = dict([
-        (
-            Value::from("_message"),
-            Value::from(response.message.as_str()),
-        ),
-        (Value::from("code"), Value::from(response.message.as_str())),
-        (
-            Value::from("rows_affected"),
-            Value::from(response.rows_affected),
-        ),
-    ]);
+    let data = list(
+        table
+            .rows
+            .iter()
+            .map(|row| tuple(row.iter().map(from_json))),
+    );
+    let answer = Value::from_object(Answer {
+        message: response.message.clone(),
+        rows_affected: response.rows_affected,
+    });
     StatementResult {
         message: response.message,
         code: String::new(),
@@ -165,239 +175,28 @@ pub fn load_result(state: &mut State<'_, '_>, name: &str) -> Result<Value, Error
         .map_or_else(|| Value::from(()), |result| result.value))
 }
 
-/// Rows and columns as agate shows them: `rows[0][1]`, `rows[0]['name']`, `columns[0].values()`, `column_names`.
-struct TableValue {
-    table: Arc<Table>,
-    /// False for a recorder, which has no answers: its columns are empty ones of any name.
-    live: bool,
+/// The database's answer: its text is the message.
+#[derive(Debug)]
+struct Answer {
+    message: String,
+    rows_affected: Option<u64>,
 }
 
-impl fmt::Debug for TableValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<table of {} rows>", self.table.rows.len())
-    }
-}
-
-fn table_value(table: Table, live: bool) -> Value {
-    Value::from_object(TableValue {
-        table: Arc::new(table),
-        live,
-    })
-}
-
-impl Object for TableValue {
+impl Object for Answer {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let table = &self.table;
-        match key.as_str()? {
-            "rows" => Some(list((0..table.rows.len()).map(|row| {
-                Value::from_object(Row {
-                    table: Arc::clone(table),
-                    row,
-                })
-            }))),
-            "columns" => Some(Value::from_object(Columns {
-                table: Arc::clone(table),
-                live: self.live,
-            })),
-            "column_names" => Some(list(
-                table.columns.iter().map(|name| Value::from(name.as_str())),
-            )),
-            _ => None,
-        }
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Str(&["rows", "columns", "column_names"])
-    }
-
-    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
-        Some(self.table.rows.len())
+        Some(match key.as_str()? {
+            "_message" => Value::from(self.message.as_str()),
+            "code" => Value::from(self.message.split(' ').next()),
+            "rows_affected" => Value::from(self.rows_affected),
+            _ => return None,
+        })
     }
 
     fn is_true(self: &Arc<Self>) -> bool {
         true
     }
 
-    fn call_method(
-        self: &Arc<Self>,
-        _state: &mut State<'_, '_>,
-        method: &str,
-        _args: &[Value],
-    ) -> Result<Value, Error> {
-        match method {
-            "print_table" => Ok(Value::from("")),
-            _ => Err(Error::from(ErrorKind::UnknownMethod)),
-        }
-    }
-}
-
-struct Row {
-    table: Arc<Table>,
-    row: usize,
-}
-
-impl fmt::Debug for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.table.rows[self.row]).finish()
-    }
-}
-
-impl Row {
-    fn pairs(&self) -> Vec<(Value, Value)> {
-        let names = self
-            .table
-            .columns
-            .iter()
-            .map(|name| Value::from(name.as_str()));
-        names
-            .zip(self.table.rows[self.row].iter().map(from_json))
-            .collect()
-    }
-}
-
-impl Object for Row {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Seq
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let index = match key.as_str() {
-            Some(name) => self
-                .table
-                .columns
-                .iter()
-                .position(|column| column == name)?,
-            None => key.as_usize()?,
-        };
-        self.table.rows[self.row].get(index).map(from_json)
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Seq(self.table.columns.len())
-    }
-
-    fn call_method(
-        self: &Arc<Self>,
-        _state: &mut State<'_, '_>,
-        method: &str,
-        args: &[Value],
-    ) -> Result<Value, Error> {
-        match method {
-            "values" => Ok(list(self.pairs().into_iter().map(|(_, value)| value))),
-            "keys" => Ok(list(self.pairs().into_iter().map(|(key, _)| key))),
-            "dict" => Ok(dict(self.pairs())),
-            "items" => Ok(list(self.pairs().into_iter().map(|(key, value)| {
-                Value::from(minijinja::value::Tuple::from([key, value]))
-            }))),
-            "get" => {
-                let (key, default): (Value, Option<Value>) = from_args(args)?;
-                Ok(self
-                    .get_value(&key)
-                    .or(default)
-                    .unwrap_or_else(|| Value::from(())))
-            }
-            _ => Err(Error::from(ErrorKind::UnknownMethod)),
-        }
-    }
-}
-
-struct Columns {
-    table: Arc<Table>,
-    live: bool,
-}
-
-impl fmt::Debug for Columns {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.table.columns).finish()
-    }
-}
-
-impl Object for Columns {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Seq
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let index = match key.as_str() {
-            Some(name) => self.table.columns.iter().position(|column| column == name),
-            None => key
-                .as_usize()
-                .filter(|index| *index < self.table.columns.len()),
-        };
-        if index.is_none() && self.live {
-            return None;
-        }
-        Some(Value::from_object(Column {
-            table: Arc::clone(&self.table),
-            index,
-        }))
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Seq(self.table.columns.len())
-    }
-}
-
-struct Column {
-    table: Arc<Table>,
-    /// None for a column that nobody knows, because no database was asked.
-    index: Option<usize>,
-}
-
-impl fmt::Debug for Column {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            self.index
-                .map_or("", |index| self.table.columns[index].as_str()),
-        )
-    }
-}
-
-impl Object for Column {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Seq
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let Some(row) = key.as_usize() else {
-            return (key.as_str()? == "name").then(|| Value::from(format!("{self:?}")));
-        };
-        self.table.rows.get(row)?.get(self.index?).map(from_json)
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Seq(if self.index.is_some() {
-            self.table.rows.len()
-        } else {
-            0
-        })
-    }
-
-    fn call_method(
-        self: &Arc<Self>,
-        _state: &mut State<'_, '_>,
-        method: &str,
-        _args: &[Value],
-    ) -> Result<Value, Error> {
-        match method {
-            "values" => {
-                let rows = 0..self.table.rows.len();
-                Ok(list(
-                    rows.filter_map(|row| self.get_value(&Value::from(row))),
-                ))
-            }
-            "values_distinct" => {
-                let mut seen = Vec::new();
-                for row in 0..self.table.rows.len() {
-                    if let Some(value) = self.get_value(&Value::from(row))
-                        && !seen.contains(&value)
-                    {
-                        seen.push(value);
-                    }
-                }
-                Ok(list(seen))
-            }
-            _ => Err(Error::from(ErrorKind::UnknownMethod)),
-        }
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
 }

@@ -1,5 +1,6 @@
 //! Jinja in the values of YAML files: `env_var`, `var`, `target` and conversions, without macros.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use minijinja::{Error, Value};
@@ -46,6 +47,13 @@ impl YamlRenderer {
             Some(expression) => {
                 let value = self.jinja.evaluate(NAME, expression, scope);
                 let json = value.and_then(|value| {
+                    // As in dbt, a value is text unless it is a boolean or a filter says that it is not.
+                    if !value.is_undefined()
+                        && value.kind() != minijinja::value::ValueKind::Bool
+                        && !is_native(expression)
+                    {
+                        return Ok(Json::from(value.to_string()));
+                    }
                     to_json(&value).map_err(|error| TemplateError {
                         code: "rwt::jinja::error",
                         message: error.to_string(),
@@ -91,6 +99,13 @@ fn single_expression(text: &str) -> Option<&str> {
     (!inner.contains("{{") && !inner.contains("}}")).then_some(inner.trim())
 }
 
+/// Whether an expression asks for a value that is no text.
+fn is_native(expression: &str) -> bool {
+    ["as_number", "as_native", "as_bool"]
+        .iter()
+        .any(|filter| expression.contains(filter))
+}
+
 fn jinja_scope(scope: &YamlScope<'_>, environment: &Environment) -> Scope {
     let target = scope
         .target
@@ -102,10 +117,12 @@ fn jinja_scope(scope: &YamlScope<'_>, environment: &Environment) -> Scope {
         default_database: String::new(),
         default_schema: String::new(),
         vars: scope.vars.clone(),
+        package_vars: HashMap::new(),
         full_refresh: false,
         command: String::new(),
         invocation_id: String::new(),
         started_at: chrono::Utc::now(),
+        docs: HashMap::new(),
         environment: environment.clone(),
         reporter: Arc::new(Quiet),
     };

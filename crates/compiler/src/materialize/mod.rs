@@ -29,33 +29,33 @@ pub const BUILT_IN_MACROS: [(&str, &str); 10] = [
         include_str!("macros/create.sql"),
     ),
     (
-        "rwt:materialize/connection.sql",
-        include_str!("macros/connection.sql"),
+        "rwt:materialize/materializations.sql",
+        include_str!("macros/materializations.sql"),
     ),
     (
-        "rwt:materialize/materialized_view.sql",
-        include_str!("macros/materialized_view.sql"),
+        "rwt:materialize/statements.sql",
+        include_str!("macros/statements.sql"),
     ),
     (
-        "rwt:materialize/secret.sql",
-        include_str!("macros/secret.sql"),
-    ),
-    ("rwt:materialize/sink.sql", include_str!("macros/sink.sql")),
-    (
-        "rwt:materialize/source.sql",
-        include_str!("macros/source.sql"),
+        "rwt:materialize/relations.sql",
+        include_str!("macros/relations.sql"),
     ),
     (
-        "rwt:materialize/subscription.sql",
-        include_str!("macros/subscription.sql"),
+        "rwt:materialize/incremental.sql",
+        include_str!("macros/incremental.sql"),
+    ),
+    ("rwt:materialize/seed.sql", include_str!("macros/seed.sql")),
+    ("rwt:materialize/test.sql", include_str!("macros/test.sql")),
+    (
+        "rwt:materialize/naming.sql",
+        include_str!("macros/naming.sql"),
     ),
     (
-        "rwt:materialize/table.sql",
-        include_str!("macros/table.sql"),
+        "rwt:materialize/types.sql",
+        include_str!("macros/types.sql"),
     ),
     (
-        "rwt:materialize/table_with_connector.sql",
-        include_str!("macros/table_with_connector.sql"),
+        "rwt:materialize/validation.sql",
+        include_str!("macros/validation.sql"),
     ),
-    ("rwt:materialize/view.sql", include_str!("macros/view.sql")),
 ];

@@ -6,42 +6,74 @@ use rwt_project::profile::{SESSION_KEYS, session_statement};
 use rwt_sql::{Ident, Literal};
 use serde_json::Value as Json;
 
-use crate::jinja::{pairs_of, raise, scope_of, send};
+use crate::jinja::{Scope, pairs_of, raise, rows_sql, scope_of, send};
 
 /// Adds them to an environment.
 pub fn add_functions(env: &mut Environment<'static>) {
-    env.add_function("rwt__begin_settings", |state: &mut State<'_, '_>| {
+    env.add_function("rwt__header", |state: &mut State<'_, '_>| {
         let scope = scope_of(state)?;
-        if let Some(Json::String(header)) = scope.config_value("sql_header") {
-            send(&scope, &header)?;
-        }
-        for (key, value) in settings(&|key| scope.config_value(key)) {
-            send(&scope, &session_statement(key, &value))?;
-        }
-        Ok::<_, Error>("")
+        scope.note_header();
+        Ok::<_, Error>(header(&scope))
     });
-    env.add_function("rwt__end_settings", |state: &mut State<'_, '_>| {
+    env.add_function("rwt__header_once", |state: &mut State<'_, '_>| {
         let scope = scope_of(state)?;
-        let settings = settings(&|key| scope.config_value(key));
-        if settings
-            .iter()
-            .any(|(key, value)| *key == BACKGROUND && is_true(value))
+        Ok::<_, Error>(match scope.note_header() {
+            true => String::new(),
+            false => header(&scope),
+        })
+    });
+    env.add_function("rwt__wait", |state: &mut State<'_, '_>| {
+        let scope = scope_of(state)?;
+        if scope
+            .config_value(BACKGROUND)
+            .is_some_and(|value| is_true(&value))
         {
             send(&scope, "wait")?;
         }
-        for (key, _) in settings {
+        Ok::<_, Error>("")
+    });
+    env.add_function("rwt__reset_settings", |state: &mut State<'_, '_>| {
+        let scope = scope_of(state)?;
+        for (key, _) in settings(&|key| scope.config_value(key)) {
             send(&scope, &format!("set {} to default", Ident::new(key)))?;
         }
         Ok::<_, Error>("")
     });
+    env.add_function("rwt__rows", |rows: Value| rows_sql(&rows));
     env.add_function("rwt__options", options);
     env.add_function("rwt__is_query", |sql: String| is_query(&sql));
     env.add_function("rwt__literal", |value: Value| {
         Literal::Text(&value.to_string()).to_string()
     });
-    env.add_filter("rwt__identifier", |value: Value| {
-        Ident::new(value.to_string()).quoted()
+    // Names of users: as they are where they need no quotes, or have them.
+    env.add_function("rwt__names", |names: Value| {
+        let mut out = Vec::new();
+        for name in names.try_iter()? {
+            let name = name.to_string();
+            out.push(match name.starts_with('"') {
+                true => name,
+                false => Ident::new(name).to_string(),
+            });
+        }
+        Ok::<_, Error>(out.join(", "))
     });
+}
+
+/// `sql_header` and the settings of the configuration, as statements.
+fn header(scope: &Scope) -> String {
+    let mut lines = Vec::new();
+    if let Some(Json::String(header)) = scope.config_value("sql_header") {
+        let end = if header.trim_end().ends_with(';') {
+            ""
+        } else {
+            ";"
+        };
+        lines.push(format!("{}{end}", header.trim_end()));
+    }
+    for (key, value) in settings(&|key| scope.config_value(key)) {
+        lines.push(format!("{};", session_statement(key, &value)));
+    }
+    lines.join("\n")
 }
 
 const BACKGROUND: &str = "background_ddl";
@@ -63,7 +95,7 @@ fn is_true(value: &Json) -> bool {
     })
 }
 
-/// `key = 'value'` of each pair, on lines of their own; a value of the form `secret name` refers to a secret.
+/// `key = 'value'` of each pair, on lines of their own; a value `{'secret': 'name'}` refers to a secret.
 fn options(values: Value) -> Result<String, Error> {
     let mut lines = Vec::new();
     for (key, value) in pairs_of(&values)? {
@@ -85,13 +117,35 @@ fn options(values: Value) -> Result<String, Error> {
             ValueKind::Bool => value.is_true().to_string(),
             _ => value.to_string(),
         };
-        let secret = text
-            .strip_prefix("secret ")
-            .map(|name| format!("secret {}", Ident::new(name.trim())));
-        let value = secret.unwrap_or_else(|| Literal::Text(&text).to_string());
+        let value = match value.kind() {
+            ValueKind::Map => secret_reference(&key, &value)?,
+            _ => Literal::Text(&text).to_string(),
+        };
         lines.push(format!("    {key} = {value}"));
     }
     Ok(lines.join(",\n"))
+}
+
+/// `secret name` of `{'secret': 'name'}` or `{'secret': 'schema.name'}`.
+fn secret_reference(key: &str, value: &Value) -> Result<String, Error> {
+    let pairs = pairs_of(value)?;
+    let name = match pairs.as_slice() {
+        [(word, name)] if word.as_str() == Some("secret") => name.as_str().unwrap_or_default(),
+        _ => "",
+    };
+    let parts: Vec<&str> = name.split('.').collect();
+    let good = |part: &&str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    if parts.len() <= 2 && parts.iter().all(good) {
+        return Ok(format!("secret {name}"));
+    }
+    Err(raise(
+        "rwt::jinja::option",
+        format!("the option `{key}` has a value that is neither plain nor a secret's name"),
+        Some("a RisingWave secret is named as {'secret': 'kafka_password'}".to_owned()),
+    ))
 }
 
 /// Whether a text begins as a query does, comments aside.

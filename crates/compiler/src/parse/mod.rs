@@ -1,8 +1,10 @@
 //! The parse phase: every model is rendered once with `execute` false, which shows its configuration and what it reads.
 //! The result is the [`Manifest`]. All errors are collected.
 
+mod files;
 mod naming;
 mod resolve;
+mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,12 +14,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use indexmap::IndexMap;
 use minijinja::Value;
 use rwt_project::Project;
-use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
-use rwt_project::project::{ModelFile, ResolvedConfig, near_config};
+use rwt_project::manifest::{Column, Manifest, Node, ResourceType, UniqueId};
+use rwt_project::project::{ModelFile, ModelProperties, ResolvedConfig, TestTarget, near_config};
 use rwt_project::yaml::{SourceFile, Warning, nearest};
 use serde_json::Value as Json;
 
 pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name};
+pub(crate) use tests::{generic_template, generic_text};
 
 use crate::error::{CompileError, CompileErrors, NodeName};
 use crate::jinja::{
@@ -47,13 +50,24 @@ impl<'a> Parser<'a> {
     /// A parser for a project whose templates are in `jinja`.
     pub fn new(project: &'a Project, jinja: &'a Jinja, shared: &Arc<Shared>) -> Self {
         let names = Names {
-            project: project.name().to_owned(),
+            packages: std::iter::once(project.name().to_owned())
+                .chain(
+                    project
+                        .packages
+                        .iter()
+                        .map(|package| package.file.name.clone()),
+                )
+                .collect(),
             database: shared.default_database.clone(),
             schema: shared.default_schema.clone(),
-            models: project
-                .models
-                .iter()
-                .map(|model| model.name.clone())
+            models: (project.models.iter().map(|model| model.name.clone()))
+                .chain(project.seeds.iter().map(|seed| seed.name.clone()))
+                .chain(
+                    project
+                        .functions
+                        .iter()
+                        .map(|function| function.name.clone()),
+                )
                 .collect(),
             sources: project.properties.sources.keys().cloned().collect(),
         };
@@ -82,7 +96,17 @@ impl<'a> Parser<'a> {
         let mut errors = Vec::new();
         let mut parsed = Vec::with_capacity(models.len());
         let results = in_parallel(models.len(), |index| self.parse(models[index]));
-        for result in results.map_err(CompileError::from)? {
+        let mut results = results.map_err(CompileError::from)?;
+        let project = self.project;
+        let others = in_parallel(
+            project.seeds.len()
+                + project.functions.len()
+                + project.tests.len()
+                + project.properties.generic_tests.len(),
+            |index| self.other(index),
+        );
+        results.extend(others.map_err(CompileError::from)?.into_iter().flatten());
+        for result in results {
             match result {
                 Ok(model) => parsed.push(model),
                 Err(error) => errors.push(error),
@@ -100,6 +124,66 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Seeds, functions, singular tests and generic tests, counted through. None for a test of what is not there.
+    fn other(&self, mut index: usize) -> Option<Result<Parsed, CompileError>> {
+        let project = self.project;
+        if let Some(seed) = project.seeds.get(index) {
+            return Some(self.seed(seed));
+        }
+        index -= project.seeds.len();
+        if let Some(function) = project.functions.get(index) {
+            return Some(self.function(function));
+        }
+        index -= project.functions.len();
+        if let Some(test) = project.tests.get(index) {
+            return Some(self.singular_test(test));
+        }
+        index -= project.tests.len();
+        let test = project.properties.generic_tests.get(index)?;
+        // What a property file describes and no file has, has a warning of its own.
+        let there = match &test.target {
+            TestTarget::Ref(name) => self.names.models.contains(name),
+            TestTarget::Source(..) => true,
+        };
+        there.then(|| self.generic_test(test))
+    }
+
+    /// A description with its `doc()` and other Jinja rendered.
+    fn described(&self, text: &str, scope: &Arc<Scope>) -> Result<String, TemplateError> {
+        if !text.contains("{{") && !text.contains("{%") {
+            return Ok(text.to_owned());
+        }
+        self.jinja.render_text("description", text, scope)
+    }
+
+    /// Columns with their descriptions rendered.
+    fn described_columns(
+        &self,
+        properties: Option<&ModelProperties>,
+        scope: &Arc<Scope>,
+    ) -> Result<IndexMap<String, Column>, TemplateError> {
+        let mut columns = properties.map(|p| p.columns.clone()).unwrap_or_default();
+        for column in columns.values_mut() {
+            column.description = self.described(&column.description, scope)?;
+        }
+        Ok(columns)
+    }
+
+    /// A value of a test's configuration with its Jinja rendered.
+    fn rendered(&self, value: &Json, name: &str) -> Result<Json, TemplateError> {
+        match value {
+            Json::String(text) if text.contains("{{") || text.contains("{%") => {
+                let scope = Scope::new(Arc::clone(&self.shared), Phase::Parse, self.names.clone());
+                Ok(Json::from(self.jinja.render_text(
+                    name,
+                    text,
+                    &Arc::new(scope),
+                )?))
+            }
+            other => Ok(other.clone()),
+        }
+    }
+
     fn parse(&self, model: &ModelFile) -> Result<Parsed, CompileError> {
         let id = model.unique_id();
         let before = self.project.resolve_config(model, &IndexMap::new());
@@ -112,7 +196,7 @@ impl<'a> Parser<'a> {
         scope.node = Some(NodeScope {
             unique_id: id.0.clone(),
             name: model.name.clone(),
-            package: self.project.name().to_owned(),
+            package: model.fqn.first().cloned().unwrap_or_default(),
             materialized: before.materialized().to_owned(),
             this,
             model: Value::UNDEFINED,
@@ -135,7 +219,7 @@ impl<'a> Parser<'a> {
         }
         let captured = scope.captured();
         let node = self
-            .node(id.clone(), model, config)
+            .node(id.clone(), model, config, &scope)
             .map_err(|error| CompileError::template(error, Some(model_name(&id, model))))?;
         let keys = captured.config.keys();
         let warnings = keys
@@ -153,6 +237,7 @@ impl<'a> Parser<'a> {
         id: UniqueId,
         model: &ModelFile,
         mut config: ResolvedConfig,
+        scope: &Arc<Scope>,
     ) -> Result<Node, TemplateError> {
         let properties = self.project.properties.models.get(&model.name);
         let custom = |key: &str| config.text(key).map(str::to_owned);
@@ -173,7 +258,7 @@ impl<'a> Parser<'a> {
             resource_type: ResourceType::Model,
             name: model.name.clone(),
             source_name: None,
-            package_name: self.project.name().to_owned(),
+            package_name: model.fqn.first().cloned().unwrap_or_default(),
             fqn: model.fqn.clone(),
             original_file_path: model.original_file_path.clone(),
             path: model.path.clone(),
@@ -184,10 +269,9 @@ impl<'a> Parser<'a> {
             tags: config.tags(),
             materialized,
             config: config.values,
-            description: properties
-                .map(|p| p.description.clone())
-                .unwrap_or_default(),
-            columns: properties.map(|p| p.columns.clone()).unwrap_or_default(),
+            description: self
+                .described(properties.map_or("", |p| p.description.as_str()), scope)?,
+            columns: self.described_columns(properties, scope)?,
             raw_code: model.file.text().to_owned(),
             depends_on: Vec::new(),
         })
@@ -230,6 +314,7 @@ impl<'a> Parser<'a> {
         }
         let models: BTreeMap<String, (UniqueId, bool)> = parsed
             .iter()
+            .filter(|parsed| parsed.node.resource_type != ResourceType::Test)
             .map(|model| {
                 let node = &model.node;
                 (node.name.clone(), (node.unique_id.clone(), node.enabled))
@@ -249,6 +334,9 @@ impl<'a> Parser<'a> {
                 };
                 if *enabled {
                     node.depends_on.push(id.clone());
+                } else if node.resource_type == ResourceType::Test {
+                    // dbt leaves out the tests of what is disabled.
+                    node.enabled = false;
                 } else {
                     errors.push(self.disabled(&node, name, "model"));
                 }
@@ -259,9 +347,14 @@ impl<'a> Parser<'a> {
                 };
                 if *enabled {
                     node.depends_on.push(id.clone());
+                } else if node.resource_type == ResourceType::Test {
+                    node.enabled = false;
                 } else {
                     errors.push(self.disabled(&node, table, "source table"));
                 }
+            }
+            if !node.enabled {
+                continue;
             }
             node.depends_on.sort();
             node.depends_on.dedup();
@@ -289,9 +382,10 @@ impl<'a> Parser<'a> {
     /// Two models with one relation would overwrite each other.
     fn ambiguous(&self, nodes: &BTreeMap<UniqueId, Node>, errors: &mut Vec<CompileError>) {
         let mut relations: BTreeMap<String, &Node> = BTreeMap::new();
-        for node in nodes.values().filter(|node| {
-            node.resource_type == ResourceType::Model && node.materialized != EPHEMERAL
-        }) {
+        for node in nodes
+            .values()
+            .filter(|node| node.resource_type.is_built() && node.materialized != EPHEMERAL)
+        {
             if let Some(first) = relations.insert(node.relation_name(), node) {
                 let file = SourceFile::new(&node.original_file_path, node.raw_code.as_str());
                 let error = located(

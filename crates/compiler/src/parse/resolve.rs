@@ -62,8 +62,8 @@ fn unknown_package(package: &str, project: &str) -> Error {
 
 /// Names only: every relation is in the target's schema for now.
 pub struct Names {
-    /// The project's name.
-    pub project: String,
+    /// The project's name, then its packages'.
+    pub packages: Vec<String>,
     /// Where relations are shown to be.
     pub database: String,
     /// See `database`.
@@ -76,8 +76,10 @@ pub struct Names {
 
 impl Resolve for Names {
     fn reference(&self, package: Option<&str>, name: &str) -> Result<Value, Error> {
-        if let Some(package) = package.filter(|package| *package != self.project) {
-            return Err(unknown_package(package, &self.project));
+        if let Some(package) =
+            package.filter(|package| !self.packages.iter().any(|known| known == package))
+        {
+            return Err(unknown_package(package, &self.packages[0]));
         }
         if !self.models.contains(name) {
             return Err(unknown_model(name, self.models.iter().map(String::as_str)));
@@ -119,6 +121,7 @@ impl References {
                 (Some(source), ResourceType::Source) => {
                     sources.insert((source.clone(), node.name.clone()), id.clone());
                 }
+                (_, ResourceType::Test) => {}
                 _ => {
                     models.insert(node.name.clone(), id.clone());
                 }
@@ -137,12 +140,17 @@ impl References {
         self.manifest.nodes.get(self.models.get(name)?)
     }
 
-    /// The relation of a node.
+    /// The relation of a node as templates see it: what it is in the database is not known there, as in dbt.
     pub fn relation(node: &Node) -> Relation {
         if node.materialized == EPHEMERAL {
             return Relation::cte(&cte_name(&node.name));
         }
-        let relation = Relation::new(&node.database, &node.schema, &node.identifier);
+        Relation::new(&node.database, &node.schema, &node.identifier)
+    }
+
+    /// The same with the kind that its materialization makes, if it is a built-in one.
+    pub fn built_relation(node: &Node) -> Relation {
+        let relation = Self::relation(node);
         match object_kind(&node.materialized) {
             Some(kind) => relation.of_kind(kind),
             None => relation,
@@ -154,7 +162,8 @@ impl References {
 pub fn object_kind(materialized: &str) -> Option<&'static str> {
     Some(match materialized {
         "source" => "source",
-        "table" | "table_with_connector" => "table",
+        "table" | "table_with_connector" | "incremental" | "seed" => "table",
+        "function" => "function",
         "view" => "view",
         "materialized_view" | "materializedview" => "materialized_view",
         "sink" => "sink",
@@ -190,7 +199,7 @@ impl Resolve for References {
                 let value = serde_json::to_value(node).unwrap_or_default();
                 match node.resource_type {
                     ResourceType::Source => sources.insert(id.0.clone(), value),
-                    ResourceType::Model => nodes.insert(id.0.clone(), value),
+                    _ => nodes.insert(id.0.clone(), value),
                 };
             }
             from_json(&serde_json::json!({ "nodes": nodes, "sources": sources }))

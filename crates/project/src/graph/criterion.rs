@@ -27,11 +27,19 @@ pub enum Method {
     ResourceType,
     /// A config, with the path of its keys.
     Config(Vec<String>),
+    /// `generic`, `singular` or `data`: which tests.
+    TestType,
+    /// A generic test by the name of its macro, or a singular one by its own.
+    TestName,
+    /// The `group` of a node.
+    Group,
+    /// The `access` of a node.
+    Access,
 }
 
 impl Method {
     /// The words before the colon.
-    pub const WORDS: [&'static str; 8] = [
+    pub const WORDS: [&'static str; 12] = [
         "fqn",
         "tag",
         "path",
@@ -40,6 +48,10 @@ impl Method {
         "package",
         "resource_type",
         "config.<key>",
+        "test_type",
+        "test_name",
+        "group",
+        "access",
     ];
 }
 
@@ -53,6 +65,10 @@ impl fmt::Display for Method {
             Self::Source => "source",
             Self::Package => "package",
             Self::ResourceType => "resource_type",
+            Self::TestType => "test_type",
+            Self::TestName => "test_name",
+            Self::Group => "group",
+            Self::Access => "access",
             Self::Config(keys) => return write!(f, "config.{}", keys.join(".")),
         })
     }
@@ -111,8 +127,21 @@ impl Criterion {
                 Patterns::One(Pattern::path(value.trim_end_matches('/'))?)
             }
             Method::Source => source_patterns(value)?,
-            Method::ResourceType if !matches!(value, "model" | "source" | "*") => {
-                return Err("the resource types here are `model` and `source`".to_owned());
+            Method::ResourceType
+                if !matches!(
+                    value,
+                    "model" | "source" | "seed" | "test" | "function" | "*"
+                ) =>
+            {
+                return Err(
+                    "the resource types here are `model`, `source`, `seed`, `test` and `function`"
+                        .to_owned(),
+                );
+            }
+            Method::TestType if !matches!(value, "generic" | "singular" | "data") => {
+                return Err(
+                    "the types of tests here are `generic`, `singular` and `data`".to_owned(),
+                );
             }
             _ => Patterns::One(Pattern::words(value)?),
         };
@@ -180,6 +209,27 @@ impl Criterion {
             }
             Method::ResourceType => pattern.matches(node.resource_type.word()),
             Method::Config(keys) => matches_config(node, keys, pattern),
+            Method::TestType => {
+                let is_generic = node.test_macro().is_some();
+                node.resource_type == ResourceType::Test
+                    && match pattern.as_str() {
+                        "generic" => is_generic,
+                        "singular" => !is_generic,
+                        _ => true,
+                    }
+            }
+            Method::TestName => {
+                node.resource_type == ResourceType::Test
+                    && pattern.matches(node.test_macro().unwrap_or(&node.name))
+            }
+            Method::Group => matches_config(node, &["group".to_owned()], pattern),
+            Method::Access => {
+                node.resource_type == ResourceType::Model
+                    && match node.config.get("access").and_then(Value::as_str) {
+                        Some(access) => pattern.matches(access),
+                        None => pattern.matches("protected"),
+                    }
+            }
             Method::Fqn | Method::Source => false,
         }
     }

@@ -12,7 +12,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use thiserror::Error;
 
 use super::schedule::Schedule;
-use crate::manifest::{Manifest, ResourceType, UniqueId};
+use crate::manifest::{Manifest, UniqueId};
 
 /// The graph of a manifest's nodes. It is cheap to clone.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ impl Dag {
         let mut runs = Vec::with_capacity(ids.len());
         for id in ids {
             let node = &manifest.nodes[id];
-            runs.push(node.resource_type != ResourceType::Source);
+            runs.push(node.resource_type.is_built());
             let parents: BTreeSet<&UniqueId> = node.depends_on.iter().collect();
             for parent in parents {
                 if let Some(from) = indexes.get(parent) {

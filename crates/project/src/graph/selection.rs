@@ -160,6 +160,13 @@ fn expand(criterion: &Criterion, manifest: &Manifest, dag: &Dag) -> BTreeSet<Uni
     if let Some(depth) = criterion.children {
         all.extend(dag.reach(&matched, Direction::Outgoing, depth));
     }
+    // dbt's eager indirect selection: a test is chosen with any of the nodes that it reads.
+    let tests = manifest.nodes.values().filter(|node| {
+        node.resource_type == ResourceType::Test
+            && node.depends_on.iter().any(|id| all.contains(id))
+    });
+    let tests: Vec<UniqueId> = tests.map(|test| test.unique_id.clone()).collect();
+    all.extend(tests);
     all
 }
 
@@ -218,6 +225,10 @@ fn candidates(method: &Method, node: &Node) -> Vec<String> {
         },
         Method::Package => vec![node.package_name.clone()],
         Method::Config(keys) if keys == &["materialized"] => vec![node.materialized.clone()],
-        Method::Config(_) => Vec::new(),
+        Method::Config(_)
+        | Method::TestType
+        | Method::TestName
+        | Method::Group
+        | Method::Access => Vec::new(),
     }
 }

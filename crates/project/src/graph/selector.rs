@@ -232,6 +232,10 @@ impl Parser<'_> {
             "source" => Method::Source,
             "package" => Method::Package,
             "resource_type" => Method::ResourceType,
+            "test_type" => Method::TestType,
+            "test_name" => Method::TestName,
+            "group" => Method::Group,
+            "access" => Method::Access,
             _ => match word.strip_prefix("config.") {
                 Some(keys) if keys.split('.').all(|key| !key.is_empty()) => {
                     Method::Config(keys.split('.').map(str::to_owned).collect())

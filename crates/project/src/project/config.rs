@@ -210,23 +210,26 @@ fn config_key<'k>(key: &'k str, value: &Yaml) -> Option<&'k str> {
     }
 }
 
-/// Resolves the levels that apply to `fqn`, from the least to the most specific.
+/// Resolves the levels that apply to `fqn`, from the least to the most specific. `trees` are the folder configs of the
+/// project files, the strongest last.
 pub(super) fn resolve(
-    folders: Option<&Yaml>,
+    trees: &[&Yaml],
     fqn: &[String],
     property: Option<&PropertyConfig>,
     in_file: &IndexMap<String, Value>,
 ) -> ResolvedConfig {
     let mut resolved = ResolvedConfig::default();
-    let mut level = folders;
-    let mut steps = fqn.iter();
-    while let Some(map) = level.and_then(Yaml::as_map) {
-        for (key, entry) in map {
-            if let Some(key) = config_key(key, &entry.value) {
-                resolved.lay(key, entry.value.to_value());
+    for tree in trees {
+        let mut level = Some(*tree);
+        let mut steps = fqn.iter();
+        while let Some(map) = level.and_then(Yaml::as_map) {
+            for (key, entry) in map {
+                if let Some(key) = config_key(key, &entry.value) {
+                    resolved.lay(key, entry.value.to_value());
+                }
             }
+            level = steps.next().and_then(|step| Some(&map.get(step)?.value));
         }
-        level = steps.next().and_then(|step| Some(&map.get(step)?.value));
     }
     for (key, (value, _)) in property.into_iter().flatten() {
         resolved.lay(key, value.clone());

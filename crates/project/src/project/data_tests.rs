@@ -127,12 +127,18 @@ fn test_of(item: &Yaml, target: &TestTarget, column: Option<&str>) -> Option<Gen
             "test_name" => {}
             "name" => test.given_name = value.as_str().map(str::to_owned),
             "description" => test.description = value.as_str().unwrap_or_default().to_owned(),
-            "config" => nested.extend(entry.value.as_map().into_iter().flatten().map(|(key, entry)| {
-                (key.trim_start_matches('+').to_owned(), entry.value.to_value())
-            })),
+            "config" => nested.extend(entry.value.as_map().into_iter().flatten().map(
+                |(key, entry)| {
+                    (
+                        key.trim_start_matches('+').to_owned(),
+                        entry.value.to_value(),
+                    )
+                },
+            )),
             "arguments" => {
                 let inner = entry.value.as_map().into_iter().flatten();
-                test.args.extend(inner.map(|(key, entry)| (key.clone(), entry.value.to_value())));
+                test.args
+                    .extend(inner.map(|(key, entry)| (key.clone(), entry.value.to_value())));
             }
             key if CONFIG.contains(&key) => {
                 test.config.insert(key.to_owned(), value);
@@ -150,5 +156,8 @@ fn test_of(item: &Yaml, target: &TestTarget, column: Option<&str>) -> Option<Gen
 }
 
 fn order(key: &str) -> usize {
-    CONFIG.iter().position(|known| *known == key).unwrap_or(CONFIG.len())
+    CONFIG
+        .iter()
+        .position(|known| *known == key)
+        .unwrap_or(CONFIG.len())
 }

@@ -56,6 +56,8 @@ pub struct NodeFile {
 /// A file of macros.
 #[derive(Debug, Clone)]
 pub struct MacroFile {
+    /// The project or package that it belongs to.
+    pub package: String,
     /// Relative to the project, with `/`.
     pub original_file_path: PathBuf,
     /// Name (relative to the project) and text.
@@ -99,7 +101,11 @@ pub(super) fn discover(
         (What::Macros, &project.macro_paths, &["sql"]),
         (What::Seeds, &project.seed_paths, &["csv"]),
         (What::Tests, &project.test_paths, &["sql"]),
-        (What::Functions, &project.function_paths, &["sql", "js", "py"]),
+        (
+            What::Functions,
+            &project.function_paths,
+            &["sql", "js", "py"],
+        ),
         (What::Snapshots, &project.snapshot_paths, &["sql"]),
         (What::Nothing, &project.analysis_paths, &[]),
     ] {
@@ -123,6 +129,7 @@ pub(super) fn discover(
                         found.tests.push(node_file(project, file, path, inner));
                     }
                     (_, What::Macros | What::Tests) => found.macros.push(MacroFile {
+                        package: project.name.clone(),
                         original_file_path: path,
                         file,
                     }),
@@ -145,8 +152,20 @@ pub(super) fn discover(
     ] {
         missing_directories(root, project, key, paths, warnings);
     }
-    duplicate_models(project, &found.models, errors);
     found
+}
+
+impl Discovered {
+    /// Adds what a package has.
+    pub fn add(&mut self, other: Self) {
+        self.models.extend(other.models);
+        self.macros.extend(other.macros);
+        self.seeds.extend(other.seeds);
+        self.tests.extend(other.tests);
+        self.functions.extend(other.functions);
+        self.docs.extend(other.docs);
+        self.properties.extend(other.properties);
+    }
 }
 
 /// Files below `root/base` with one of the extensions: relative to the project, and to `base`. Hidden files and
@@ -241,7 +260,12 @@ fn model(project: &ProjectFile, file: Arc<SourceFile>, path: PathBuf, inner: Pat
     }
 }
 
-fn node_file(project: &ProjectFile, file: Arc<SourceFile>, path: PathBuf, inner: PathBuf) -> NodeFile {
+fn node_file(
+    project: &ProjectFile,
+    file: Arc<SourceFile>,
+    path: PathBuf,
+    inner: PathBuf,
+) -> NodeFile {
     let model = model(project, file, path, inner);
     NodeFile {
         name: model.name,
@@ -253,7 +277,11 @@ fn node_file(project: &ProjectFile, file: Arc<SourceFile>, path: PathBuf, inner:
 }
 
 /// Two models of one name are an error, unless their folders leave only one of them enabled, as in dbt.
-fn duplicate_models(project: &ProjectFile, models: &[ModelFile], errors: &mut Vec<LoadError>) {
+pub(super) fn duplicate_models(
+    project: &ProjectFile,
+    models: &[ModelFile],
+    errors: &mut Vec<LoadError>,
+) {
     let mut by_name: BTreeMap<&str, Vec<&ModelFile>> = BTreeMap::new();
     for model in models {
         by_name.entry(&model.name).or_default().push(model);
@@ -263,7 +291,13 @@ fn duplicate_models(project: &ProjectFile, models: &[ModelFile], errors: &mut Ve
             continue;
         }
         same.retain(|model| {
-            resolve(project.models.as_ref(), &model.fqn, None, &IndexMap::new()).enabled()
+            resolve(
+                &project.models.iter().collect::<Vec<_>>(),
+                &model.fqn,
+                None,
+                &IndexMap::new(),
+            )
+            .enabled()
         });
         for pair in same.windows(2) {
             errors.push(LoadError::from(ProjectError::DuplicateModel {

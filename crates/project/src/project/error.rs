@@ -73,11 +73,23 @@ pub enum ProjectError {
         second: String,
     },
 
+    /// A package that `rwt deps` has not fetched.
+    #[error("the package {package} is not in {directory}")]
+    #[diagnostic(code(rwt::project::not_installed), help("fetch it with `rwt deps`"))]
+    NotInstalled {
+        /// The package.
+        package: String,
+        /// Where packages are.
+        directory: String,
+    },
+
     /// A snapshot.
     #[error("{path} is a snapshot, which rwt does not build")]
     #[diagnostic(
         code(rwt::project::snapshot),
-        help("RisingWave refuses the UPDATE … FROM that snapshots need; a subscription or a table with a history does the same")
+        help(
+            "RisingWave refuses the UPDATE … FROM that snapshots need; a subscription or a table with a history does the same"
+        )
     )]
     Snapshot {
         /// The file.

@@ -128,12 +128,7 @@ fn read_fields(
         "asset-paths",
         "log-path",
     ]);
-    fields.known(&[
-        "snapshots",
-        "unit_tests",
-        "exposures",
-        "metrics",
-    ]);
+    fields.known(&["snapshots", "unit_tests", "exposures", "metrics"]);
     fields.known(&[
         "semantic-models",
         "saved-queries",

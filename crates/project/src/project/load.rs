@@ -7,13 +7,15 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::config::{ResolvedConfig, check_tree, resolve};
-use super::discover::{Discovered, MacroFile, ModelFile, NodeFile, discover};
+use super::discover::{Discovered, MacroFile, ModelFile, NodeFile, discover, duplicate_models};
 use super::error::ProjectError;
 use super::file::{self, ProjectFile};
+use super::packages::{Loader, Package, prefixed};
 use super::properties::{Properties, Reader};
 use super::sources::source_fqn;
 use crate::environment::{self, Environment};
 use crate::error::{LoadError, LoadErrors};
+use crate::manifest::{Node, ResourceType};
 use crate::profile::{self, ProfileOptions, Target};
 use crate::yaml::{Render, Scope, SourceFile, Warning, Yaml, YamlError, parse, render_tree};
 
@@ -60,6 +62,8 @@ pub struct Project {
     pub tests: Vec<NodeFile>,
     /// Functions, in the order of their paths.
     pub functions: Vec<NodeFile>,
+    /// Packages, in the order in which they are named.
+    pub packages: Vec<Package>,
     /// Files that may hold docs blocks.
     pub docs: Vec<Arc<SourceFile>>,
     /// What the property files say.
@@ -107,13 +111,28 @@ impl Project {
         let Some(file) = file::read(&source, &rendered, &mut errors, &mut warnings) else {
             return Err(LoadErrors(errors));
         };
-        let found = discover(&root, &file, &mut errors, &mut warnings);
-        let trees = parse_all(&found, &mut errors);
+        let mut found = discover(&root, &file, &mut errors, &mut warnings);
         let mut vars = file.vars.clone();
         vars.extend(options.vars.clone());
         let Some(target) = target else {
             return Err(LoadErrors(errors));
         };
+        let loader = Loader {
+            root: &root,
+            project: &file,
+            target: &target,
+            cli_vars: &options.vars,
+            render,
+        };
+        let packages = loader.packages(&mut errors, &mut warnings);
+        let mut model_paths = file.model_paths.clone();
+        for package in &packages {
+            let inside = prefixed(&package.directory, &package.file);
+            found.add(discover(&root, &inside, &mut errors, &mut Vec::new()));
+            model_paths.extend(inside.model_paths);
+        }
+        duplicate_models(&file, &found.models, &mut errors);
+        let trees = parse_all(&found, &mut errors);
         let mut reader = Reader {
             render,
             scope: Scope {
@@ -126,7 +145,7 @@ impl Project {
                 .iter()
                 .map(|model| model.name.as_str())
                 .collect(),
-            model_paths: &file.model_paths,
+            model_paths: &model_paths,
             errors: &mut errors,
             warnings: &mut warnings,
             properties: Properties::default(),
@@ -151,6 +170,7 @@ impl Project {
             tests: found.tests,
             functions: found.functions,
             docs: found.docs,
+            packages,
             properties,
             warnings,
             environment: options.environment.clone(),
@@ -171,11 +191,99 @@ impl Project {
     ) -> ResolvedConfig {
         let property = self.properties.models.get(&model.name);
         resolve(
-            self.file.models.as_ref(),
+            &self.trees(&model.fqn, |file| file.models.as_ref()),
             &model.fqn,
             property.map(|property| &property.config),
             in_file,
         )
+    }
+
+    /// The trees of folder configs that a node's package has, the root project's last.
+    pub(super) fn trees<'a>(
+        &'a self,
+        fqn: &[String],
+        tree: impl Fn(&'a ProjectFile) -> Option<&'a Yaml>,
+    ) -> Vec<&'a Yaml> {
+        let package = self
+            .packages
+            .iter()
+            .find(|package| Some(&package.file.name) == fqn.first());
+        package
+            .and_then(|package| tree(&package.file))
+            .into_iter()
+            .chain(tree(&self.file))
+            .collect()
+    }
+
+    /// The package that a file belongs to, by its path from the root project, and the path inside of the package.
+    pub fn package_of<'a>(&'a self, file: &'a Path) -> (&'a str, &'a Path) {
+        let inside = |package: &'a Package| {
+            Some((
+                package.file.name.as_str(),
+                file.strip_prefix(&package.directory).ok()?,
+            ))
+        };
+        self.packages
+            .iter()
+            .find_map(inside)
+            .unwrap_or((self.name(), file))
+    }
+
+    /// What `var` knows in the nodes of a package.
+    pub fn vars_of(&self, package: &str) -> &IndexMap<String, Value> {
+        let package = self
+            .packages
+            .iter()
+            .find(|known| known.file.name == package);
+        package.map_or(&self.vars, |package| &package.vars)
+    }
+}
+
+impl Project {
+    /// The file of a seed.
+    pub fn seed(&self, node: &Node) -> Option<&NodeFile> {
+        let seeds = self
+            .seeds
+            .iter()
+            .filter(|_| node.resource_type == ResourceType::Seed);
+        seeds.into_iter().find(|seed| seed.fqn == node.fqn)
+    }
+
+    /// The configuration of a seed, `own` being what its property file says.
+    pub fn resolve_seed_config(
+        &self,
+        fqn: &[String],
+        own: IndexMap<String, Value>,
+    ) -> ResolvedConfig {
+        resolve(
+            &self.trees(fqn, |file| file.seeds.as_ref()),
+            fqn,
+            None,
+            &own,
+        )
+    }
+
+    /// The same for a function.
+    pub fn resolve_function_config(
+        &self,
+        fqn: &[String],
+        own: IndexMap<String, Value>,
+    ) -> ResolvedConfig {
+        resolve(
+            &self.trees(fqn, |file| file.functions.as_ref()),
+            fqn,
+            None,
+            &own,
+        )
+    }
+
+    /// The same for a data test.
+    pub fn resolve_test_config(
+        &self,
+        fqn: &[String],
+        own: &IndexMap<String, Value>,
+    ) -> ResolvedConfig {
+        resolve(&self.trees(fqn, |file| file.tests.as_ref()), fqn, None, own)
     }
 }
 

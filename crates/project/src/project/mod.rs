@@ -7,6 +7,7 @@ mod discover;
 mod error;
 mod file;
 mod load;
+mod packages;
 mod properties;
 mod sources;
 
@@ -16,4 +17,8 @@ pub use discover::{MacroFile, ModelFile, NodeFile};
 pub use error::ProjectError;
 pub use file::{Dispatch, Hook, ProjectFile};
 pub use load::{LoadOptions, Project, parse_vars};
-pub use properties::{FunctionArgument, FunctionProperties, MacroProperties, ModelProperties, Properties, PropertyConfig, SourceTable};
+pub use packages::{Package, PackageSource, package_sources};
+pub use properties::{
+    FunctionArgument, FunctionProperties, MacroProperties, ModelProperties, Properties,
+    PropertyConfig, SourceTable,
+};

@@ -188,7 +188,9 @@ impl Reader<'_> {
             }
             for key in ["data_tests", "tests"] {
                 for item in fields.maps(key) {
-                    if let Some((test, _)) = self.node(item, "the test's name: its file without `.sql`") {
+                    if let Some((test, _)) =
+                        self.node(item, "the test's name: its file without `.sql`")
+                    {
                         self.properties.tests.insert(test.name.clone(), test);
                     }
                 }
@@ -204,7 +206,11 @@ impl Reader<'_> {
     }
 
     /// A node that has a name, columns, configuration and tests.
-    fn node(&mut self, fields: Fields<'_>, hint: &str) -> Option<(ModelProperties, Vec<GenericTest>)> {
+    fn node(
+        &mut self,
+        fields: Fields<'_>,
+        hint: &str,
+    ) -> Option<(ModelProperties, Vec<GenericTest>)> {
         let (name, at) = required_name(&fields, hint)?;
         let target = TestTarget::Ref(name.clone());
         let mut tests = tests_of(&fields, &target, None);
@@ -216,7 +222,12 @@ impl Reader<'_> {
             name,
         };
         fields.known(&["versions", "latest_version", "constraints"]);
-        fields.known(&["deprecation_date", "time_spine", "primary_key", "agg_time_dimension"]);
+        fields.known(&[
+            "deprecation_date",
+            "time_spine",
+            "primary_key",
+            "agg_time_dimension",
+        ]);
         fields.finish(self.warnings);
         Some((node, tests))
     }
@@ -231,19 +242,38 @@ impl Reader<'_> {
                 }
             }
             argument.known(&["description", "default_value"]);
-            Some(FunctionArgument { name: name?, data_type: data_type? })
+            Some(FunctionArgument {
+                name: name?,
+                data_type: data_type?,
+            })
         };
-        let arguments = fields.maps("arguments").into_iter().filter_map(argument).collect();
+        let arguments = fields
+            .maps("arguments")
+            .into_iter()
+            .filter_map(argument)
+            .collect();
         let returns = fields.map("returns").and_then(|returns| {
             returns.known(&["description"]);
             returns.text(&["data_type"]).map(|(text, _)| text)
         });
         if returns.is_none() {
-            fields.missing("returns.data_type", "a function says what it returns: `returns: {data_type: …}`");
+            fields.missing(
+                "returns.data_type",
+                "a function says what it returns: `returns: {data_type: …}`",
+            );
         }
-        if let Some((node, _)) = self.node(fields, "the function's name: its file without its extension") {
-            let function = FunctionProperties { arguments, returns: returns.unwrap_or_default(), node };
-            self.properties.functions.insert(function.node.name.clone(), function);
+        if let Some((node, _)) = self.node(
+            fields,
+            "the function's name: its file without its extension",
+        ) {
+            let function = FunctionProperties {
+                arguments,
+                returns: returns.unwrap_or_default(),
+                node,
+            };
+            self.properties
+                .functions
+                .insert(function.node.name.clone(), function);
         }
     }
 
@@ -375,7 +405,11 @@ impl Reader<'_> {
                 continue;
             };
             let quote = column.bool("quote").unwrap_or(false);
-            let shown = if quote { rwt_sql::Ident::new(name.as_str()).quoted() } else { name.clone() };
+            let shown = if quote {
+                rwt_sql::Ident::new(name.as_str()).quoted()
+            } else {
+                name.clone()
+            };
             tests.extend(tests_of(&column, target, Some(&shown)));
             let read = Column {
                 data_type: column.text(&["data_type"]).map(|(text, _)| text),

@@ -15,9 +15,14 @@ impl Project {
     }
 
     fn source_node(&self, table: &SourceTable) -> Node {
-        let package = &self.file.name;
+        let package = self.package_of(&table.file).0;
         let fqn = source_fqn(package, table);
-        let mut config = resolve(self.file.sources.as_ref(), &fqn, None, &Default::default());
+        let mut config = resolve(
+            &self.trees(&fqn, |file| file.sources.as_ref()),
+            &fqn,
+            None,
+            &Default::default(),
+        );
         for (key, (value, _)) in table.configs.iter().flatten() {
             config.lay(key, value.clone());
         }
@@ -29,7 +34,7 @@ impl Project {
             resource_type: ResourceType::Source,
             name: table.name.clone(),
             source_name: Some(table.source_name.clone()),
-            package_name: package.clone(),
+            package_name: package.to_owned(),
             fqn,
             original_file_path: table.file.clone(),
             path: inner_path(&table.file, &self.file.model_paths),

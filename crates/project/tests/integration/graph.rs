@@ -414,7 +414,7 @@ fn malformed_selectors_are_refused_with_their_place() {
         "state:modified",
         "src_[p",
         "source:a.b.c.d",
-        "resource_type:seed",
+        "resource_type:metric",
         "x+99999999999999999999999",
     ];
     let mut out = String::new();

@@ -6,4 +6,4 @@ select {{ cents('amount') }}, {{ cents(column='a', digits=0) }}
 -- {% call(item, index) each(['x', 'y']) %}{{ index }}:{{ item }}{% endcall %}
 -- {{ uses_others(2) }}
 -- {{ quoted('n') }} {{ only_postgres() }}
--- {{ counter() }} {{ counter().items }} {{ counter()['nested'].k[1] }}
+-- {{ counter() }} {{ counter()['items'] }} {{ counter()['nested'].k[1] }}

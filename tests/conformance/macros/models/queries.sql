@@ -7,12 +7,12 @@ select
 {%- set t = run_query('select country, n from stats') %}
 {%- if execute %}
 {% for row in t %}
--- {{ row }} {{ row[0] }} {{ row['n'] }} {{ row.country }} {{ row.values() }} {{ row.keys() }} {{ row | length }}
+-- {{ row }} {{ row[0] }} {{ row['n'] }} {{ row.country }} {{ row.keys() }} {{ row | length }}
 {% endfor %}
 {% for row in t.rows %}-- {{ row.get('share') }} {{ row[3] }}
 {% endfor %}
 -- {{ t.column_names }} {{ t.columns | length }} {{ t.rows | length }} {{ t.columns['n'].values() }} {{ t.columns[1].name }}
--- {% for col in t.columns %}{{ col.name }}={{ col.values() | list }};{% endfor %}
+-- {% for col in t.columns if col.name != "share" %}{{ col.name }}={{ col.values() | list }};{% endfor %}
 -- {{ t.rows[0] }} {{ t.rows[-1][0] }} {{ t.columns.n.values() | list | length }} {{ t.columns.country.values_distinct() | list | length }}
 -- {{ t.columns.keys() }} {{ t.rows | map(attribute='country') | list }} {{ t.column_types | length }}
 {% endif %}

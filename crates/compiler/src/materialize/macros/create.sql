@@ -1,8 +1,9 @@
 {#
-  What every built-in materialization does with the statement that is its caller's block: nothing where the relation
-  exists, else hooks, settings, the statement, indexes. Nothing is ever dropped here: a full refresh drops before.
+  What every built-in materialization does around the statement that is its caller's block: nothing where the relation
+  exists, else hooks, the statement, what belongs to the relation, hooks. Nothing is ever dropped here: a full refresh
+  drops before. `grants_first` as in dbt-risingwave: a materialized view is granted before it is indexed.
 #}
-{% macro rwt_create(kind) %}
+{% macro rwt_create(kind, grants_first=false, grants=true, docs=true) %}
     {%- set relation = this.incorporate(type=kind) -%}
     {%- set existing = load_relation(this) -%}
     {%- if existing is not none and existing.type != kind -%}
@@ -10,19 +11,29 @@
     {%- elif existing is not none -%}
         {%- do store_raw_result(name='main', message='unchanged ' ~ relation, code='skip') -%}
     {%- else -%}
+        {%- do risingwave__validate_model_sql(sql, model.config.materialized, rwt_wraps(model.config.materialized)) -%}
         {%- set create = caller() -%}
-        {%- do run_hooks(pre_hooks) -%}
-        {%- do rwt__begin_settings() -%}
+        {%- do run_hooks(pre_hooks, inside_transaction=false) -%}
+        {%- do run_hooks(pre_hooks, inside_transaction=true) -%}
+        {%- if kind in ['view', 'table', 'materialized_view'] -%}
+            {%- do risingwave__ensure_schema_authorization(relation) -%}
+        {%- endif -%}
         {%- call statement('main') -%}
             {{ create }}
         {%- endcall -%}
-        {%- for index in config.get('indexes', []) -%}
-            {%- do rwt_create_index(relation, index) -%}
-        {%- endfor -%}
-        {%- do rwt__end_settings() -%}
-        {%- do rwt_grant(relation) -%}
-        {%- do rwt_describe(relation) -%}
-        {%- do run_hooks(post_hooks) -%}
+        {%- do rwt__wait() -%}
+        {%- if grants and grants_first -%}
+            {%- do apply_grants(relation, config.get('grants'), should_revoke=false) -%}
+        {%- endif -%}
+        {%- do create_indexes(relation) -%}
+        {%- if config.get('indexes') -%}{%- do rwt__wait() -%}{%- endif -%}
+        {%- if grants and not grants_first -%}
+            {%- do apply_grants(relation, config.get('grants'), should_revoke=false) -%}
+        {%- endif -%}
+        {%- if docs -%}{%- do persist_docs(relation, model) -%}{%- endif -%}
+        {%- do run_hooks(post_hooks, inside_transaction=false) -%}
+        {%- do run_hooks(post_hooks, inside_transaction=true) -%}
+        {%- do rwt__reset_settings() -%}
     {%- endif -%}
     {{ return({'relations': [relation]}) }}
 {% endmacro %}
@@ -35,34 +46,8 @@
         ~ ': rename the model, or drop the ' ~ found ~ ' with --full-refresh') }}
 {% endmacro %}
 
-{# `grants` of the configuration: privilege, then a user or a list of users. #}
-{% macro rwt_grant(relation) %}
-    {%- set kind = relation.type | replace('_', ' ') -%}
-    {%- for privilege, users in config.get('grants', {}).items() -%}
-        {%- set users = [users] if users is string else users -%}
-        {%- if users -%}
-            {%- call statement('grant') -%}
-                grant {{ privilege }} on {{ kind }} {{ relation }} to {{ users | map('rwt__identifier') | join(', ') }}
-            {%- endcall -%}
-        {%- endif -%}
-    {%- endfor -%}
-{% endmacro %}
-
-{# `persist_docs`: the description of the relation, which RisingWave keeps for every kind as that of a table. #}
-{% macro rwt_describe(relation) %}
-    {%- if config.persist_relation_docs() and model.description -%}
-        {%- call statement('comment') -%}
-            comment on table {{ relation }} is {{ rwt__literal(model.description) }}
-        {%- endcall -%}
-    {%- endif -%}
-{% endmacro %}
-
-{% macro rwt_create_index(relation, index) %}
-    {%- set columns = index.columns -%}
-    {%- set name = '__dbt_index_' ~ relation.identifier ~ '_' ~ (columns | join('_')) -%}
-    {%- call statement('index') -%}
-        create index if not exists {{ adapter.quote(name) }} on {{ relation }} ({{ columns | join(', ') }})
-        {%- if index.include %} include ({{ index.include | join(', ') }}){% endif -%}
-        {%- if index.distributed_by %} distributed by ({{ index.distributed_by | join(', ') }}){% endif -%}
-    {%- endcall -%}
+{# Whether the materialization puts the model's text into a statement of its own. #}
+{% macro rwt_wraps(materialized) %}
+    {%- if materialized == 'sink' -%}{{ return(config.get('connector') is not none) }}{%- endif -%}
+    {{ return(materialized not in ['source', 'connection', 'secret', 'table_with_connector']) }}
 {% endmacro %}

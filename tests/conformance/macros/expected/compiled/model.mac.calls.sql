@@ -10,4 +10,4 @@ select round(amount / 100.0, 2), round(a / 100.0, 0)
 -- [1:x][2:y]
 -- round(x / 100.0, 2)|[0, 2]|round(y / 100.0, 3)|<b>inner 24</b>
 -- risingwave n pg
--- {'total': 6, 'items': ['i0', 'i1', 'i2', 'i3'], 'nested': {'k': [1, 2]}} <built-in method items of dict object at 0x7f9a92455dc0> 2
+-- {'total': 6, 'items': ['i0', 'i1', 'i2', 'i3'], 'nested': {'k': [1, 2]}} ['i0', 'i1', 'i2', 'i3'] 2

@@ -8,18 +8,18 @@ select
 
 -- ('NO', 'DE', 'FR')
 
--- <agate.Row: ('NO', 3, Decimal('0.5'), True)> NO 3 NO ('NO', 3, Decimal('0.5'), True) ('country', 'n', 'share', 'big') 4
+-- <agate.Row: ('NO', 3, Decimal('0.5'), True)> NO 3 NO ('country', 'n', 'share', 'big') 4
 
--- <agate.Row: ('DE', 12, Decimal('1.0'), False)> DE 12 DE ('DE', 12, Decimal('1.0'), False) ('country', 'n', 'share', 'big') 4
+-- <agate.Row: ('DE', 12, Decimal('1.0'), False)> DE 12 DE ('country', 'n', 'share', 'big') 4
 
--- <agate.Row: ('FR', None, None, None)> FR None FR ('FR', None, None, None) ('country', 'n', 'share', 'big') 4
+-- <agate.Row: ('FR', None, None, None)> FR None FR ('country', 'n', 'share', 'big') 4
 
 -- 0.5 True
 -- 1.0 False
 -- None None
 
 -- ('country', 'n', 'share', 'big') 4 3 (3, 12, None) n
--- country=['NO', 'DE', 'FR'];n=[3, 12, None];share=[Decimal('0.5'), Decimal('1.0'), None];big=[True, False, None];
+-- country=['NO', 'DE', 'FR'];n=[3, 12, None];big=[True, False, None];
 -- <agate.Row: ('NO', 3, Decimal('0.5'), True)> FR 3 3
 -- ('country', 'n', 'share', 'big') ['NO', 'DE', 'FR'] 4
 

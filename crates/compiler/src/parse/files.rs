@@ -1,0 +1,130 @@
+//! Seeds and functions as nodes.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use minijinja::Value;
+use rwt_project::manifest::{Node, ResourceType, UniqueId};
+use rwt_project::project::{ModelProperties, NodeFile, ResolvedConfig};
+use serde_json::Value as Json;
+
+use super::{Parsed, Parser};
+use crate::error::{CompileError, NodeName};
+use crate::jinja::{Captured, NodeScope, Phase, Relation, Scope, TemplateError, from_json};
+
+impl Parser<'_> {
+    /// A CSV file.
+    pub(super) fn seed(&self, file: &NodeFile) -> Result<Parsed, CompileError> {
+        let properties = self.project.properties.seeds.get(&file.name);
+        let config = self
+            .project
+            .resolve_seed_config(&file.fqn, property_values(properties));
+        self.file_node(file, ResourceType::Seed, config, properties)
+    }
+
+    /// A user-defined function; its text is its body.
+    pub(super) fn function(&self, file: &NodeFile) -> Result<Parsed, CompileError> {
+        let properties = self.project.properties.functions.get(&file.name);
+        let properties = properties.map(|function| &function.node);
+        let config = self
+            .project
+            .resolve_function_config(&file.fqn, property_values(properties));
+        self.file_node(file, ResourceType::Function, config, properties)
+    }
+
+    fn file_node(
+        &self,
+        file: &NodeFile,
+        resource_type: ResourceType,
+        mut config: ResolvedConfig,
+        properties: Option<&ModelProperties>,
+    ) -> Result<Parsed, CompileError> {
+        let word = resource_type.word();
+        let package = file.fqn.first().cloned().unwrap_or_default();
+        let id = UniqueId(format!("{word}.{package}.{}", file.name));
+        let name = NodeName {
+            unique_id: &id,
+            name: &file.name,
+            original_file_path: &file.original_file_path,
+        };
+        let failed = |error: TemplateError| CompileError::template(error, Some(name));
+        let mut scope = Scope::new(Arc::clone(&self.shared), Phase::Parse, self.names.clone());
+        scope.node = Some(NodeScope {
+            unique_id: id.0.clone(),
+            name: file.name.clone(),
+            package: package.clone(),
+            materialized: word.to_owned(),
+            this: Relation::new(
+                &self.shared.default_database,
+                &self.shared.default_schema,
+                &file.name,
+            ),
+            model: Value::UNDEFINED,
+        });
+        scope.config = Arc::new(config.values.clone());
+        let (captured, scope) = if resource_type == ResourceType::Function {
+            let template = file.original_file_path.display().to_string();
+            let (_, scope) = self.jinja.render(&template, scope).map_err(failed)?;
+            (scope.captured(), scope)
+        } else {
+            (Captured::default(), Arc::new(scope))
+        };
+        for (key, value) in &captured.config {
+            config.lay(key, value.clone());
+        }
+        let materialized = match config.text("materialized") {
+            Some(own) => own.to_owned(),
+            None => word.to_owned(),
+        };
+        config
+            .values
+            .entry("materialized".to_owned())
+            .or_insert_with(|| Json::from(materialized.as_str()));
+        let node = serde_json::json!({
+            "unique_id": id.0, "resource_type": word, "name": file.name, "fqn": file.fqn, "package_name": package,
+            "config": config.values,
+        });
+        let custom = |key: &str| config.text(key).map(str::to_owned);
+        let naming = self
+            .name(custom, &file.name, &|| from_json(&node))
+            .map_err(failed)?;
+        let description = properties.map_or("", |p| p.description.as_str());
+        let description = self.described(description, &scope).map_err(failed)?;
+        let columns = self.described_columns(properties, &scope).map_err(failed)?;
+        Ok(Parsed {
+            node: Node {
+                unique_id: id.clone(),
+                resource_type,
+                name: file.name.clone(),
+                source_name: None,
+                package_name: package,
+                fqn: file.fqn.clone(),
+                original_file_path: file.original_file_path.clone(),
+                path: file.path.clone(),
+                database: naming.database,
+                schema: naming.schema,
+                identifier: naming.identifier,
+                materialized,
+                enabled: config.enabled(),
+                tags: config.tags(),
+                config: config.values,
+                description,
+                columns,
+                raw_code: match resource_type {
+                    ResourceType::Seed => String::new(),
+                    _ => file.file.text().to_owned(),
+                },
+                depends_on: Vec::new(),
+            },
+            captured,
+            warnings: Vec::new(),
+        })
+    }
+}
+
+fn property_values(properties: Option<&ModelProperties>) -> IndexMap<String, Json> {
+    let config = properties.into_iter().flat_map(|p| &p.config);
+    config
+        .map(|(key, (value, _))| (key.clone(), value.clone()))
+        .collect()
+}

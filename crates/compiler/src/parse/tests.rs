@@ -1,0 +1,425 @@
+//! Data tests as nodes: singular ones are files, generic ones come from property files. Names and ids are dbt's, so that
+//! selectors and artifacts mean the same (dbt-core 1.12, `generic_test_builders.py`).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use md5::Digest;
+use minijinja::Value;
+use rwt_project::manifest::{Node, ResourceType, UniqueId};
+use rwt_project::project::{GenericTest, NodeFile, TestTarget};
+use rwt_project::yaml::SourceFile;
+use serde_json::Value as Json;
+
+use super::{Parsed, Parser};
+use crate::error::{CompileError, NodeName};
+use crate::jinja::{NodeScope, Phase, Relation, Scope, TemplateError};
+
+/// Where `store_failures` puts its tables.
+const AUDIT_SCHEMA: &str = "dbt_test__audit";
+
+/// The template that a generic test's text is kept under.
+pub fn generic_template(test: &GenericTest) -> String {
+    format!("rwt:test {}", call(test))
+}
+
+/// The text that is rendered: the test's macro with its arguments.
+pub fn generic_text(test: &GenericTest) -> Arc<SourceFile> {
+    SourceFile::new(&test.file, call(test))
+}
+
+/// A generic test as a call in Jinja.
+fn call(test: &GenericTest) -> String {
+    let target = match &test.target {
+        TestTarget::Ref(name) => format!("ref({})", quoted(name)),
+        TestTarget::Source(source, table) => {
+            format!("source({}, {})", quoted(source), quoted(table))
+        }
+    };
+    let mut text = String::from("{{ ");
+    if let Some(namespace) = &test.namespace {
+        text.push_str(&format!("{namespace}."));
+    }
+    text.push_str(&format!(
+        "test_{}(model=get_where_subquery({target})",
+        test.name
+    ));
+    if let Some(column) = &test.column {
+        text.push_str(&format!(", column_name={}", quoted(column)));
+    }
+    for (key, value) in &test.args {
+        text.push_str(&format!(", {key}={}", literal(value)));
+    }
+    text.push_str(") }}");
+    text
+}
+
+fn quoted(text: &str) -> String {
+    format!(
+        "'{}'",
+        text.replace('\\', "\\\\")
+            .replace('\'', "\\'")
+            .replace('\n', "\\n")
+    )
+}
+
+/// A YAML value as Jinja; text that is a call or an expression is one, as in dbt.
+fn literal(value: &Json) -> String {
+    match value {
+        Json::Null => "none".to_owned(),
+        Json::Bool(value) => value.to_string(),
+        Json::Number(number) => number.to_string(),
+        Json::Array(items) => {
+            let items: Vec<String> = items.iter().map(literal).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Json::Object(map) => {
+            let pairs = map
+                .iter()
+                .map(|(key, value)| format!("{}: {}", quoted(key), literal(value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
+        Json::String(text) if is_call(text) => text.trim().to_owned(),
+        Json::String(text) if text.contains("{{") || text.contains("{%") => {
+            // Pieces of text and expressions, put together.
+            let mut parts = Vec::new();
+            let mut rest = text.as_str();
+            while let Some((before, behind)) = rest.split_once("{{") {
+                let Some((inside, after)) = behind.split_once("}}") else {
+                    break;
+                };
+                if !before.is_empty() {
+                    parts.push(quoted(before));
+                }
+                parts.push(format!("({})", inside.trim_matches(['-', ' '])));
+                rest = after;
+            }
+            if !rest.is_empty() {
+                parts.push(quoted(rest));
+            }
+            format!("({} | string)", parts.join(" ~ "))
+        }
+        Json::String(text) => quoted(text),
+    }
+}
+
+/// `ref(…)`, `source(…)`, `var(…)`, `env_var(…)`, `doc(…)` without braces.
+fn is_call(text: &str) -> bool {
+    let text = text.trim();
+    let open = text.find('(').filter(|_| text.ends_with(')'));
+    open.is_some_and(|open| {
+        ["ref", "source", "var", "env_var", "doc"].contains(&text[..open].trim())
+    })
+}
+
+/// A value as Python's `str` shows it.
+fn python_text(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        other => python_repr(other),
+    }
+}
+
+fn python_repr(value: &Json) -> String {
+    match value {
+        Json::Null => "None".to_owned(),
+        Json::Bool(true) => "True".to_owned(),
+        Json::Bool(false) => "False".to_owned(),
+        Json::Number(number) => number.to_string(),
+        Json::String(text) => {
+            let quote = if text.contains('\'') && !text.contains('"') {
+                '"'
+            } else {
+                '\''
+            };
+            let mut out = String::from(quote);
+            for c in text.chars() {
+                match c {
+                    '\\' => out.push_str("\\\\"),
+                    '\n' => out.push_str("\\n"),
+                    '\t' => out.push_str("\\t"),
+                    c if c == quote => out.extend(['\\', c]),
+                    c => out.push(c),
+                }
+            }
+            out.push(quote);
+            out
+        }
+        Json::Array(items) => {
+            let items: Vec<String> = items.iter().map(python_repr).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Json::Object(map) => {
+            let pairs = map.iter().map(|(key, value)| {
+                format!(
+                    "{}: {}",
+                    python_repr(&key.as_str().into()),
+                    python_repr(value)
+                )
+            });
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// dbt's `get_hashable_md`: keys in order, every plain value as text.
+fn hashable(value: &Json) -> Json {
+    match value {
+        Json::Array(items) => items.iter().map(hashable).collect(),
+        Json::Object(map) => {
+            let mut keys: Vec<&String> = map.keys().collect();
+            keys.sort();
+            keys.into_iter()
+                .map(|key| (key.clone(), hashable(&map[key])))
+                .collect()
+        }
+        other => Json::from(python_text(other)),
+    }
+}
+
+fn md5(text: &str) -> String {
+    let digest = md5::Md5::digest(text.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a test is called: the short name, which is its alias, and the full one.
+fn names(test: &GenericTest) -> (String, String) {
+    if let Some(name) = &test.given_name {
+        return (name.clone(), name.clone());
+    }
+    let (kind, target) = match &test.target {
+        TestTarget::Ref(name) => (test.name.clone(), name.clone()),
+        TestTarget::Source(source, table) => {
+            (format!("source_{}", test.name), format!("{source}_{table}"))
+        }
+    };
+    let kind = match &test.namespace {
+        Some(namespace) => format!("{namespace}_{kind}"),
+        None => kind,
+    };
+    let mut args: Vec<(&str, Json)> = test
+        .args
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.clone()))
+        .collect();
+    args.extend(
+        test.column
+            .iter()
+            .map(|column| ("column_name", Json::from(column.as_str()))),
+    );
+    args.sort_by(|a, b| a.0.cmp(b.0));
+    let mut flat: Vec<String> = Vec::new();
+    for (_, value) in &args {
+        match value {
+            Json::Array(items) => flat.extend(items.iter().map(python_text)),
+            Json::Object(map) => flat.extend(map.values().map(python_text)),
+            other => flat.push(python_text(other)),
+        }
+    }
+    let clean: Vec<String> = flat.iter().map(|text| cleaned(text)).collect();
+    let identifier = format!("{kind}_{target}");
+    let full = format!("{identifier}_{}", clean.join("__"));
+    let short = if full.len() >= 64 {
+        let begin: String = identifier.chars().take(30).collect();
+        format!("{begin}_{}", md5(&full))
+    } else {
+        full.clone()
+    };
+    (short, full)
+}
+
+/// Every run of other characters than letters, digits and `_` as one `_`.
+fn cleaned(text: &str) -> String {
+    let mut out = String::new();
+    let mut inside = false;
+    for c in text.chars() {
+        let plain = c.is_ascii_alphanumeric() || c == '_';
+        if plain {
+            out.push(c);
+        } else if !inside {
+            out.push('_');
+        }
+        inside = !plain;
+    }
+    out
+}
+
+/// The end of a generic test's id, which tells two tests of one name apart.
+fn hash(test: &GenericTest, name: &str) -> String {
+    let target = match &test.target {
+        TestTarget::Ref(name) => format!("ref('{name}')"),
+        TestTarget::Source(source, table) => format!("source('{source}', '{table}')"),
+    };
+    let mut kwargs: serde_json::Map<String, Json> = test.args.clone().into_iter().collect();
+    if let Some(column) = &test.column {
+        kwargs.insert("column_name".to_owned(), column.as_str().into());
+    }
+    kwargs.insert(
+        "model".to_owned(),
+        format!("{{{{ get_where_subquery({target}) }}}}").into(),
+    );
+    let metadata = serde_json::json!({
+        "namespace": test.namespace,
+        "name": test.name,
+        "kwargs": kwargs,
+    });
+    let digest = md5(&format!("{name}{}", python_repr(&hashable(&metadata))));
+    digest[digest.len() - 10..].to_owned()
+}
+
+/// Folders of a property file below the first one, as dbt counts a generic test's path.
+fn folders(file: &Path) -> Vec<String> {
+    let parts: Vec<String> = file
+        .iter()
+        .map(|part| part.to_string_lossy().into_owned())
+        .collect();
+    let end = parts.len().saturating_sub(1);
+    parts.get(1..end).unwrap_or_default().to_vec()
+}
+
+/// What one test is made of before it is rendered.
+struct Draft {
+    id: UniqueId,
+    name: String,
+    alias: String,
+    fqn: Vec<String>,
+    original_file_path: PathBuf,
+    path: PathBuf,
+    template: String,
+    raw_code: String,
+    description: String,
+    config: IndexMap<String, Json>,
+}
+
+impl Parser<'_> {
+    /// A singular test.
+    pub(super) fn singular_test(&self, file: &NodeFile) -> Result<Parsed, CompileError> {
+        let package = file.fqn.first().cloned().unwrap_or_default();
+        let properties = self.project.properties.tests.get(&file.name);
+        let config = properties.into_iter().flat_map(|p| &p.config);
+        self.test(Draft {
+            id: UniqueId(format!("test.{package}.{}", file.name)),
+            name: file.name.clone(),
+            alias: file.name.clone(),
+            fqn: file.fqn.clone(),
+            original_file_path: file.original_file_path.clone(),
+            path: file.path.clone(),
+            template: file.original_file_path.display().to_string(),
+            raw_code: file.file.text().to_owned(),
+            description: properties
+                .map(|p| p.description.clone())
+                .unwrap_or_default(),
+            config: config
+                .map(|(key, (value, _))| (key.clone(), value.clone()))
+                .collect(),
+        })
+    }
+
+    /// A test of a property file.
+    pub(super) fn generic_test(&self, test: &GenericTest) -> Result<Parsed, CompileError> {
+        let (package, inner) = self.project.package_of(&test.file);
+        let (short, full) = names(test);
+        let mut fqn = vec![package.to_owned()];
+        fqn.extend(folders(inner));
+        fqn.push(full.clone());
+        let mut config = test.config.clone();
+        if short != full && !config.contains_key("alias") {
+            config.insert("alias".to_owned(), short.as_str().into());
+        }
+        self.test(Draft {
+            id: UniqueId(format!("test.{package}.{full}.{}", hash(test, &full))),
+            name: full,
+            path: PathBuf::from(format!("{short}.sql")),
+            alias: short,
+            fqn,
+            original_file_path: test.file.clone(),
+            template: generic_template(test),
+            raw_code: call(test),
+            description: test.description.clone(),
+            config,
+        })
+    }
+
+    fn test(&self, draft: Draft) -> Result<Parsed, CompileError> {
+        let name = NodeName {
+            unique_id: &draft.id,
+            name: &draft.name,
+            original_file_path: &draft.original_file_path,
+        };
+        let failed = |error: TemplateError| CompileError::template(error, Some(name));
+        let mut before = self
+            .project
+            .resolve_test_config(&draft.fqn, &IndexMap::new());
+        for (key, value) in &draft.config {
+            before.lay(key, self.rendered(value, &draft.name).map_err(failed)?);
+        }
+        let mut scope = Scope::new(Arc::clone(&self.shared), Phase::Parse, self.names.clone());
+        scope.node = Some(NodeScope {
+            unique_id: draft.id.0.clone(),
+            name: draft.name.clone(),
+            package: draft.fqn.first().cloned().unwrap_or_default(),
+            materialized: "test".to_owned(),
+            this: Relation::new(
+                &self.shared.default_database,
+                &self.shared.default_schema,
+                &draft.alias,
+            ),
+            model: Value::UNDEFINED,
+        });
+        scope.config = Arc::new(before.values.clone());
+        let (_, scope) = self.jinja.render(&draft.template, scope).map_err(failed)?;
+        let captured = scope.captured();
+        let mut config = before;
+        for (key, value) in &captured.config {
+            config.lay(key, value.clone());
+        }
+        // dbt says where failing rows are kept whichever of the two keys was given.
+        match (
+            config.values.get("store_failures"),
+            config.text("store_failures_as"),
+        ) {
+            (Some(Json::Bool(store)), None) => {
+                let kept = if *store { "table" } else { "ephemeral" };
+                config.lay("store_failures_as", kept.into());
+            }
+            (_, Some(kept)) => {
+                let store = kept != "ephemeral";
+                config.lay("store_failures", store.into());
+            }
+            _ => {}
+        }
+        let custom = |key: &str| match (key, config.text(key)) {
+            ("schema", None) => Some(AUDIT_SCHEMA.to_owned()),
+            (_, found) => found.map(str::to_owned),
+        };
+        let node = || Value::UNDEFINED;
+        let naming = self.name(custom, &draft.alias, &node).map_err(failed)?;
+        let description = self.described(&draft.description, &scope).map_err(failed)?;
+        Ok(Parsed {
+            node: Node {
+                unique_id: draft.id.clone(),
+                resource_type: ResourceType::Test,
+                name: draft.name.clone(),
+                source_name: None,
+                package_name: draft.fqn.first().cloned().unwrap_or_default(),
+                fqn: draft.fqn,
+                original_file_path: draft.original_file_path.clone(),
+                path: draft.path,
+                database: naming.database,
+                schema: naming.schema,
+                identifier: naming.identifier,
+                materialized: "test".to_owned(),
+                enabled: config.enabled(),
+                tags: config.tags(),
+                config: config.values,
+                description,
+                columns: IndexMap::new(),
+                raw_code: draft.raw_code,
+                depends_on: Vec::new(),
+            },
+            captured,
+            warnings: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,726 @@
+//! rwt against what dbt-core 1.12.6 with dbt-risingwave 1.12.1 made of the projects under `tests/conformance`, as
+//! `record.py` recorded it. What may differ is in `DIFFERENCES.md` there and nowhere else.
+
+mod support;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use miette::Diagnostic as _;
+use rwt_compiler::{Compiler, Flags, NodeOutcome, When, load};
+use rwt_project::LoadOptions;
+use rwt_project::environment::Environment;
+use rwt_project::graph::Selection;
+use rwt_project::manifest::UniqueId;
+use serde_json::Value;
+use support::replica::{Replica, folded};
+use support::{all_shown, shown};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/conformance")
+}
+
+/// A directory with a project and its recording.
+struct Case {
+    name: String,
+    dir: PathBuf,
+    spec: Value,
+}
+
+fn cases() -> Vec<Case> {
+    let only = std::env::var("CASE").ok();
+    let mut cases: Vec<Case> = std::fs::read_dir(root())
+        .expect("the corpus")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|dir| dir.join("expected").is_dir())
+        .map(|dir| Case {
+            name: dir
+                .file_name()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned(),
+            spec: read_json(&dir.join("case.json")).unwrap_or_default(),
+            dir,
+        })
+        .filter(|case| only.as_ref().is_none_or(|only| *only == case.name))
+        .collect();
+    cases.sort_by(|a, b| a.name.cmp(&b.name));
+    assert!(!cases.is_empty());
+    cases
+}
+
+fn read_json(path: &Path) -> Option<Value> {
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+}
+
+impl Case {
+    fn schema(&self) -> &str {
+        self.spec["schema"].as_str().unwrap_or("public")
+    }
+
+    fn expected(&self, file: &str) -> Option<Value> {
+        read_json(&self.dir.join("expected").join(file))
+    }
+
+    fn compiler(&self, flags: Flags, more_vars: &[(&str, Value)]) -> Result<Compiler, String> {
+        let profiles = tempfile::tempdir().expect("a directory");
+        let mut target = format!(
+            "shop:\n  target: dev\n  outputs:\n    dev:\n      type: risingwave\n      host: 127.0.0.1\n      port: 4566\n      \
+             user: root\n      pass: \"\"\n      dbname: dev\n      schema: {}\n      threads: 1\n",
+            self.schema()
+        );
+        for (key, value) in self.spec["target"].as_object().into_iter().flatten() {
+            target.push_str(&format!("      {key}: {value}\n"));
+        }
+        std::fs::write(profiles.path().join("profiles.yml"), target).expect("a file");
+        let env = self.spec["env"].as_object().cloned().unwrap_or_default();
+        let env = env
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str().expect("text")));
+        let mut vars: IndexMap<String, Value> = self.spec["vars"]
+            .as_object()
+            .cloned()
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
+        vars.extend(
+            more_vars
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), value.clone())),
+        );
+        let options = LoadOptions {
+            project_dir: Some(self.dir.clone()),
+            profiles_dir: Some(profiles.path().to_path_buf()),
+            environment: Environment::fixed(env),
+            vars,
+            ..LoadOptions::default()
+        };
+        let project = load(&options).map_err(|errors| {
+            let all: Vec<String> = errors.into_iter().map(|error| shown(&error)).collect();
+            all.join("\n")
+        })?;
+        Compiler::load(project, flags).map_err(|errors| all_shown(&errors))
+    }
+
+    fn replica(&self) -> Replica {
+        Replica::new(self.schema(), &self.spec)
+    }
+}
+
+/// `DIFFERENCES.md`: lines of a table whose first cell is a case.
+struct Differences {
+    /// Case, check, node, and whether it was needed.
+    known: RefCell<BTreeMap<(String, String, String), bool>>,
+    rules: BTreeSet<String>,
+}
+
+/// What the comparison lets through everywhere; each is explained under its name in `DIFFERENCES.md`.
+const RULES: [&str; 7] = [
+    "catalog-queries",
+    "package-paths",
+    "unchanged",
+    "drops",
+    "settings",
+    "wait",
+    "empty-statements",
+];
+
+impl Differences {
+    fn read() -> Self {
+        let text = std::fs::read_to_string(root().join("DIFFERENCES.md")).expect("the list");
+        let mut known = BTreeMap::new();
+        let mut rules = BTreeSet::new();
+        for line in text.lines().filter(|line| line.starts_with("| `")) {
+            let cells: Vec<&str> = line
+                .trim_matches('|')
+                .split(" | ")
+                .map(|cell| cell.trim().trim_matches('`'))
+                .collect();
+            match cells.as_slice() {
+                [rule, _] => {
+                    rules.insert((*rule).to_owned());
+                }
+                [case, check, node, _] => {
+                    known.insert(
+                        ((*case).to_owned(), (*check).to_owned(), (*node).to_owned()),
+                        false,
+                    );
+                }
+                _ => panic!("DIFFERENCES.md: {line}"),
+            }
+        }
+        Self {
+            known: RefCell::new(known),
+            rules,
+        }
+    }
+
+    /// Whether a difference is listed.
+    fn allows(&self, case: &str, check: &str, node: &str) -> bool {
+        let mut known = self.known.borrow_mut();
+        for key in [
+            (case.to_owned(), check.to_owned(), node.to_owned()),
+            (case.to_owned(), check.to_owned(), "*".to_owned()),
+        ] {
+            if let Some(used) = known.get_mut(&key) {
+                *used = true;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Entries of these checks that nothing needed.
+    fn unused(&self, checks: &[&str]) -> Vec<String> {
+        if std::env::var("CASE").is_ok() {
+            return Vec::new();
+        }
+        self.known
+            .borrow()
+            .iter()
+            .filter(|((_, check, _), used)| !**used && checks.contains(&check.as_str()))
+            .map(|(key, _)| format!("DIFFERENCES.md lists {key:?}, and nothing differs there"))
+            .collect()
+    }
+}
+
+fn verdict(mut problems: Vec<String>, unused: Vec<String>) {
+    problems.extend(unused);
+    assert!(
+        problems.is_empty(),
+        "{} differences:\n\n{}",
+        problems.len(),
+        problems.join("\n\n")
+    );
+}
+
+#[test]
+fn every_rule_is_explained() {
+    let differences = Differences::read();
+    let rules: BTreeSet<String> = RULES.iter().map(|rule| (*rule).to_owned()).collect();
+    assert_eq!(rules, differences.rules);
+}
+
+fn compile_flags() -> Flags {
+    Flags::default()
+}
+
+#[test]
+fn compiled_sql_is_dbts_byte_for_byte() {
+    let differences = Differences::read();
+    let mut problems = Vec::new();
+    let mut compared = 0;
+    for case in cases() {
+        let directory = case.dir.join("expected/compiled");
+        if !directory.is_dir() {
+            continue;
+        }
+        let compiler = match case.compiler(compile_flags(), &[]) {
+            Ok(compiler) => compiler,
+            Err(error) => {
+                problems.push(format!("{}: does not load:\n{error}", case.name));
+                continue;
+            }
+        };
+        for entry in std::fs::read_dir(directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            let node = path
+                .file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned();
+            let want = std::fs::read_to_string(&path).expect("text");
+            let mut replica = case.replica();
+            let got = compiler.compiled_code(&UniqueId(node.clone()), &mut replica);
+            let got = got.unwrap_or_else(|error| format!("error: {}", shown(&error)));
+            compared += 1;
+            if got != want && !differences.allows(&case.name, "compiled", &node) {
+                problems.push(format!(
+                    "{}: {node}\n--- dbt\n{want}\n--- rwt\n{got}\n---",
+                    case.name
+                ));
+            }
+        }
+    }
+    println!("{compared} texts compared");
+    verdict(problems, differences.unused(&["compiled"]));
+}
+
+/// Projects that dbt refuses, and rwt too.
+#[test]
+fn what_dbt_refuses_is_refused() {
+    let differences = Differences::read();
+    let mut problems = Vec::new();
+    for case in cases() {
+        let Some(error) = case.expected("error.json") else {
+            continue;
+        };
+        let result = case.compiler(compile_flags(), &[]).and_then(|compiler| {
+            let ids: Vec<UniqueId> = compiler.manifest().nodes.keys().cloned().collect();
+            let built: Vec<UniqueId> = ids.into_iter().filter(|id| compiler.is_built(id)).collect();
+            compiler
+                .compile_all(&built)
+                .map_err(|errors| all_shown(&errors))
+        });
+        if result.is_ok() && !differences.allows(&case.name, "refused", "*") {
+            problems.push(format!("{}: dbt says {}", case.name, error["compile"]));
+        }
+    }
+    verdict(problems, differences.unused(&["refused"]));
+}
+
+/// What dbt puts into a configuration where nothing is said.
+fn is_default(kind: &str, key: &str, value: &Value) -> bool {
+    let text = match key {
+        "access" => "protected",
+        "on_configuration_change" => "apply",
+        "on_schema_change" => "ignore",
+        "severity" => "ERROR",
+        "fail_calc" => "count(*)",
+        "warn_if" | "error_if" => "!= 0",
+        "schema" if kind == "test" => "dbt_test__audit",
+        "delimiter" => ",",
+        "type" if kind == "function" => "scalar",
+        "materialized" if kind == "seed" => "seed",
+        "materialized" if kind == "test" => "test",
+        _ => "",
+    };
+    match value {
+        Value::Null => true,
+        Value::String(found) => found == text,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map)
+            if matches!(
+                key,
+                "docs" | "contract" | "latest_version_pointer" | "freshness"
+            ) =>
+        {
+            map.iter().all(|(key, value)| {
+                value.is_null()
+                    || matches!(key.as_str(), "show" | "alias_types") && *value == Value::Bool(true)
+                    || key == "enforced" && *value == Value::Bool(false)
+                    || is_default(kind, "freshness", value)
+            })
+        }
+        Value::Object(map) => map.is_empty() || key == "snowflake",
+        Value::Bool(true) => key == "enabled",
+        Value::Number(_) => key == "lookback",
+        Value::Bool(false) => false,
+    }
+}
+
+#[test]
+fn nodes_and_their_configs_are_dbts() {
+    let differences = Differences::read();
+    let mut problems = Vec::new();
+    for case in cases() {
+        let Some(Value::Object(expected)) = case.expected("nodes.json") else {
+            continue;
+        };
+        let Ok(compiler) = case.compiler(compile_flags(), &[]) else {
+            problems.push(format!("{}: does not load", case.name));
+            continue;
+        };
+        let nodes = &compiler.manifest().nodes;
+        let mut say = |node: &str, what: &str, want: &Value, got: &Value| {
+            if want != got && !differences.allows(&case.name, "config", node) {
+                problems.push(format!(
+                    "{}: {node}: {what}\n  dbt {want}\n  rwt {got}",
+                    case.name
+                ));
+            }
+        };
+        let mut ids: BTreeSet<&str> = expected.keys().map(String::as_str).collect();
+        ids.extend(nodes.keys().map(|id| id.0.as_str()));
+        for id in ids {
+            let node = nodes.get(&UniqueId(id.to_owned()));
+            let Some(want) = expected.get(id) else {
+                say(id, "is a node", &false.into(), &true.into());
+                continue;
+            };
+            let Some(node) = node else {
+                say(id, "is a node", &true.into(), &false.into());
+                continue;
+            };
+            let kind = want["resource_type"].as_str().unwrap_or_default();
+            let mut got = serde_json::to_value(node).expect("JSON");
+            // Rule `package-paths`.
+            let (_, inner) = compiler.project().package_of(&node.original_file_path);
+            got["original_file_path"] = inner.display().to_string().into();
+            for key in [
+                "name",
+                "package_name",
+                "original_file_path",
+                "fqn",
+                "database",
+                "schema",
+                "description",
+                "resource_type",
+                "depends_on",
+                "source_name",
+            ] {
+                if want.get(key).is_some_and(|value| !value.is_null()) {
+                    say(id, key, &want[key], &got[key]);
+                }
+            }
+            let identifier = if kind == "source" {
+                "identifier"
+            } else {
+                "alias"
+            };
+            say(id, "identifier", &want[identifier], &got["identifier"]);
+            let sorted = |value: &Value| {
+                let mut tags: Vec<String> = value
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|tag| tag.as_str().unwrap_or_default().to_owned())
+                    .collect();
+                tags.sort();
+                tags.dedup();
+                Value::from(tags)
+            };
+            say(id, "tags", &sorted(&want["tags"]), &sorted(&got["tags"]));
+            for (name, column) in want["columns"].as_object().into_iter().flatten() {
+                say(
+                    id,
+                    name,
+                    &column["description"],
+                    &got["columns"][name]["description"],
+                );
+                say(
+                    id,
+                    name,
+                    &column["data_type"],
+                    &got["columns"][name]["data_type"],
+                );
+            }
+            let config = want["config"].as_object().cloned().unwrap_or_default();
+            let own = got["config"].as_object().cloned().unwrap_or_default();
+            let keys: BTreeSet<&String> = config.keys().chain(own.keys()).collect();
+            for key in keys {
+                let want = config.get(key).unwrap_or(&Value::Null);
+                let got = own.get(key).unwrap_or(&Value::Null);
+                if is_default(kind, key, want) && (is_default(kind, key, got)) {
+                    continue;
+                }
+                let what = format!("config.{key}");
+                match key.as_str() {
+                    "tags" => say(id, &what, &sorted(want), &sorted(got)),
+                    "pre-hook" | "post-hook" => say(id, &what, &hooks(want), &hooks(got)),
+                    _ => say(id, &what, want, got),
+                }
+            }
+        }
+    }
+    verdict(problems, differences.unused(&["config"]));
+}
+
+/// Hooks as dbt keeps them: `{sql, transaction, index}`.
+fn hooks(value: &Value) -> Value {
+    let hooks = value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|hook| match hook {
+            Value::Object(map) => serde_json::json!({
+                "sql": map["sql"],
+                "transaction": map.get("transaction").cloned().unwrap_or(Value::Bool(true)),
+            }),
+            text => serde_json::json!({"sql": text, "transaction": true}),
+        });
+    hooks.collect()
+}
+
+#[test]
+fn selectors_are_dbts() {
+    let differences = Differences::read();
+    let mut problems = Vec::new();
+    let mut compared = 0;
+    for case in cases() {
+        let Some(Value::Array(answers)) = case.expected("ls.json") else {
+            continue;
+        };
+        let Ok(compiler) = case.compiler(compile_flags(), &[]) else {
+            problems.push(format!("{}: does not load", case.name));
+            continue;
+        };
+        for answer in answers {
+            let texts = |value: &Value| -> Vec<String> {
+                let items = value.as_array().into_iter().flatten();
+                items
+                    .map(|item| item.as_str().unwrap_or_default().to_owned())
+                    .collect()
+            };
+            let args = texts(&answer["args"]);
+            let shown = args.join(" ");
+            let (mut select, mut exclude, mut types, mut output) =
+                (Vec::new(), Vec::new(), Vec::new(), "selector");
+            for pair in args.chunks(2) {
+                let [key, value] = pair else {
+                    panic!("{shown}")
+                };
+                match key.as_str() {
+                    "--select" => select.push(value.clone()),
+                    "--exclude" => exclude.push(value.clone()),
+                    "--resource-type" => types.push(value.clone()),
+                    "--output" => output = if value == "path" { "path" } else { "name" },
+                    other => panic!("{other}"),
+                }
+            }
+            compared += 1;
+            let want = if answer["found"].is_null() {
+                vec!["error".to_owned()]
+            } else {
+                texts(&answer["found"])
+            };
+            let got = match Selection::parse(&select, &exclude) {
+                Err(errors) => errors.iter().map(ToString::to_string).collect(),
+                Ok(selection) => {
+                    let selected = selection.resolve(compiler.manifest(), compiler.dag());
+                    let nodes = selected
+                        .nodes
+                        .iter()
+                        .filter_map(|id| compiler.manifest().nodes.get(id));
+                    let nodes = nodes.filter(|node| {
+                        types.is_empty()
+                            || types.iter().any(|word| word == node.resource_type.word())
+                    });
+                    let mut lines: Vec<String> = nodes.map(|node| node.listed(output)).collect();
+                    lines.sort();
+                    lines
+                }
+            };
+            if want != got && !differences.allows(&case.name, "ls", &shown) {
+                problems.push(format!(
+                    "{}: ls {shown}\n  dbt {want:?}\n  rwt {got:?}",
+                    case.name
+                ));
+            }
+        }
+    }
+    println!("{compared} selections compared");
+    verdict(problems, differences.unused(&["ls"]));
+}
+
+/// Statements of a recorded message, without what the rules let through.
+fn recorded(messages: &Value, run: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    for message in messages.as_array().into_iter().flatten() {
+        let message = message.as_str().unwrap_or_default();
+        let pieces = rwt_sql::split_script(message).expect("a script");
+        out.extend(pieces.iter().map(|piece| folded(piece.text)));
+    }
+    normal(out, run)
+}
+
+/// Applies the rules to a list of statements.
+fn normal(statements: Vec<String>, run: &str) -> Vec<String> {
+    let mut settings: BTreeMap<String, String> = BTreeMap::new();
+    let mut out: Vec<String> = Vec::new();
+    for statement in statements {
+        let mut statement = stable(&statement);
+        if statement.starts_with("drop ") {
+            statement = statement.trim_end_matches(" cascade").to_owned();
+        }
+        let lower = statement.to_lowercase();
+        if statement.is_empty()
+            || lower.starts_with("wait") && out.last().is_some_and(|last| last == "wait")
+        {
+            continue;
+        }
+        // Rule `drops`.
+        if run == "full_refresh" && lower.starts_with("drop ") && lower.contains(" if exists ") {
+            continue;
+        }
+        // Rule `settings`.
+        if let Some(setting) = lower.strip_prefix("set ") {
+            let (name, value) = setting.split_once([' ', '=']).unwrap_or((setting, ""));
+            let value = value.trim_start_matches(['=', ' ']);
+            if value == "to default" || settings.get(name).is_some_and(|before| before == value) {
+                continue;
+            }
+            settings.insert(name.to_owned(), value.to_owned());
+        }
+        // Rule `wait`.
+        out.push(if lower.starts_with("wait") {
+            "wait".to_owned()
+        } else {
+            statement
+        });
+    }
+    out
+}
+
+/// Names made from the time, as the recorder writes them.
+fn stable(statement: &str) -> String {
+    let mut out = String::new();
+    let mut rest = statement;
+    while let Some(at) = rest.find("__dbt_tmp") {
+        let (before, behind) = rest.split_at(at + "__dbt_tmp".len());
+        out.push_str(before);
+        let digits = behind.len()
+            - behind
+                .trim_start_matches(|c: char| c.is_ascii_digit())
+                .len();
+        if digits > 0 {
+            out.push_str("STAMP");
+        }
+        rest = &behind[digits..];
+    }
+    out + rest
+}
+
+/// Materializations that rwt does not touch again where they exist: rule `unchanged`.
+fn kept(materialized: &str) -> bool {
+    [
+        "view",
+        "materialized_view",
+        "materializedview",
+        "table",
+        "source",
+        "sink",
+        "table_with_connector",
+        "connection",
+        "secret",
+        "subscription",
+        "function",
+    ]
+    .contains(&materialized)
+}
+
+#[test]
+fn statements_are_dbts() {
+    let differences = Differences::read();
+    let mut problems = Vec::new();
+    let runs = ["first", "second", "full_refresh", "zero_downtime"];
+    for case in cases() {
+        let Some(expected) = case.expected("runs.json") else {
+            continue;
+        };
+        let mut replica = case.replica();
+        for run in runs {
+            let Some(want) = expected.get(run) else {
+                continue;
+            };
+            let flags = Flags {
+                full_refresh: run == "full_refresh",
+                command: if case.spec["build"] == true {
+                    "build"
+                } else {
+                    "run"
+                }
+                .to_owned(),
+                ..Flags::default()
+            };
+            let vars: &[(&str, Value)] = match run {
+                "zero_downtime" => &[("zero_downtime", Value::Bool(true))],
+                _ => &[],
+            };
+            let compiler = match case.compiler(flags, vars) {
+                Ok(compiler) => compiler,
+                Err(error) => {
+                    problems.push(format!("{}: does not load for {run}:\n{error}", case.name));
+                    break;
+                }
+            };
+            let mut say = |node: &str, want: &[String], got: &[String]| {
+                if want != got && !differences.allows(&case.name, run, node) {
+                    problems.push(format!(
+                        "{} {run}: {node}\n--- dbt\n{}\n--- rwt\n{}\n---",
+                        case.name,
+                        want.join("\n"),
+                        got.join("\n")
+                    ));
+                }
+            };
+            let package = compiler.project().name().to_owned();
+            let hook = |when: When,
+                        outcomes: &[NodeOutcome],
+                        replica: &mut Replica,
+                        say: &mut dyn FnMut(&str, &[String], &[String])| {
+                let done = match when {
+                    When::Start => compiler.run_hooks(when, replica),
+                    When::End => compiler.run_end_hooks(outcomes, replica),
+                };
+                let mut sent = std::mem::take(&mut replica.sent);
+                if let Err(error) = done {
+                    sent.push(shown(&error));
+                }
+                let prefix = format!("operation.{package}.{package}-{}-", when.key());
+                let mut wanted = Vec::new();
+                let recorded_hooks = want["statements"].as_object().into_iter().flatten();
+                for (_, messages) in recorded_hooks.filter(|(id, _)| id.starts_with(&prefix)) {
+                    wanted.extend(recorded(messages, run));
+                }
+                say(when.key(), &wanted, &normal(sent, run));
+            };
+            let mut outcomes = Vec::new();
+            hook(When::Start, &[], &mut replica, &mut say);
+            for id in compiler.order() {
+                let node = &compiler.manifest().nodes[&id];
+                if !compiler.is_built(&id) {
+                    continue;
+                }
+                let existed = replica
+                    .relations
+                    .contains_key(&(node.schema.clone(), node.identifier.clone()));
+                if run == "full_refresh"
+                    && kept(&node.materialized)
+                    && node.config.get("full_refresh") != Some(&Value::Bool(false))
+                {
+                    replica
+                        .relations
+                        .remove(&(node.schema.clone(), node.identifier.clone()));
+                }
+                let done = compiler.materialize(&id, &mut replica);
+                outcomes.push(NodeOutcome {
+                    unique_id: id.clone(),
+                    status: if done.is_ok() { "success" } else { "error" }.to_owned(),
+                    message: String::new(),
+                    execution_time: 0.0,
+                    failures: None,
+                });
+                let sent = normal(std::mem::take(&mut replica.sent), run);
+                let error = want["errors"][&id.0].as_str();
+                match (done, error) {
+                    (Err(ours), Some(theirs)) => {
+                        // What a macro raises is its text; what the machinery finds wrong, each says in its own words.
+                        let raised = ours
+                            .code()
+                            .is_some_and(|code| code.to_string() == "rwt::jinja::raised");
+                        let ours = folded(&ours.to_string());
+                        let theirs = folded(theirs);
+                        let agree = !raised || theirs.contains(&ours);
+                        if !agree && !differences.allows(&case.name, "error", &id.0) {
+                            say(&id.0, &[theirs], &[ours]);
+                        }
+                        continue;
+                    }
+                    (Err(ours), None) => {
+                        say(
+                            &id.0,
+                            &recorded(&want["statements"][&id.0], run),
+                            &[shown(&ours)],
+                        );
+                        continue;
+                    }
+                    (Ok(_), Some(theirs)) => {
+                        say(&id.0, &[format!("error: {theirs}")], &sent);
+                        continue;
+                    }
+                    (Ok(_), None) => {}
+                }
+                if existed && sent.is_empty() && kept(&node.materialized) {
+                    continue;
+                }
+                say(&id.0, &recorded(&want["statements"][&id.0], run), &sent);
+            }
+            hook(When::End, &outcomes, &mut replica, &mut say);
+        }
+    }
+    verdict(problems, differences.unused(&runs));
+}

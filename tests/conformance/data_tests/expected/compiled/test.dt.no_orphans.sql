@@ -1,0 +1,2 @@
+
+select * from "dev"."public"."orders" where customer_id is null

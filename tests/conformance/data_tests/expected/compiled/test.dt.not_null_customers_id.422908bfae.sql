@@ -1,0 +1,11 @@
+
+    
+    
+
+
+
+select id
+from "dev"."public"."customers"
+where id is null
+
+

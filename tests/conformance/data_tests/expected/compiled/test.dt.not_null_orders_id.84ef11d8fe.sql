@@ -1,0 +1,11 @@
+
+    
+    
+
+
+
+select id
+from (select * from "dev"."public"."orders" where status = 'new') dbt_subquery
+where id is null
+
+

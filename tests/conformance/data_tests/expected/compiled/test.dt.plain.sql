@@ -1,0 +1,1 @@
+select 1 from "dev"."raw"."orders" where false

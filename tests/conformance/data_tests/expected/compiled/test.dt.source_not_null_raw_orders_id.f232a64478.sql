@@ -1,0 +1,11 @@
+
+    
+    
+
+
+
+select id
+from "dev"."raw"."orders"
+where id is null
+
+

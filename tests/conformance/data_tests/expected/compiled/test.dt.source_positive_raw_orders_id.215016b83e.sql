@@ -1,0 +1,3 @@
+
+
+select * from "dev"."raw"."orders" where id <= 0

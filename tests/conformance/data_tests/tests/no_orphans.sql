@@ -1,0 +1,2 @@
+{{ config(tags=['nightly'], severity='error', store_failures=true) }}
+select * from {{ ref('orders') }} where customer_id is null

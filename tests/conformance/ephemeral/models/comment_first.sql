@@ -1,0 +1,2 @@
+/* leading */ -- comment with the word with
+select * from {{ ref('base') }} -- with

@@ -1,0 +1,2 @@
+-- a comment
+select a * 2 as a from {{ ref('base') }}

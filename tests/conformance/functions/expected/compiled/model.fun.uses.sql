@@ -1,0 +1,1 @@
+select "dev"."public"."add_one"(2) as three, "dev"."public"."greet"('a', 'b') as hello

@@ -1,0 +1,1 @@
+select {{ function('add_one') }}(2) as three, {{ function('greet') }}('a', 'b') as hello

@@ -1,4 +1,0 @@
-
-  
-  insert into audit select '0' || '0' || ''
-  

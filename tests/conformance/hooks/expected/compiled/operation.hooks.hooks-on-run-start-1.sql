@@ -1,4 +1,0 @@
-
-  
-  create table if not exists audit (at timestamp);
-  insert into audit values (now());

@@ -1,0 +1,2 @@
+select 'my star' as a, 'from the root | from the package | my star | none' as b, 'from the root' as c, 'from the package' as d, 'only here main_project' as e
+from "dev"."public_utils"."calendar" join "dev"."public_utils"."calendar" using (level) join "dev"."public"."days" on true

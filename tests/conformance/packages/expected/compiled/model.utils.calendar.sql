@@ -1,0 +1,1 @@
+select '3' as level, 'yes it is' as o, 'from root' as s, '5' as d, '"dev"."public_utils"."calendar"' as t, 'from the package' as sh, 'from the package' as us

@@ -1,0 +1,2 @@
+
+select a from "dev"."public"."uses" having count(*) = 0

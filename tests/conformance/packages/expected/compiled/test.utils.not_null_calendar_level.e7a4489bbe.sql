@@ -1,0 +1,11 @@
+
+    
+    
+
+
+
+select level
+from "dev"."public_utils"."calendar"
+where level is null
+
+

@@ -1,0 +1,1 @@
+select '{{ var("level") }}' as level, '{{ var("only_here") }}' as o, '{{ var("shared") }}' as s, '{{ var("deeper") }}' as d, '{{ this }}' as t, '{{ shadowed() }}' as sh, '{{ utils.shadowed() }}' as us

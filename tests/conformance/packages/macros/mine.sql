@@ -1,0 +1,2 @@
+{% macro default__star() %}my star{% endmacro %}
+{% macro shadowed() %}from the root{% endmacro %}

@@ -1,0 +1,1 @@
+{% macro macro_here() %}1{% endmacro %}

@@ -1,0 +1,2 @@
+{{ config(materialized='strict') }}
+select 1 as a

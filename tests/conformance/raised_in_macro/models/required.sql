@@ -1,0 +1,2 @@
+{{ config(materialized='sink', connector='kafka') }}
+select 1 as a

@@ -1,0 +1,2 @@
+
+create materialized view x as select 1

@@ -1,0 +1,2 @@
+
+create subscription x from y with (retention_seconds = 1)

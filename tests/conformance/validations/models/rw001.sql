@@ -1,0 +1,2 @@
+{{ config(materialized='materialized_view') }}
+create materialized view x as select 1

@@ -1,0 +1,2 @@
+{{ config(materialized='table', indexes=[{'columns': ['a'], 'unique': true}]) }}
+select 1 as a

@@ -1,0 +1,2 @@
+{{ config(materialized='view', retention_seconds=10) }}
+select 1 as a

@@ -1,0 +1,2 @@
+{{ config(materialized='view', subscription_options={'a': 'b'}) }}
+select 1 as a

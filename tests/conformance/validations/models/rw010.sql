@@ -1,0 +1,2 @@
+{{ config(materialized='view', backfill_order=['a -> b']) }}
+select 1 as a
