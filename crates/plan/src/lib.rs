@@ -12,6 +12,7 @@
 //! - [`plan`](mod@plan): what is decided per object, why, what it costs in rows, and the ordered steps. A step's
 //!   statements have effects that the catalog shows ([`step::Fact`]), so that an interrupted step can be judged.
 
+pub mod advice;
 pub mod catalog;
 pub mod desired;
 mod diff;
@@ -23,6 +24,7 @@ pub mod state;
 pub mod step;
 pub mod version;
 
+pub use advice::{Advice, lint};
 pub use catalog::CatalogSnapshot;
 pub use desired::{Desired, DesiredObject};
 pub use name::{Kind, RelationName};

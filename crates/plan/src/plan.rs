@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::advice::Advice;
 use crate::catalog::ObjectId;
 use crate::desired::Fingerprint;
 use crate::name::{Kind, RelationName};
@@ -87,6 +88,9 @@ pub struct Plan {
     /// Objects that earlier deployments have taken out of use and that are still there.
     #[serde(default)]
     pub leftovers: Vec<LeftoverPlan>,
+    /// What is probably not meant in the objects that change.
+    #[serde(default)]
+    pub advice: Vec<Advice>,
     /// The steps in an order in which they can run one after the other.
     pub steps: Vec<Step>,
 }

@@ -141,6 +141,9 @@ impl Plan {
         if any {
             out.push('\n');
         }
+        for advice in &self.advice {
+            out.push_str(&format!("{advice}\n"));
+        }
         out.push_str(&format!("{}\n", self.summary()));
         out
     }

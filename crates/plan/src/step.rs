@@ -47,7 +47,7 @@ pub enum StepKind {
     Rename,
     /// Waits until an object is built; without a statement where the server has none for it.
     Wait,
-    /// Exchanges two names.
+    /// Exchanges two names; without a statement where the new object was built under its own.
     Swap,
     /// `REPLACE SINK`
     Replace,
@@ -153,7 +153,7 @@ pub enum Fact {
         /// The id.
         id: ObjectId,
     },
-    /// Nothing but indexes and hidden helpers hangs on the object with this id.
+    /// Nothing but indexes and hidden helpers hangs on the object with this id, and no sink writes into it.
     NothingHangsOn {
         /// The id.
         id: ObjectId,
@@ -206,7 +206,12 @@ impl Fact {
             Self::Gone { id } => {
                 !catalog.objects.contains_key(id) && !catalog.indexes.contains_key(id)
             }
-            Self::NothingHangsOn { id } => catalog.dependents(*id).is_empty(),
+            Self::NothingHangsOn { id } => {
+                let mut objects = catalog.objects.values();
+                let written =
+                    objects.any(|sink| sink.sink_into == Some(*id) && !sink.relation.is_hidden());
+                !written && catalog.dependents(*id).is_empty()
+            }
             Self::IndexExists { relation } => catalog.find_index(relation).is_some(),
             Self::IndexAbsent { relation } => catalog.find_index(relation).is_none(),
             Self::HasColumn { relation, column } => has_column(catalog, relation, column),

@@ -9,7 +9,7 @@ use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use rwt_project::profile::SESSION_KEYS;
 use rwt_sql::{Role, Statement};
 
-use super::config::change_config;
+use super::config::{change_config, words};
 use super::fingerprint::{Identity, Made, fingerprint, nodes_named, takes_all_columns};
 use super::{Desired, DesiredObject};
 use crate::name::{Kind, RelationName};
@@ -63,6 +63,12 @@ impl Desired {
             objects: IndexMap::new(),
             on_run_start: hooks(When::Start)?,
             on_run_end: hooks(When::End)?,
+            lint_ignore: compiler
+                .project()
+                .vars
+                .get("lint_ignore")
+                .map(words)
+                .unwrap_or_default(),
         };
         let relations: HashMap<RelationName, String> = ids
             .iter()

@@ -1,5 +1,7 @@
 //! Configuration that decides how a change is made, in dbt-risingwave's words.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use serde_json::Value;
 
@@ -38,7 +40,21 @@ pub(super) fn change_config(config: &IndexMap<String, Value>) -> ChangeConfig {
         immediate_cleanup: part("immediate_cleanup"),
         full_refresh: config.get("full_refresh").and_then(truth),
         move_snapshot: config.get("move_snapshot").and_then(truth),
+        lint_ignore: config.get("lint_ignore").map(words).unwrap_or_default(),
     }
+}
+
+/// A list of words, or words between commas.
+pub(super) fn words(value: &Value) -> BTreeSet<String> {
+    let texts: Vec<&str> = match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+        Value::String(text) => text.split(',').collect(),
+        _ => Vec::new(),
+    };
+    texts
+        .into_iter()
+        .map(|text| text.trim().to_owned())
+        .collect()
 }
 
 fn truth(value: &Value) -> Option<bool> {

@@ -199,6 +199,7 @@ pub(crate) fn fingerprint(
         .collect();
     let fingerprint = Fingerprint {
         format: FINGERPRINT_FORMAT,
+        schema: schema.to_owned(),
         create,
         inputs,
         identity: identity.full.clone(),

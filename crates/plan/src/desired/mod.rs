@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::{Kind, RelationName};
 use crate::state::Definition;
 
-pub(crate) use fingerprint::{hash, without_if_not_exists};
+pub(crate) use fingerprint::{hash, takes_all_columns, without_if_not_exists};
 
 /// All that the project wants.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -37,6 +37,8 @@ pub struct Desired {
     pub on_run_start: Vec<String>,
     /// Statements of `on-run-end`.
     pub on_run_end: Vec<String>,
+    /// Codes of advice that are not to be heard: the variable `lint_ignore`.
+    pub lint_ignore: BTreeSet<String>,
 }
 
 /// An object that the project wants.
@@ -102,6 +104,8 @@ pub struct ChangeConfig {
     pub full_refresh: Option<bool>,
     /// `move_snapshot`: whether a sink that must be made anew begins with all rows that are there.
     pub move_snapshot: Option<bool>,
+    /// `lint_ignore`: codes of advice that are not to be heard of this node.
+    pub lint_ignore: BTreeSet<String>,
 }
 
 /// `on_configuration_change`: what becomes of changed indexes.
@@ -145,6 +149,10 @@ pub const FINGERPRINT_FORMAT: u32 = 1;
 pub struct Fingerprint {
     /// [`FINGERPRINT_FORMAT`] of the rwt that computed it.
     pub format: u32,
+    /// The schema that names without one mean, which is the target's. What was made for another one is another
+    /// deployment of the same project, such as somebody's own copy, and is not this one's to touch.
+    #[serde(default)]
+    pub schema: String,
     /// The CREATE statement and the settings that make another object of it.
     pub create: String,
     /// What stands for each node that it names, by unique id: its place in the statement, then that node's own identity,

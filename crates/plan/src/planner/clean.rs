@@ -115,7 +115,8 @@ pub(crate) fn clean(
     let (mut removed, pruned) = removed(known, decisions, selection);
     open.extend(pruned);
     for leftover in &known.state.leftovers {
-        let there = known.catalog.objects.contains_key(&leftover.object_id);
+        let there = known.catalog.objects.contains_key(&leftover.object_id)
+            && known.owner(leftover.object_id).is_none();
         if there && (!leftover.keep || known.options.clean_up) {
             open.push(Doomed {
                 id: leftover.object_id,

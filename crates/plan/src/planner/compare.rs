@@ -78,7 +78,7 @@ pub(crate) fn renamed<'a>(known: &Known<'a>) -> Renamed<'a> {
         .desired
         .objects
         .values()
-        .filter(|object| !known.state.objects.contains_key(&object.unique_id) && !object.imperative)
+        .filter(|object| known.remembered(&object.unique_id).is_none() && !object.imperative)
         .collect();
     for object in &new {
         let same = gone.iter().find(|(_, state)| {
@@ -164,7 +164,7 @@ pub(crate) fn standing<'a>(
 ) -> Standing<'a> {
     let renamed_from = renamed.get(&object.unique_id).copied();
     let key = renamed_from.unwrap_or(&object.unique_id);
-    let Some(state) = known.state.objects.get(key) else {
+    let Some(state) = known.remembered(key) else {
         return match known.find(&object.relation, object.kind) {
             Some((id, found)) if found.kind == object.kind && known.owner(id).is_none() => {
                 Standing::Unknown { id, object: found }
@@ -320,7 +320,7 @@ fn stale(
         if !was_bound_to.contains_key(key) {
             continue;
         }
-        let Some(state) = known.state.objects.get(key) else {
+        let Some(state) = known.remembered(key) else {
             continue;
         };
         let Some((current, found)) = known.object_of(state) else {

@@ -394,15 +394,35 @@ impl<'a> Deciding<'_, 'a> {
         }
         outcome.alteration.rename = true;
         outcome.reasons.push(Reason::Relation { from: was.clone() });
-        let taken_over = self.known.desired.objects.values().any(|other| {
+        let relation = was.clone();
+        let next = self.known.desired.objects.values().find(|other| {
             other.relation == *was && other.kind.namespace() == object.kind.namespace()
         });
-        let relation = was.clone();
-        outcome.consequences.push(if taken_over {
-            Consequence::NameMissingBriefly { relation }
-        } else {
-            Consequence::NameGone { relation }
-        });
+        let Some(next) = next else {
+            outcome
+                .consequences
+                .push(Consequence::NameGone { relation });
+            return;
+        };
+        let comes_from = self
+            .known
+            .remembered(&next.unique_id)
+            .and_then(|state| self.known.object_of(state))
+            .map(|(_, found)| &found.relation);
+        let exchange = next.kind == object.kind
+            && object.relation.schema == was.schema
+            && self.lacks(Feature::Swap).is_none();
+        match comes_from {
+            Some(from) if *from == object.relation && exchange => {
+                outcome.notes.push(format!("{} takes its name", next.name));
+            }
+            Some(_) => outcome
+                .consequences
+                .push(Consequence::NameMissingBriefly { relation }),
+            None => outcome
+                .consequences
+                .push(Consequence::NameMissing { relation }),
+        }
     }
 
     /// How the object is made anew.
@@ -615,9 +635,56 @@ pub(crate) fn same_definition(shown: Option<&str>, create: &str) -> Option<bool>
         while tokens.last().is_some_and(|token| token == ";") {
             tokens.pop();
         }
-        tokens
+        in_one_dialect(tokens)
     };
     Some(bare(shown?) == bare(create))
+}
+
+/// Tokens without what the server writes in its own way: types by their long names (`CHARACTER VARYING`), and relations
+/// that were renamed with their name as an alias (`totals AS totals`).
+fn in_one_dialect(tokens: Vec<String>) -> Vec<String> {
+    const TYPES: [(&[&str], &str); 14] = [
+        (&["character", "varying"], "varchar"),
+        (&["string"], "varchar"),
+        (&["integer"], "int"),
+        (&["int4"], "int"),
+        (&["int8"], "bigint"),
+        (&["int2"], "smallint"),
+        (&["bool"], "boolean"),
+        (&["double", "precision"], "double"),
+        (&["float8"], "double"),
+        (&["float4"], "real"),
+        (&["decimal"], "numeric"),
+        (&["timestamp", "with", "time", "zone"], "timestamptz"),
+        (&["timestamp", "without", "time", "zone"], "timestamp"),
+        (&["time", "without", "time", "zone"], "time"),
+    ];
+    let mut out: Vec<String> = Vec::with_capacity(tokens.len());
+    let mut rest = tokens.as_slice();
+    while let [first, after @ ..] = rest {
+        if let [word, alias, ..] = after
+            && word == "as"
+            && alias == first
+        {
+            out.push(first.clone());
+            rest = &after[2..];
+            continue;
+        }
+        let found = TYPES.iter().find(|(words, _)| {
+            rest.len() >= words.len() && words.iter().zip(rest).all(|(word, token)| word == token)
+        });
+        match found {
+            Some((words, short)) => {
+                out.push((*short).to_owned());
+                rest = &rest[words.len()..];
+            }
+            None => {
+                out.push(first.clone());
+                rest = after;
+            }
+        }
+    }
+    out
 }
 
 /// What comes out for an object that is there.
@@ -676,5 +743,36 @@ impl Outcome {
         }
         decision.alteration = self.alteration;
         decision.action = self.action.unwrap_or(in_place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_definition;
+
+    #[test]
+    fn the_servers_way_of_writing_does_not_make_a_difference() {
+        let same = |shown, create| same_definition(Some(shown), create);
+        assert_eq!(
+            same(
+                "CREATE TABLE dev.public.t (id INT PRIMARY KEY, k CHARACTER VARYING, at TIMESTAMP WITH TIME ZONE)",
+                "create table \"dev\".\"public\".\"t\" (id integer primary key, k varchar, at timestamptz);",
+            ),
+            Some(true)
+        );
+        assert_eq!(
+            same(
+                "CREATE VIEW public.top AS select * from public.totals AS totals where total > 0",
+                "create view if not exists top as select * from totals where total > 0",
+            ),
+            Some(true)
+        );
+        assert_eq!(
+            same(
+                "CREATE VIEW v AS select a as b from t",
+                "create view v as select b from t"
+            ),
+            Some(false)
+        );
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Known<'a> {
     names: HashMap<(&'a RelationName, Kind), ObjectId>,
     /// What hangs on an object, indexes and hidden helpers left out.
     readers: HashMap<ObjectId, BTreeSet<ObjectId>>,
+    /// Sinks that write into a table, hidden ones left out.
+    writers: HashMap<ObjectId, BTreeSet<ObjectId>>,
     /// What an object hangs on; a hidden helper stands for its table.
     reads: HashMap<ObjectId, BTreeSet<ObjectId>>,
     indexes: HashMap<ObjectId, Vec<ObjectId>>,
@@ -43,11 +45,17 @@ impl<'a> Known<'a> {
             options,
             names,
             readers: HashMap::new(),
+            writers: HashMap::new(),
             reads: HashMap::new(),
             indexes: HashMap::new(),
             owners: HashMap::new(),
         };
         known.edges(&helpers);
+        for (id, object) in &catalog.objects {
+            if let Some(target) = object.sink_into.filter(|_| !object.relation.is_hidden()) {
+                known.writers.entry(target).or_default().insert(*id);
+            }
+        }
         for (id, index) in &catalog.indexes {
             known.indexes.entry(index.on).or_default().push(*id);
         }
@@ -88,9 +96,12 @@ impl<'a> Known<'a> {
         Some((id, self.catalog.objects.get(&id)?))
     }
 
-    /// What hangs on an object.
+    /// What hangs on an object: what reads it, and the sinks that write into it, which RisingWave drops with it without
+    /// a word.
     pub fn readers(&self, id: ObjectId) -> impl Iterator<Item = ObjectId> {
-        self.readers.get(&id).into_iter().flatten().copied()
+        let readers = self.readers.get(&id).into_iter().flatten();
+        let writers = self.writers.get(&id).into_iter().flatten();
+        readers.chain(writers).copied()
     }
 
     /// Whether an object hangs on another one; none where the catalog shows nothing that it hangs on.
@@ -124,17 +135,26 @@ impl<'a> Known<'a> {
         by_id.or_else(|| self.find(&state.relation, state.kind))
     }
 
+    /// What rwt remembers of a node of this project and of this target's schema.
+    pub fn remembered(&self, unique_id: &str) -> Option<&'a StateObject> {
+        let found = self.state.objects.get(unique_id);
+        found.filter(|object| is_of(self.desired, object))
+    }
+
     /// Nodes that the state has and the project has no more, in the order of their ids.
     pub fn removed(&self) -> impl Iterator<Item = (&'a str, &'a StateObject)> {
         let (state, desired) = (self.state, self.desired);
         state
             .objects
             .iter()
-            .filter(|(id, object)| {
-                object.project == desired.project && !desired.objects.contains_key(*id)
-            })
+            .filter(|(id, object)| is_of(desired, object) && !desired.objects.contains_key(*id))
             .map(|(id, object)| (id.as_str(), object))
     }
+}
+
+/// Whether an object was made for this project and this target's schema.
+fn is_of(desired: &Desired, object: &StateObject) -> bool {
+    object.project == desired.project && object.fingerprint.schema == desired.schema
 }
 
 /// The table of each hidden helper.

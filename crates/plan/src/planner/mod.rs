@@ -78,7 +78,7 @@ pub fn plan(
         .map(|decision| object_plan(&known, &decisions, decision))
         .collect();
     objects.extend(removed);
-    Ok(Plan {
+    let mut plan = Plan {
         format: PLAN_FORMAT,
         project: desired.project.clone(),
         target: desired.target.clone(),
@@ -88,8 +88,11 @@ pub fn plan(
         server: catalog.server.version,
         objects,
         leftovers: cleaning.leftovers,
+        advice: Vec::new(),
         steps,
-    })
+    };
+    plan.advice = crate::advice::of_plan(&plan, desired);
+    Ok(plan)
 }
 
 fn is_deployment(id: &str) -> bool {

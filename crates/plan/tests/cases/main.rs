@@ -7,6 +7,7 @@
 mod adoption;
 mod configuration;
 mod drift;
+mod lints;
 mod names;
 mod rebuild;
 mod receivers;

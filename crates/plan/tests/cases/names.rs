@@ -76,3 +76,42 @@ fn a_name_that_something_else_has_blocks() {
     assert!(matches!(orders.blocked, Some(Blocked::NameTaken { .. })));
     history_snapshot!("name_taken", history);
 }
+
+#[test]
+fn three_models_can_pass_their_aliases_round() {
+    let mut history = History::of("circle_of_aliases");
+    history.apply(1);
+    let before = ["one", "two", "three"].map(|name| history.database.id(name));
+    history.apply(2);
+    assert_eq!(
+        ["two", "three", "one"].map(|name| history.database.id(name)),
+        before
+    );
+    history_snapshot!("circle_of_aliases", history);
+}
+
+#[test]
+fn the_copy_of_a_project_in_another_schema_is_let_be() {
+    let mut history = History::of("changed_sql");
+    history.apply(1);
+    let mut theirs = history.desired(2);
+    theirs.schema = "ann".to_owned();
+    for object in theirs.objects.values_mut() {
+        object.fingerprint.schema = "ann".to_owned();
+        object.relation.schema = "ann".to_owned();
+    }
+    let selection = history.selection(&theirs);
+    let plan = rwt_plan::plan(
+        &theirs,
+        &selection,
+        &history.state,
+        &history.database.catalog,
+        &history.options,
+    )
+    .unwrap();
+    assert!(
+        plan.objects
+            .iter()
+            .all(|object| object.action == Action::Create)
+    );
+}

@@ -61,3 +61,21 @@ fn a_selection_leaves_removed_models_alone() {
     let plan = history.apply(2);
     assert!(!plan.has_changes());
 }
+
+#[test]
+fn a_sink_that_writes_into_a_table_keeps_it() {
+    let mut history = History::of("removed_table");
+    history.apply(1);
+    history.by_hand(
+        "create sink theirs into extra as select 1 as id, user_id, total as amount from orders",
+    );
+    history.options.prune = true;
+    history.options.allow_destructive = true;
+    let plan = history.apply(2);
+    let extra = plan
+        .objects
+        .iter()
+        .find(|object| object.name == "extra")
+        .unwrap();
+    assert_eq!(extra.action, Action::Blocked, "{plan}");
+}

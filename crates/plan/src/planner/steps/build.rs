@@ -39,7 +39,6 @@ impl<'a> Steps<'_, 'a> {
     pub(super) fn create(&mut self, phase: Phase, decision: &Decision<'_>) {
         let object = decision.object;
         let purpose = format!("create the {} {}", object.kind, object.relation);
-        let before = self.list.len();
         self.created(
             phase,
             StepKind::Create,
@@ -50,11 +49,6 @@ impl<'a> Steps<'_, 'a> {
         self.indexes_of(phase, decision, &object.relation);
         self.rights_of(phase, decision, &object.relation);
         self.post_hooks(phase, decision);
-        if let Some(leaves) = self.cleaning.leaves.get(&object.unique_id)
-            && let Some(step) = self.list.get_mut(before)
-        {
-            step.leaves.push(leaves.clone());
-        }
         self.complete(decision);
     }
 

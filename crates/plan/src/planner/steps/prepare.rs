@@ -6,9 +6,10 @@ use super::Steps;
 use crate::name::{Kind, RelationName};
 use crate::planner::decision::{Decision, Treatment};
 use crate::planner::statements::{
-    absent, exists, is, rename_index, rename_to, repeatable, set_schema, shows,
+    absent, exists, is, rename_index, rename_to, repeatable, set_schema, shows, swap,
 };
 use crate::step::{Fact, Phase, Step, StepKind, StepStatement};
+use crate::version::Feature;
 
 impl Steps<'_, '_> {
     pub(super) fn prepare(&mut self) {
@@ -113,6 +114,19 @@ impl Steps<'_, '_> {
         let Some(from) = now(self, decision) else {
             return;
         };
+        let exchanged = others.iter().position(|other| {
+            other.object.relation == from
+                && now(self, other).as_ref() == Some(&decision.object.relation)
+                && other.object.kind == decision.object.kind
+                && from.schema == decision.object.relation.schema
+        });
+        if let Some(other) = exchanged
+            && Feature::Swap.is_in(self.known.catalog.server.version)
+        {
+            let other = others.remove(other);
+            self.exchange(decision, other, &from);
+            return;
+        }
         let aside = super::shadow_name(&from, self.deployment);
         if let Some(step) = self.renaming(decision, &from, &aside) {
             self.push(step);
@@ -131,6 +145,47 @@ impl Steps<'_, '_> {
             self.push(step);
             if decision.alteration.only_names() {
                 self.complete(decision);
+            }
+        }
+    }
+
+    /// Two objects that take each other's name.
+    fn exchange(&mut self, decision: &Decision<'_>, other: &Decision<'_>, from: &RelationName) {
+        let (Some(id), Some(other_id)) = (decision.id(), other.id()) else {
+            return;
+        };
+        let (kind, to) = (decision.object.kind, &decision.object.relation);
+        let purpose = format!("exchange the names of {from} and {to}");
+        let mut step = self.step(Phase::Prepare, StepKind::Swap, Some(decision), purpose);
+        step.requires = vec![is(from, kind, id), is(to, kind, other_id)];
+        step.statements
+            .push(shows(swap(from, kind, to), is(to, kind, id)));
+        let aside = |index: &str| super::shadow_name(&from.sibling(index), self.deployment).name;
+        for (exchanged, schema) in [(decision, &to.schema), (other, &from.schema)] {
+            // Each may have the name that the other's index is to have.
+            for (old, _) in &exchanged.alteration.indexes.rename {
+                step.statements.push(rename_index(schema, old, &aside(old)));
+            }
+        }
+        for (exchanged, schema) in [(decision, &to.schema), (other, &from.schema)] {
+            for (old, new) in &exchanged.alteration.indexes.rename {
+                step.statements.push(rename_index(schema, &aside(old), new));
+                step.undo.push(rename_index(schema, new, &aside(old)));
+            }
+        }
+        for (exchanged, schema) in [(decision, &to.schema), (other, &from.schema)] {
+            for (old, _) in &exchanged.alteration.indexes.rename {
+                step.undo.push(rename_index(schema, &aside(old), old));
+            }
+        }
+        step.undo
+            .push(shows(swap(from, kind, to), is(from, kind, id)));
+        self.push(step);
+        self.last
+            .insert(other.object.unique_id.clone(), self.list.len());
+        for exchanged in [decision, other] {
+            if exchanged.alteration.only_names() {
+                self.complete(exchanged);
             }
         }
     }

@@ -20,7 +20,7 @@ impl Steps<'_, '_> {
             match cutover {
                 Cutover::Swap => self.swap_names(decision, there.id),
                 Cutover::Renames => self.rename_both(decision, there.id, there.object.kind),
-                Cutover::NewName => {}
+                Cutover::NewName => self.take_out_of_use(decision),
             }
             self.rename_indexes(decision, there.id);
             self.complete_again(decision);
@@ -61,6 +61,17 @@ impl Steps<'_, '_> {
             rename_to(&shadow, object.kind, &object.relation),
             exists(&object.relation, object.kind),
         ));
+        step.leaves
+            .extend(self.cleaning.leaves.get(&object.unique_id).cloned());
+        self.push(step);
+    }
+
+    /// The new object has its name already; from here on the old one is no longer in use.
+    fn take_out_of_use(&mut self, decision: &Decision<'_>) {
+        let object = decision.object;
+        let purpose = format!("{} takes the place of the old object", object.relation);
+        let mut step = self.step(Phase::Swap, StepKind::Swap, Some(decision), purpose);
+        step.requires = vec![exists(&object.relation, object.kind)];
         step.leaves
             .extend(self.cleaning.leaves.get(&object.unique_id).cloned());
         self.push(step);

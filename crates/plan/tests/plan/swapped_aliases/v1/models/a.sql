@@ -1,2 +1,2 @@
-{{ config(materialized='materialized_view', alias='one') }}
+{{ config(materialized='materialized_view', alias='one', indexes=[{'columns': ['x']}]) }}
 select 1 as x

@@ -1,2 +1,2 @@
-{{ config(materialized='materialized_view', alias='two') }}
+{{ config(materialized='materialized_view', alias='two', indexes=[{'columns': ['x']}]) }}
 select 1 as x

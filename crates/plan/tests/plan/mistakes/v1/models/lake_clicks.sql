@@ -1,0 +1,2 @@
+{{ config(materialized='iceberg_table') }}
+create table if not exists {{ this }} (user_id int, total double precision, primary key (user_id)) with (commit_checkpoint_interval = 60) engine = iceberg
