@@ -80,6 +80,10 @@ impl Dialect for RisingWaveDialect {
         true
     }
 
+    fn supports_geometric_types(&self) -> bool {
+        true
+    }
+
     fn supports_interval_options(&self) -> bool {
         true
     }

@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::ast::{Query, Statement};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
 
 use crate::dialect::RisingWaveDialect;
 
@@ -46,11 +46,15 @@ pub(crate) fn query(sql: &str) -> Result<Query, QueryError> {
 /// Stands for the star of `(row).*`, which sqlparser knows after names only.
 pub(crate) const ALL_FIELDS: &str = "all fields of a row";
 
-/// What sqlparser's tokens say otherwise than RisingWave's: `0b101` and `0o17` are numbers, `(row).*` is an expression,
-/// `==` is no operator.
+/// Begins the operator that stands for `IS [NOT] JSON [kind]`.
+pub(crate) const IS_JSON: &str = "is json ";
+
+/// What sqlparser's tokens say otherwise than RisingWave's: `0b101` and `0o17` are numbers, `(row).*` and `IS JSON` are
+/// expressions, `struct<…>` is a type, `==` is no operator.
 fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
-    for mut next in tokens {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(mut next) = tokens.next() {
         if next.token == Token::DoubleEq {
             return Err(QueryError::NotImplemented("binary op: \"==\"".into()));
         }
@@ -72,6 +76,52 @@ fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Q
                     next.token = Token::Number(value.to_string(), false);
                 }
             }
+            (Token::Word(word), _) if is_word(word, "struct") => {
+                let opens = |t: &Token| matches!(t, Token::Lt);
+                let rest = tokens.clone().map(|t| t.token).filter(|t| !is_blank(t));
+                if let Some(text) = type_text(rest, opens) {
+                    let mut left = text.1;
+                    while left > 0 {
+                        left -= usize::from(tokens.next().is_some_and(|t| !is_blank(&t.token)));
+                    }
+                    next.token = Token::make_word(&format!("struct{}", text.0), Some('"'));
+                }
+            }
+            (Token::Word(word), _) if is_word(word, "is") => {
+                let mut ahead = tokens.clone().map(|t| t.token).filter(|t| !is_blank(t));
+                let mut taken = 1;
+                let mut kind = String::new();
+                let mut first = ahead.next();
+                if matches!(&first, Some(Token::Word(w)) if is_word(w, "not")) {
+                    kind.push_str("not ");
+                    taken += 1;
+                    first = ahead.next();
+                }
+                if matches!(&first, Some(Token::Word(w)) if is_word(w, "json")) {
+                    if let Some(Token::Word(w)) = ahead.next()
+                        && ["value", "array", "object", "scalar"]
+                            .iter()
+                            .any(|k| is_word(&w, k))
+                    {
+                        kind.push_str(&w.value.to_lowercase());
+                        taken += 1;
+                    }
+                    while taken > 0 {
+                        taken -= usize::from(tokens.next().is_some_and(|t| !is_blank(&t.token)));
+                    }
+                    let span = next.span;
+                    let operator = Token::make_word(&format!("{IS_JSON}{kind}"), Some('"'));
+                    for token in [
+                        Token::make_keyword("OPERATOR"),
+                        Token::LParen,
+                        operator,
+                        Token::RParen,
+                    ] {
+                        out.push(TokenWithSpan { token, span });
+                    }
+                    next.token = Token::make_keyword("NULL");
+                }
+            }
             (Token::Mul, Some(Token::Period)) if before(2) == Some(&Token::RParen) => {
                 next.token = Token::make_word(ALL_FIELDS, Some('"'));
             }
@@ -80,6 +130,41 @@ fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Q
         out.push(next);
     }
     Ok(out)
+}
+
+fn is_word(word: &Word, text: &str) -> bool {
+    word.quote_style.is_none() && word.value.eq_ignore_ascii_case(text)
+}
+
+fn is_blank(token: &Token) -> bool {
+    matches!(token, Token::Whitespace(_))
+}
+
+/// The text of a type's arguments, `<…>`, and how many tokens it has.
+fn type_text(
+    tokens: impl Iterator<Item = Token>,
+    opens: impl Fn(&Token) -> bool,
+) -> Option<(String, usize)> {
+    let (mut text, mut depth, mut count) = (String::new(), 0_usize, 0);
+    for token in tokens {
+        if count == 0 && !opens(&token) {
+            return None;
+        }
+        count += 1;
+        depth = match &token {
+            Token::Lt => depth + 1,
+            Token::Gt => depth.checked_sub(1)?,
+            Token::ShiftRight => depth.checked_sub(2)?,
+            Token::Word(_) | Token::Comma | Token::LBracket | Token::RBracket => depth,
+            _ => return None,
+        };
+        text.push_str(&token.to_string());
+        text.push(' ');
+        if depth == 0 {
+            return Some((text, count));
+        }
+    }
+    None
 }
 
 fn syntax(sql: &str, error: ParserError) -> QueryError {

@@ -44,6 +44,7 @@ pub(crate) fn is_aggregate(name: &str) -> bool {
             | "string_agg"
             | "array_agg"
             | "jsonb_agg"
+            | "jsonb_object_agg"
             | "first_value"
             | "last_value"
             | "arg_min"
@@ -193,6 +194,30 @@ impl Binder<'_> {
             ("jsonb_agg", 1) => {
                 let first = self.default_type(first)?;
                 Ok(jsonb::to_jsonb(self.ordered_list(first, &m), self.style))
+            }
+            ("jsonb_object_agg", 2) => {
+                let key = self
+                    .cast(first, &T::Varchar, CastContext::Implicit)
+                    .map_err(|_| missing())?;
+                let value = self.default_type(args[1].clone())?;
+                let of = value.typed();
+                let row = list::raw_row(vec![
+                    ("key".into(), key.arrow, key.expr),
+                    ("value".into(), value.arrow, value.expr),
+                ]);
+                let rows = call(df::array_agg::array_agg_udaf(), vec![row], &unordered);
+                Ok(jsonb::object_of_rows(rows, of, self.style))
+            }
+            ("sum" | "avg", 1) if first.data_type == T::Interval && !first.untyped => {
+                let values = call(
+                    df::array_agg::array_agg_udaf(),
+                    vec![first.expr],
+                    &unordered,
+                );
+                Ok(Bound::of(
+                    numbers::of_intervals(name == "avg", values),
+                    T::Interval,
+                ))
             }
             ("first_value" | "last_value", 1) => {
                 let first = self.default_type(first)?;

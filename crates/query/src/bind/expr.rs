@@ -522,6 +522,9 @@ impl Binder<'_> {
                     _ => Err(self.no_function("bitwise_not", &[value])),
                 }
             }
+            UnaryOperator::PGAbs => self.scalar("abs", vec![self.expr(inner, env)?]),
+            UnaryOperator::PGSquareRoot => self.scalar("sqrt", vec![self.expr(inner, env)?]),
+            UnaryOperator::PGCubeRoot => self.scalar("cbrt", vec![self.expr(inner, env)?]),
             other => Err(QueryError::NotImplemented(format!(
                 "unary operator: {other}"
             ))),
@@ -618,6 +621,20 @@ impl Binder<'_> {
         for step in chain {
             value = match step {
                 AccessExpr::Dot(Ast::Identifier(field)) => self.field(value, &folded(field))?,
+                AccessExpr::Subscript(Subscript::Slice {
+                    lower_bound,
+                    upper_bound,
+                    stride: None,
+                }) if matches!(value.data_type, DataType::List(_)) => {
+                    let bound = |ast: &Option<Ast>| -> Result<Option<Expr>, QueryError> {
+                        let Some(ast) = ast else { return Ok(None) };
+                        let place = self.expr(ast, env)?;
+                        let place = self.cast(place, &DataType::Integer, CastContext::Implicit)?;
+                        Ok(Some(place.expr))
+                    };
+                    let (low, high) = (bound(lower_bound)?, bound(upper_bound)?);
+                    kernel::array::slice(value, low, high)
+                }
                 AccessExpr::Subscript(Subscript::Index { index }) => {
                     let index = self.expr(index, env)?;
                     self.subscript(value, index)?

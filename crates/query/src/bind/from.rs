@@ -381,13 +381,17 @@ impl Binder<'_> {
                 name,
                 args: Some(args),
                 alias,
+                with_ordinality: false,
                 ..
             } if !names::is_window_function(name) => (name.clone(), args.args.clone(), alias),
             TableFactor::Function {
                 name, args, alias, ..
             } => (name.clone(), args.clone(), alias),
             TableFactor::UNNEST {
-                alias, array_exprs, ..
+                alias,
+                array_exprs,
+                with_ordinality: false,
+                ..
             } => (
                 AstName::from(vec!["unnest".into()]),
                 array_exprs
@@ -416,16 +420,45 @@ impl Binder<'_> {
         ordinality: bool,
         env: &Env<'_>,
     ) -> Result<(LogicalPlan, Scope), QueryError> {
-        if ordinality {
-            return Err(QueryError::NotImplemented("WITH ORDINALITY".into()));
+        let input = LogicalPlanBuilder::empty(true).build()?;
+        if !ordinality {
+            return self.series(input, name, args, alias, env);
         }
-        self.series(
-            LogicalPlanBuilder::empty(true).build()?,
-            name,
-            args,
-            alias,
-            env,
-        )
+        // The last column counts the rows; an alias may name it.
+        let shorter = alias.cloned().map(|mut alias| {
+            alias.columns.clear();
+            alias
+        });
+        let (plan, mut scope) = self.series(input, name, args, shorter.as_ref(), env)?;
+        let number = datafusion::functions_window::row_number::row_number();
+        let counted = self.fresh("ordinality");
+        let fresh = number.schema_name().to_string();
+        let plan = LogicalPlanBuilder::window_plan(plan, vec![number])?;
+        let columns = plan.schema().columns();
+        let exprs: Vec<Expr> = columns
+            .into_iter()
+            .map(|c| match c.name == fresh {
+                true => datafusion::logical_expr::cast(
+                    Expr::Column(c),
+                    arrow::datatypes::DataType::Int64,
+                )
+                .alias(&counted),
+                false => Expr::Column(c),
+            })
+            .collect();
+        let plan = LogicalPlanBuilder::from(plan).project(exprs)?.build()?;
+        scope.columns.push(ScopeColumn {
+            table: scope.columns.first().and_then(|c| c.table.clone()),
+            name: "ordinality".into(),
+            bound: Bound::of(column(&counted), DataType::BigInt),
+            hidden: false,
+            merged: false,
+        });
+        let names = alias.map_or(&[][..], |a| &a.columns);
+        for (column, name) in scope.columns.iter_mut().zip(names) {
+            column.name = folded(&name.name);
+        }
+        Ok((plan, scope))
     }
 
     /// Calls a function for every row of a plan and, if it gives a list, takes the list apart.

@@ -432,6 +432,23 @@ fn numbers_table(name: &str) -> Vec<Overload> {
         "sinh" => unary(|a| float(a[0].float().sinh()), None),
         "cosh" => unary(|a| float(a[0].float().cosh()), None),
         "tanh" => unary(|a| float(a[0].float().tanh()), None),
+        "cot" => unary(|a| float(1.0 / a[0].float().tan()), None),
+        "coth" => unary(|a| float(1.0 / a[0].float().tanh()), None),
+        "asinh" => unary(|a| float(a[0].float().asinh()), None),
+        "acosh" => unary(|a| float(a[0].float().acosh()), None),
+        "atanh" => unary(|a| float(a[0].float().atanh()), None),
+        "scale" => vec![f(&[Numeric], DataType::Integer, |a| {
+            Ok(match a[0].decimal() {
+                crate::numeric::Numeric::Finite(value) => Value::Int(value.scale().into()),
+                _ => Value::Null,
+            })
+        })],
+        "min_scale" => vec![f(&[Numeric], DataType::Integer, |a| {
+            Ok(match a[0].decimal().normalize() {
+                crate::numeric::Numeric::Finite(value) => Value::Int(value.scale().into()),
+                _ => Value::Null,
+            })
+        })],
         "pi" => vec![f(&[], Double, |_| float(std::f64::consts::PI))],
         "random" => vec![f(&[], Double, |_| float(crate::kernel::numbers::random())).volatile()],
         "trim_scale" => vec![f(&[Numeric], Numeric, |a| {
@@ -449,9 +466,24 @@ fn positive(value: f64) -> Result<f64, QueryError> {
 }
 
 fn other_table(name: &str) -> Vec<Overload> {
-    use crate::kernel::{jsonb, to_char};
-    use DataType::{Boolean, Date, Double, Integer, Jsonb, Time, Timestamp, Timestamptz, Varchar};
+    use crate::kernel::{bytes, jsonb, to_char};
+    use DataType::{
+        BigInt, Boolean, Bytea, Date, Double, Integer, Jsonb, Time, Timestamp, Timestamptz, Varchar,
+    };
     match name {
+        "get_byte" => vec![f(&[Bytea, Integer], Integer, bytes::get_byte)],
+        "set_byte" => vec![f(&[Bytea, Integer, Integer], Bytea, bytes::set_byte)],
+        "get_bit" => vec![f(&[Bytea, BigInt], Integer, bytes::get_bit)],
+        "set_bit" => vec![f(&[Bytea, BigInt, Integer], Bytea, bytes::set_bit)],
+        "bit_count" => vec![f(&[Bytea], BigInt, bytes::bit_count)],
+        "crc32" => vec![f(&[Bytea], BigInt, |a| {
+            Ok(Value::Int(bytes::crc(a[0].bytes(), 0xEDB8_8320)))
+        })],
+        "crc32c" => vec![f(&[Bytea], BigInt, |a| {
+            Ok(Value::Int(bytes::crc(a[0].bytes(), 0x82F6_3B78)))
+        })],
+        "inet_aton" => vec![f(&[Varchar], BigInt, bytes::inet_aton)],
+        "inet_ntoa" => vec![f(&[BigInt], Varchar, bytes::inet_ntoa)],
         "make_date" => vec![f(&[Integer, Integer, Integer], Date, to_char::make_date)],
         "make_time" => vec![f(&[Integer, Integer, Double], Time, to_char::make_time)],
         "make_timestamp" => vec![f(

@@ -262,6 +262,16 @@ pub(super) fn no_aggregates(expr: &Expr, clause: &str) -> Result<(), QueryError>
             "aggregate functions are not allowed in {clause}"
         )));
     }
+    no_windows(expr, clause)
+}
+
+/// Refuses window functions where rows have none yet.
+fn no_windows(expr: &Expr, clause: &str) -> Result<(), QueryError> {
+    if expr.exists(|e| Ok(matches!(e, Expr::WindowFunction(_))))? {
+        return Err(QueryError::invalid_input(format!(
+            "window functions are not allowed in {clause}"
+        )));
+    }
     Ok(())
 }
 
@@ -274,7 +284,10 @@ fn no_nested_aggregates(expr: &Expr) -> Result<(), QueryError> {
             "aggregate function inside aggregation calls".into(),
         ));
     }
-    Ok(())
+    call.params
+        .args
+        .iter()
+        .try_for_each(|arg| no_windows(arg, "aggregate functions"))
 }
 
 /// After grouping, only keys and aggregates may be named.

@@ -14,6 +14,7 @@ mod group;
 mod literal;
 mod name;
 mod nested;
+mod nested_functions;
 mod operator;
 mod query;
 mod select;

@@ -7,7 +7,7 @@ use rwt_sql::DataType;
 
 use super::{Binder, Bound, CastContext};
 use crate::error::QueryError;
-use crate::kernel::{jsonb, list};
+use crate::kernel::{array, jsonb, list};
 
 impl Binder<'_> {
     pub(crate) fn json_access(
@@ -59,11 +59,10 @@ impl Binder<'_> {
     }
 
     pub(crate) fn json_delete(&self, left: Bound, right: Bound) -> Result<Bound, QueryError> {
-        let by_index = !right.untyped && right.data_type == DataType::Integer;
-        let to = if by_index {
-            DataType::Integer
-        } else {
-            DataType::Varchar
+        let to = match &right.data_type {
+            DataType::Integer | DataType::SmallInt if !right.untyped => DataType::Integer,
+            DataType::List(_) if !right.untyped => DataType::List(Box::new(DataType::Varchar)),
+            _ => DataType::Varchar,
         };
         let right = self.cast(right, &to, CastContext::Implicit)?;
         Ok(jsonb::delete(left.expr, right.expr))
@@ -127,9 +126,91 @@ impl Binder<'_> {
 
     pub(super) fn list_function(&self, name: &str, args: Vec<Bound>) -> Result<Bound, QueryError> {
         let missing = self.no_function(name, &args);
+        let list_of =
+            |value: &Bound| matches!(value.data_type, DataType::List(_)) && !value.untyped;
+        match (name, args.len()) {
+            ("array_contains" | "array_contained", 2) => {
+                let (sides, data_type, _) = self.align(args)?;
+                let (DataType::List(_), [a, b]) = (&data_type, sides.as_slice()) else {
+                    return Err(missing);
+                };
+                let (outer, inner) = match name {
+                    "array_contains" => (a, b),
+                    _ => (b, a),
+                };
+                let (outer, inner) = (outer.expr.clone(), inner.expr.clone());
+                return Ok(Bound::boolean(list::contains_all(outer, inner)));
+            }
+            ("array_replace", 3) | ("array_position", 3) | ("array_positions", 2)
+                if list_of(&args[0]) =>
+            {
+                let mut args = args;
+                let start = match name {
+                    "array_position" => args.pop(),
+                    _ => None,
+                };
+                let probe = match &args[0].data_type {
+                    DataType::List(item) => Bound::of(
+                        Expr::Literal(ScalarValue::Null, None),
+                        item.as_ref().clone(),
+                    ),
+                    _ => return Err(missing),
+                };
+                let items: Vec<Bound> = [probe].into_iter().chain(args[1..].to_vec()).collect();
+                let item = self.common_type(&items).map_err(|_| missing)?;
+                let list_type = DataType::List(Box::new(item.clone()));
+                let list = self.cast(args[0].clone(), &list_type, CastContext::Implicit)?;
+                let mut rest = Vec::new();
+                for arg in args.drain(1..) {
+                    rest.push(self.cast(arg, &item, CastContext::Implicit)?.expr);
+                }
+                let start = match start {
+                    Some(start) => Some(
+                        self.cast(start, &DataType::Integer, CastContext::Implicit)?
+                            .expr,
+                    ),
+                    None => None,
+                };
+                return Ok(match (name, rest.as_slice()) {
+                    ("array_replace", [from, to]) => array::replace(list, from.clone(), to.clone()),
+                    (_, [item, ..]) => array::positions(list, item.clone(), start),
+                    _ => return Err(QueryError::Internal(format!("{name} without an item"))),
+                });
+            }
+            ("array_reverse" | "array_flatten", 1) if list_of(&args[0]) => {
+                let list = args[0].clone();
+                return match name {
+                    "array_reverse" => Ok(array::reverse(list)),
+                    _ => array::flatten(list).ok_or(missing),
+                };
+            }
+            ("trim_array", 2) if list_of(&args[0]) => {
+                let count =
+                    self.cast(args[1].clone(), &DataType::Integer, CastContext::Implicit)?;
+                return Ok(array::trim(args[0].clone(), count.expr));
+            }
+            ("array_ndims" | "array_dims", 1) | ("array_lower" | "array_upper", 2)
+                if list_of(&args[0]) =>
+            {
+                let dimension = match args.get(1) {
+                    Some(arg) => Some(
+                        self.cast(arg.clone(), &DataType::Integer, CastContext::Implicit)?
+                            .expr,
+                    ),
+                    None => None,
+                };
+                return Ok(array::dimensions(name, args[0].clone(), dimension));
+            }
+            (
+                "array_replace" | "array_positions" | "array_reverse" | "array_flatten"
+                | "trim_array" | "array_ndims" | "array_dims" | "array_lower" | "array_upper",
+                _,
+            )
+            | ("array_position", 3) => return Err(missing),
+            _ => {}
+        }
         match name {
-            "array_append" | "array_prepend" | "array_remove" | "array_position"
-            | "array_contains" => {
+            "array_append" | "array_prepend" | "array_remove" | "array_position" => {
                 let (at, item_at) = if name == "array_prepend" {
                     (1, 0)
                 } else {

@@ -126,10 +126,34 @@ impl Binder<'_> {
                 };
                 self.contains(outer, inner)
             }
+            BinaryOperator::HashMinus => {
+                let value = self.cast(left, &DataType::Jsonb, CastContext::Implicit)?;
+                let path = DataType::List(Box::new(DataType::Varchar));
+                let path = self.cast(right, &path, CastContext::Implicit)?;
+                Ok(crate::kernel::jsonb::delete_path(value.expr, path.expr))
+            }
             BinaryOperator::Question
             | BinaryOperator::QuestionPipe
             | BinaryOperator::QuestionAnd => self.json_exists(op, left, right),
             // psql writes `OPERATOR(pg_catalog.~)`.
+            BinaryOperator::PGCustomBinaryOperator(parts)
+                if parts
+                    .first()
+                    .is_some_and(|p| p.trim_matches('"').starts_with(crate::parse::IS_JSON)) =>
+            {
+                let value = self.cast(left, &DataType::Varchar, CastContext::Implicit)?;
+                let kind = parts[0].trim_matches('"');
+                let kind = kind.trim_start_matches(crate::parse::IS_JSON);
+                let (kind, negated) = match kind.strip_prefix("not ") {
+                    Some(kind) => (kind, true),
+                    None => (kind, false),
+                };
+                let found = crate::kernel::jsonb::is_json(value.expr, kind.trim());
+                Ok(match negated {
+                    true => Bound::boolean(Expr::Not(Box::new(found.expr))),
+                    false => found,
+                })
+            }
             BinaryOperator::PGCustomBinaryOperator(parts) => {
                 let op = match parts.last().map(String::as_str) {
                     Some("~") => BinaryOperator::PGRegexMatch,

@@ -254,11 +254,66 @@ impl Binder<'_> {
                 "array_length" | "cardinality" | "array_distinct" | "array_sort" | "array_max"
                 | "array_min" | "array_sum",
                 1..=2,
+            ) if !matches!(known(0), Some(DataType::Map(..))) => {
+                self.list_function(name, args.to_vec())?
+            }
+            (
+                "array_to_string" | "array_join" | "array_replace" | "array_position"
+                | "array_positions" | "array_reverse" | "array_flatten" | "trim_array"
+                | "array_ndims" | "array_dims" | "array_lower" | "array_upper" | "array_contained",
+                1..=3,
             ) => self.list_function(name, args.to_vec())?,
-            ("array_to_string" | "array_join", 2..=3) => self.list_function(name, args.to_vec())?,
             ("map_from_entries" | "map_keys" | "map_values", 1) => {
                 map::function(name, args[0].clone()).ok_or_else(|| self.no_function(name, args))?
             }
+            (
+                "map_from_key_values"
+                | "map_access"
+                | "map_contains"
+                | "map_length"
+                | "map_entries"
+                | "map_cat"
+                | "map_insert"
+                | "map_delete",
+                1..=3,
+            ) => self.map_function(name, args)?,
+            ("cardinality", 1) if matches!(known(0), Some(DataType::Map(..))) => {
+                self.map_function("map_length", args)?
+            }
+            ("jsonb_set", 3..=4) | ("jsonb_delete_path", 2) | ("jsonb_object", 1..=2) => {
+                self.json_function(name, args)?
+            }
+            (
+                "jsonb_object_field"
+                | "jsonb_object_field_text"
+                | "jsonb_array_element"
+                | "jsonb_array_element_text",
+                2,
+            ) => {
+                let key = match name.contains("array") {
+                    true => DataType::Integer,
+                    false => DataType::Varchar,
+                };
+                let value = self.cast(args[0].clone(), &DataType::Jsonb, CastContext::Implicit)?;
+                let key = self.cast(args[1].clone(), &key, CastContext::Implicit)?;
+                jsonb::access(value.expr, key.expr, name.ends_with("_text"))
+            }
+            ("jsonb_each" | "jsonb_each_text", 1) => {
+                let value = self.cast(args[0].clone(), &DataType::Jsonb, CastContext::Implicit)?;
+                jsonb::each(name, value.expr)
+            }
+            ("regexp_matches", 2..=3) => {
+                let mut texts = Vec::new();
+                for arg in args {
+                    texts.push(
+                        self.cast(arg.clone(), &DataType::Varchar, CastContext::Implicit)?
+                            .expr,
+                    );
+                }
+                crate::kernel::pattern::regexp_matches(texts)
+            }
+            ("date_bin", 2..=3) => self.date_bin(args)?,
+            ("make_timestamptz", 6..=7) => self.make_timestamptz(args)?,
             ("to_jsonb", 1) => jsonb::to_jsonb(self.default_type(args[0].clone())?, self.style),
             ("jsonb_build_object" | "jsonb_build_array", _) => {
                 let mut fields = Vec::with_capacity(args.len());
@@ -453,6 +508,35 @@ impl Binder<'_> {
         }
         let expr = datetime::date_trunc(exprs, &value.data_type, self.style.zone);
         Ok(Bound::of(expr, value.data_type))
+    }
+
+    /// `date_bin(stride, time [, origin])`
+    fn date_bin(&self, args: &[Bound]) -> Result<Bound, QueryError> {
+        let missing = || self.no_function("date_bin", args);
+        let data_type = match &args[1].data_type {
+            DataType::Timestamp | DataType::Timestamptz if !args[1].untyped => {
+                args[1].data_type.clone()
+            }
+            _ => return Err(missing()),
+        };
+        let types = [DataType::Interval, data_type.clone(), data_type.clone()];
+        let mut exprs = Vec::with_capacity(args.len());
+        for (arg, to) in args.iter().zip(&types) {
+            let cast = self.cast(arg.clone(), to, CastContext::Implicit);
+            exprs.push(cast.map_err(|_| missing())?.expr);
+        }
+        Ok(Bound::of(datetime::date_bin(exprs, &data_type), data_type))
+    }
+
+    /// `make_timestamptz(year, month, day, hour, minute, second [, zone])`
+    fn make_timestamptz(&self, args: &[Bound]) -> Result<Bound, QueryError> {
+        let plain = self.scalar("make_timestamp", args[..6].to_vec())?;
+        let Some(zone) = args.get(6) else {
+            return self.cast(plain, &DataType::Timestamptz, CastContext::Implicit);
+        };
+        let zone = self.cast(zone.clone(), &DataType::Varchar, CastContext::Implicit)?;
+        let (data_type, expr) = datetime::at_time_zone(plain.expr, &DataType::Timestamp, zone.expr);
+        Ok(Bound::of(expr, data_type))
     }
 
     fn extract(&self, field: &str, value: Bound, double: bool) -> Result<Bound, QueryError> {

@@ -492,6 +492,33 @@ pub(crate) fn extract_call(
     )
 }
 
+/// `date_bin(stride, time [, origin])`: the time cut down to strides from the origin.
+pub(crate) fn date_bin(args: Vec<Expr>, data_type: &DataType) -> Expr {
+    Kernel::rowwise(
+        "date_bin",
+        data_type.to_string(),
+        arrow_type(data_type),
+        Volatility::Immutable,
+        true,
+        args,
+        |a| {
+            let stride = a[0].interval();
+            if stride.months != 0 {
+                return Err(QueryError::parameter(
+                    "stride",
+                    "stride must not contain months or years",
+                ));
+            }
+            let stride = stride.total_micros();
+            if stride <= 0 {
+                return Err(QueryError::parameter("stride", "stride must be positive"));
+            }
+            let origin = a.get(2).map_or(0, Value::int);
+            Ok(Value::Timestamp(window_start(a[1].int(), stride, origin)))
+        },
+    )
+}
+
 /// Start of the window of a size that holds a time, windows being aligned to 1970 plus an offset.
 pub(crate) fn window_start(micros: i64, size: i64, offset: i64) -> i64 {
     micros - (micros - offset).rem_euclid(size)

@@ -136,6 +136,20 @@ pub(crate) fn delete(left: Expr, right: Expr) -> Bound {
     let expr = call("jsonb_delete", "", vec![left, right], |a| {
         let mut value = json::parse(a[0].str())?;
         match (&mut value, &a[1]) {
+            (Json::Object(fields), Value::List(keys)) => {
+                for key in keys {
+                    fields.remove(key.str());
+                }
+            }
+            (Json::Array(items), Value::List(keys)) => {
+                items.retain(|item| !keys.iter().any(|key| item.as_str() == Some(key.str())))
+            }
+            (Json::Object(_), Value::Int(_)) => {
+                return Err(QueryError::parameter(
+                    "jsonb",
+                    "cannot delete from object using integer index",
+                ));
+            }
             (Json::Object(fields), key) => {
                 fields.remove(key.str());
             }
@@ -152,6 +166,226 @@ pub(crate) fn delete(left: Expr, right: Expr) -> Bound {
         Ok(Value::text(json::write(&value)))
     });
     result(expr, false)
+}
+
+/// `value #- path`: without what is at the path.
+pub(crate) fn delete_path(value: Expr, path: Expr) -> Bound {
+    fn remove(value: &mut Json, path: &[Value<'_>]) {
+        let (key, rest) = match path {
+            [] => return,
+            [key, rest @ ..] => (key.str(), rest),
+        };
+        let place = match value {
+            Json::Array(items) => at(items.len(), key),
+            _ => None,
+        };
+        match (value, place, rest) {
+            (Json::Object(fields), _, []) => {
+                fields.remove(key);
+            }
+            (Json::Array(items), Some(at), []) => {
+                items.remove(at);
+            }
+            (Json::Object(fields), _, rest) => {
+                if let Some(inner) = fields.get_mut(key) {
+                    remove(inner, rest);
+                }
+            }
+            (Json::Array(items), Some(at), rest) => remove(&mut items[at], rest),
+            _ => {}
+        }
+    }
+    let expr = call("jsonb_delete_path", "", vec![value, path], |a| {
+        let mut value = json::parse(a[0].str())?;
+        if !value.is_object() && !value.is_array() {
+            return Err(QueryError::parameter(
+                "jsonb",
+                "cannot delete path in scalar",
+            ));
+        }
+        remove(&mut value, a[1].list());
+        Ok(Value::text(json::write(&value)))
+    });
+    result(expr, false)
+}
+
+/// The place of an item by its number, from the end if negative.
+fn at(length: usize, key: &str) -> Option<usize> {
+    let index: i64 = key.parse().ok()?;
+    let index = if index < 0 {
+        i64::try_from(length).ok()? + index
+    } else {
+        index
+    };
+    usize::try_from(index).ok().filter(|at| *at < length)
+}
+
+/// `jsonb_set(target, path, value [, create])`
+pub(crate) fn set(args: Vec<Expr>) -> Bound {
+    fn put(target: &mut Json, path: &[Value<'_>], value: Json, create: bool) {
+        let (key, rest) = match path {
+            [] => return,
+            [key, rest @ ..] => (key.str(), rest),
+        };
+        match target {
+            Json::Object(fields) => match (fields.get_mut(key), rest) {
+                (Some(inner), []) => *inner = value,
+                (Some(inner), rest) => put(inner, rest, value, create),
+                (None, []) if create => {
+                    fields.insert(key.to_owned(), value);
+                }
+                _ => {}
+            },
+            Json::Array(items) => match (at(items.len(), key), rest) {
+                (Some(at), []) => items[at] = value,
+                (Some(at), rest) => put(&mut items[at], rest, value, create),
+                (None, []) if create => match key.parse::<i64>() {
+                    Ok(index) if index < 0 => items.insert(0, value),
+                    Ok(_) => items.push(value),
+                    Err(_) => {}
+                },
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    let expr = call("jsonb_set", "", args, |a| {
+        let mut target = json::parse(a[0].str())?;
+        if !target.is_object() && !target.is_array() {
+            return Err(QueryError::parameter("jsonb", "cannot set path in scalar"));
+        }
+        let create = a.get(3).is_none_or(Value::bool);
+        put(&mut target, a[1].list(), json::parse(a[2].str())?, create);
+        Ok(Value::text(json::write(&target)))
+    });
+    result(expr, false)
+}
+
+/// `jsonb_object(list of keys and values)`, `jsonb_object(keys, values)`
+pub(crate) fn object(args: Vec<Expr>) -> Bound {
+    let expr = call("jsonb_object", "", args, |a| {
+        let texts = a[0].list();
+        let pairs: Vec<(&Value<'_>, &Value<'_>)> = match a.get(1) {
+            Some(values) if values.list().len() != texts.len() => {
+                return Err(QueryError::parameter(
+                    "values",
+                    "mismatched array dimensions",
+                ));
+            }
+            Some(values) => texts.iter().zip(values.list()).collect(),
+            None if texts.len() % 2 == 1 => {
+                return Err(QueryError::parameter(
+                    "array",
+                    "array must have even number of elements",
+                ));
+            }
+            None => texts.chunks(2).map(|pair| (&pair[0], &pair[1])).collect(),
+        };
+        let mut fields = serde_json::Map::new();
+        for (key, value) in pairs {
+            if key.is_null() {
+                return Err(QueryError::parameter(
+                    "keys",
+                    "null value not allowed for object key",
+                ));
+            }
+            let value = match value {
+                Value::Null => Json::Null,
+                text => Json::String(text.str().to_owned()),
+            };
+            fields.insert(key.str().to_owned(), value);
+        }
+        Ok(Value::text(json::write(&Json::Object(fields))))
+    });
+    result(expr, false)
+}
+
+/// `jsonb_each[_text](object)`: its fields as rows.
+pub(crate) fn each(name: &str, value: Expr) -> Bound {
+    let text = name.ends_with("_text");
+    let of = match text {
+        true => DataType::Varchar,
+        false => DataType::Jsonb,
+    };
+    let row = DataType::Struct(vec![
+        ("key".into(), DataType::Varchar),
+        ("value".into(), of),
+    ]);
+    let arrow = crate::types::arrow_type(&row);
+    let expr = Kernel::rowwise(
+        name,
+        "",
+        ArrowType::List(item_field(arrow.clone())),
+        Volatility::Immutable,
+        true,
+        vec![value],
+        move |a| {
+            let value = json::parse(a[0].str())?;
+            let Json::Object(fields) = &value else {
+                return Err(QueryError::parameter(
+                    "jsonb",
+                    format!("cannot deconstruct a jsonb {}", json::type_name(&value)),
+                ));
+            };
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(key, _)| key.as_str());
+            Ok(Value::List(
+                fields
+                    .into_iter()
+                    .map(|(key, field)| {
+                        Value::Struct(vec![Value::text(key.clone()), out(Some(field), text)])
+                    })
+                    .collect(),
+            ))
+        },
+    );
+    Bound::new(Expr::Unnest(Unnest::new(expr)), row, arrow)
+}
+
+/// The object of a list of rows of key and value.
+pub(crate) fn object_of_rows(rows: Expr, value: crate::kernel::cast::Typed, style: Style) -> Bound {
+    let variant = value.data_type.to_string();
+    let expr = call("jsonb_object_agg", &variant, vec![rows], move |a| {
+        let mut fields = serde_json::Map::new();
+        for row in a[0].list() {
+            let [key, field] = row.list() else { continue };
+            if key.is_null() {
+                return Err(QueryError::parameter(
+                    "jsonb_object_agg",
+                    "key cannot be null",
+                ));
+            }
+            fields.insert(key.str().to_owned(), to_json(field, &value, style));
+        }
+        Ok(Value::text(json::write(&Json::Object(fields))))
+    });
+    result(expr, false)
+}
+
+/// `value IS JSON`, of a kind: `VALUE`, `ARRAY`, `OBJECT`, `SCALAR`.
+pub(crate) fn is_json(value: Expr, kind: &str) -> Bound {
+    let kind = kind.to_owned();
+    let expr = Kernel::rowwise(
+        "is_json",
+        kind.clone(),
+        ArrowType::Boolean,
+        Volatility::Immutable,
+        true,
+        vec![value],
+        move |a| {
+            let Ok(value) = json::parse(a[0].str()) else {
+                return Ok(Value::Bool(false));
+            };
+            let nested = value.is_array() || value.is_object();
+            Ok(Value::Bool(match kind.as_str() {
+                "array" => value.is_array(),
+                "object" => value.is_object(),
+                "scalar" => !nested,
+                _ => true,
+            }))
+        },
+    );
+    Bound::boolean(expr)
 }
 
 /// `outer @> inner`

@@ -7,6 +7,7 @@ use datafusion::logical_expr::{Expr, Volatility};
 use rwt_sql::DataType;
 
 use crate::bind::Bound;
+use crate::error::QueryError;
 use crate::kernel::Kernel;
 use crate::kernel::cast::{field as field_type, list_item};
 use crate::kernel::list::order;
@@ -134,4 +135,167 @@ pub(crate) fn function(name: &str, value: Bound) -> Option<Bound> {
         },
     );
     Some(Bound::new(expr, data_type, arrow))
+}
+
+fn entries_of<'v, 'a>(value: &'v Value<'a>) -> &'v [(Value<'a>, Value<'a>)] {
+    match value {
+        Value::Map(entries) => entries,
+        _ => &[],
+    }
+}
+
+fn same(a: &Value<'_>, b: &Value<'_>) -> bool {
+    order(a, b) == Some(Ordering::Equal)
+}
+
+/// The entries without one key, and with another value for it.
+fn with<'a>(map: &Value<'a>, key: &Value<'a>, value: Option<&Value<'a>>) -> Value<'a> {
+    let mut entries: Vec<_> = entries_of(map)
+        .iter()
+        .filter(|(k, _)| !same(k, key))
+        .cloned()
+        .collect();
+    if let Some(value) = value {
+        entries.push((key.clone(), value.clone()));
+        entries.sort_by(|(a, _), (b, _)| order(a, b).unwrap_or(Ordering::Equal));
+    }
+    Value::Map(entries)
+}
+
+fn of_map(
+    name: &str,
+    data_type: DataType,
+    arrow: ArrowType,
+    args: Vec<Expr>,
+    row: impl for<'a> Fn(&[Value<'a>]) -> Result<Value<'a>, QueryError> + Send + Sync + 'static,
+) -> Bound {
+    let expr = Kernel::rowwise(name, "", arrow.clone(), PURE, false, args, row);
+    Bound::new(expr, data_type, arrow)
+}
+
+/// `map_from_key_values(keys, values)`
+pub(crate) fn from_lists(keys: Bound, values: Bound, to: DataType) -> Bound {
+    let arrow = arrow_type(&to);
+    of_map(
+        "map_from_key_values",
+        to,
+        arrow,
+        vec![keys.expr, values.expr],
+        |a| {
+            if a[0].is_null() || a[1].is_null() {
+                return Ok(Value::Null);
+            }
+            let (keys, values) = (a[0].list(), a[1].list());
+            if keys.len() != values.len() {
+                return Err(QueryError::parameter(
+                    "map",
+                    "map keys and values have different length",
+                ));
+            }
+            if keys.iter().any(Value::is_null) {
+                return Err(QueryError::parameter("map", "map keys must not be NULL"));
+            }
+            for (i, key) in keys.iter().enumerate() {
+                if keys[..i].iter().any(|k| same(k, key)) {
+                    return Err(QueryError::parameter("map", "map keys must be unique"));
+                }
+            }
+            Ok(Value::Map(
+                keys.iter().cloned().zip(values.iter().cloned()).collect(),
+            ))
+        },
+    )
+}
+
+/// `map_contains(map, key)`
+pub(crate) fn contains(map: Bound, key: Expr) -> Bound {
+    of_map(
+        "map_contains",
+        DataType::Boolean,
+        ArrowType::Boolean,
+        vec![map.expr, key],
+        |a| {
+            if a[0].is_null() || a[1].is_null() {
+                return Ok(Value::Null);
+            }
+            let found = entries_of(&a[0]).iter().any(|(k, _)| same(k, &a[1]));
+            Ok(Value::Bool(found))
+        },
+    )
+}
+
+/// `map_length(map)`
+pub(crate) fn length(map: Bound) -> Bound {
+    of_map(
+        "map_length",
+        DataType::Integer,
+        ArrowType::Int32,
+        vec![map.expr],
+        |a| match &a[0] {
+            Value::Map(entries) => Ok(Value::Int(i64::try_from(entries.len()).unwrap_or(i64::MAX))),
+            _ => Ok(Value::Null),
+        },
+    )
+}
+
+/// `map_entries(map)`: rows of key and value.
+pub(crate) fn entries(map: Bound, key: &DataType, item: &DataType) -> Bound {
+    let row = DataType::Struct(vec![
+        ("key".into(), key.clone()),
+        ("value".into(), item.clone()),
+    ]);
+    let to = DataType::List(Box::new(row));
+    let arrow = arrow_type(&to);
+    of_map("map_entries", to, arrow, vec![map.expr], |a| match &a[0] {
+        Value::Map(entries) => Ok(Value::List(
+            entries
+                .iter()
+                .map(|(k, v)| Value::Struct(vec![k.clone(), v.clone()]))
+                .collect(),
+        )),
+        _ => Ok(Value::Null),
+    })
+}
+
+/// `map_cat(a, b)`: the second map's values win; a NULL map counts for nothing.
+pub(crate) fn merged(map: Bound, other: Expr) -> Bound {
+    let (data_type, arrow) = (map.data_type, map.arrow);
+    of_map("map_cat", data_type, arrow, vec![map.expr, other], |a| {
+        Ok(match (&a[0], &a[1]) {
+            (Value::Null, other) | (other, Value::Null) => other.clone(),
+            (map, other) => entries_of(other)
+                .iter()
+                .fold(map.clone(), |map, (k, v)| with(&map, k, Some(v))),
+        })
+    })
+}
+
+/// `map_insert(map, key, value)`
+pub(crate) fn inserted(map: Bound, key: Expr, value: Expr) -> Bound {
+    let (data_type, arrow) = (map.data_type, map.arrow);
+    of_map(
+        "map_insert",
+        data_type,
+        arrow,
+        vec![map.expr, key, value],
+        |a| {
+            Ok(match (&a[0], &a[1]) {
+                (Value::Null, _) => Value::Null,
+                (map, Value::Null) => map.clone(),
+                (map, key) => with(map, key, Some(&a[2])),
+            })
+        },
+    )
+}
+
+/// `map_delete(map, key)`
+pub(crate) fn deleted(map: Bound, key: Expr) -> Bound {
+    let (data_type, arrow) = (map.data_type, map.arrow);
+    of_map("map_delete", data_type, arrow, vec![map.expr, key], |a| {
+        Ok(match (&a[0], &a[1]) {
+            (Value::Null, _) => Value::Null,
+            (map, Value::Null) => map.clone(),
+            (map, key) => with(map, key, None),
+        })
+    })
 }

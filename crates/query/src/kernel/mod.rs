@@ -2,6 +2,8 @@
 //! the result, so a kernel has no overloads: it is one closure over arrays.
 
 pub(crate) mod arithmetic;
+pub(crate) mod array;
+pub(crate) mod bytes;
 pub(crate) mod cast;
 pub(crate) mod datetime;
 pub(crate) mod jsonb;

@@ -10,7 +10,7 @@ use crate::error::QueryError;
 use crate::kernel::Kernel;
 use crate::kernel::arithmetic::{Operator, numeric_value};
 use crate::numeric::{NUMERIC, Numeric};
-use crate::value::Value;
+use crate::value::{Interval, Value};
 
 /// `round(numeric, digits)`
 pub(crate) fn round_digits(value: Expr, digits: Expr) -> Expr {
@@ -162,6 +162,50 @@ pub(crate) fn ordered_set(name: &str, list: Expr, fraction: Expr, returns: Arrow
                     items[best].clone()
                 }
             })
+        },
+    )
+}
+
+/// The sum or the mean of a list of intervals; NULL of none.
+pub(crate) fn of_intervals(mean: bool, list: Expr) -> Expr {
+    let name = if mean { "avg" } else { "sum" };
+    let arrow = crate::types::arrow_type(&rwt_sql::DataType::Interval);
+    Kernel::rowwise(
+        name,
+        "interval",
+        arrow,
+        Volatility::Immutable,
+        true,
+        vec![list],
+        move |a| {
+            let (mut months, mut days, mut micros, mut count) = (0_i64, 0_i64, 0_i64, 0_i64);
+            for item in a[0].list().iter().filter(|v| !v.is_null()) {
+                let item = item.interval();
+                months += i64::from(item.months);
+                days += i64::from(item.days);
+                micros = micros
+                    .checked_add(item.micros)
+                    .ok_or_else(QueryError::out_of_range)?;
+                count += 1;
+            }
+            if count == 0 {
+                return Ok(Value::Null);
+            }
+            if mean {
+                // What months and days do not divide into goes down to the smaller unit.
+                const DAY: i64 = 86_400_000_000;
+                days += months % count * 30;
+                months /= count;
+                micros += days % count * DAY;
+                days /= count;
+                micros /= count;
+            }
+            let narrow = |v: i64| i32::try_from(v).map_err(|_| QueryError::out_of_range());
+            Ok(Value::Interval(Interval {
+                months: narrow(months)?,
+                days: narrow(days)?,
+                micros,
+            }))
         },
     )
 }

@@ -163,6 +163,36 @@ pub(crate) fn regexp_match<'a>(a: &[Value<'a>]) -> Out<'a> {
     })
 }
 
+/// `regexp_matches(text, pattern [, flags])`: the groups of every match, as a set of lists.
+pub(crate) fn regexp_matches(args: Vec<Expr>) -> crate::bind::Bound {
+    use rwt_sql::DataType;
+    let texts = DataType::List(Box::new(DataType::Varchar));
+    let arrow = crate::types::arrow_type(&texts);
+    let list = ArrowType::List(crate::types::item_field(arrow.clone()));
+    let expr = Kernel::rowwise(
+        "regexp_matches",
+        "",
+        list,
+        Volatility::Immutable,
+        true,
+        args,
+        |a| {
+            with_regex(a[1].str(), flags(a, 2), |regex| {
+                let groups = |found: regex::Captures<'_>| {
+                    let skip = usize::from(found.len() > 1);
+                    let texts = found.iter().skip(skip).map(|group| {
+                        group.map_or(Value::Null, |g| Value::text(g.as_str().to_owned()))
+                    });
+                    Value::List(texts.collect())
+                };
+                Value::List(regex.captures_iter(a[0].str()).map(groups).collect())
+            })
+        },
+    );
+    let unnest = Expr::Unnest(datafusion::logical_expr::expr::Unnest::new(expr));
+    crate::bind::Bound::new(unnest, texts, arrow)
+}
+
 pub(crate) fn regexp_count<'a>(a: &[Value<'a>]) -> Out<'a> {
     let skip = a
         .get(2)

@@ -1,0 +1,206 @@
+//! The rarer functions of lists: slices, dimensions, replacing, cutting.
+
+use std::cmp::Ordering;
+
+use arrow::datatypes::DataType as ArrowType;
+use datafusion::logical_expr::{Expr, Volatility};
+use rwt_sql::DataType;
+
+use crate::bind::Bound;
+use crate::error::QueryError;
+use crate::kernel::Kernel;
+use crate::kernel::list::order;
+use crate::types::arrow_type;
+use crate::value::Value;
+
+fn call(
+    name: &str,
+    data_type: DataType,
+    args: Vec<Expr>,
+    row: impl for<'a> Fn(&[Value<'a>]) -> Result<Value<'a>, QueryError> + Send + Sync + 'static,
+) -> Bound {
+    let arrow = arrow_type(&data_type);
+    let expr = Kernel::rowwise(name, "", arrow, Volatility::Immutable, true, args, row);
+    Bound::of(expr, data_type)
+}
+
+fn int(value: usize) -> Value<'static> {
+    Value::Int(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+fn same(a: &Value<'_>, b: &Value<'_>) -> bool {
+    order(a, b) == Some(Ordering::Equal) || a.is_null() && b.is_null()
+}
+
+/// `list[low:high]`; a bound that is left out is the list's end.
+pub(crate) fn slice(list: Bound, low: Option<Expr>, high: Option<Expr>) -> Bound {
+    let (has_low, has_high) = (low.is_some(), high.is_some());
+    let args = [list.expr].into_iter().chain(low).chain(high).collect();
+    let expr = Kernel::rowwise(
+        "array_range_access",
+        format!("{has_low} {has_high}"),
+        list.arrow.clone(),
+        Volatility::Immutable,
+        true,
+        args,
+        move |a| {
+            let items = a[0].list();
+            let low = if has_low { a[1].int() } else { 1 };
+            let high = match has_high {
+                true => a[if has_low { 2 } else { 1 }].int(),
+                false => i64::MAX,
+            };
+            let from = usize::try_from(low.max(1) - 1)
+                .unwrap_or(0)
+                .min(items.len());
+            let to = usize::try_from(high.max(0))
+                .unwrap_or(usize::MAX)
+                .min(items.len());
+            Ok(Value::List(items.get(from..to).unwrap_or(&[]).to_vec()))
+        },
+    );
+    Bound::new(expr, list.data_type, list.arrow)
+}
+
+/// `array_replace(list, from, to)`
+pub(crate) fn replace(list: Bound, from: Expr, to: Expr) -> Bound {
+    let expr = Kernel::rowwise(
+        "array_replace",
+        "",
+        list.arrow.clone(),
+        Volatility::Immutable,
+        false,
+        vec![list.expr, from, to],
+        |a| {
+            if a[0].is_null() {
+                return Ok(Value::Null);
+            }
+            let swapped = |v: &Value<'_>| same(v, &a[1]);
+            Ok(Value::List(
+                a[0].list()
+                    .iter()
+                    .map(|v| if swapped(v) { a[2].clone() } else { v.clone() })
+                    .collect(),
+            ))
+        },
+    );
+    Bound::new(expr, list.data_type, list.arrow)
+}
+
+/// `array_positions(list, item)`, and `array_position(list, item, start)`.
+pub(crate) fn positions(list: Bound, item: Expr, start: Option<Expr>) -> Bound {
+    let first = start.is_some();
+    let data_type = match first {
+        true => DataType::Integer,
+        false => DataType::List(Box::new(DataType::Integer)),
+    };
+    let args = [list.expr, item].into_iter().chain(start).collect();
+    let expr = Kernel::rowwise(
+        "array_positions",
+        first.to_string(),
+        arrow_type(&data_type),
+        Volatility::Immutable,
+        false,
+        args,
+        move |a| {
+            if a[0].is_null() {
+                return Ok(Value::Null);
+            }
+            let skip = match a.get(2) {
+                Some(start) if start.is_null() => {
+                    return Err(QueryError::parameter(
+                        "start",
+                        "initial position must not be null",
+                    ));
+                }
+                Some(start) => usize::try_from(start.int().max(1) - 1).unwrap_or(0),
+                None => 0,
+            };
+            let mut found = a[0]
+                .list()
+                .iter()
+                .enumerate()
+                .skip(skip)
+                .filter(|(_, v)| same(v, &a[1]))
+                .map(|(i, _)| int(i + 1));
+            Ok(match first {
+                true => found.next().unwrap_or(Value::Null),
+                false => Value::List(found.collect()),
+            })
+        },
+    );
+    Bound::of(expr, data_type)
+}
+
+/// `array_reverse(list)`
+pub(crate) fn reverse(list: Bound) -> Bound {
+    call("array_reverse", list.data_type, vec![list.expr], |a| {
+        Ok(Value::List(a[0].list().iter().rev().cloned().collect()))
+    })
+}
+
+/// `array_flatten(list of lists)`; `None` for any other.
+pub(crate) fn flatten(list: Bound) -> Option<Bound> {
+    let DataType::List(inner) = list.data_type else {
+        return None;
+    };
+    if !matches!(*inner, DataType::List(_)) {
+        return None;
+    }
+    Some(call("array_flatten", *inner, vec![list.expr], |a| {
+        Ok(Value::List(
+            a[0].list()
+                .iter()
+                .flat_map(|v| v.list().iter().cloned())
+                .collect(),
+        ))
+    }))
+}
+
+/// `trim_array(list, n)`: without the last `n` items.
+pub(crate) fn trim(list: Bound, count: Expr) -> Bound {
+    call("trim_array", list.data_type, vec![list.expr, count], |a| {
+        let items = a[0].list();
+        let kept = usize::try_from(a[1].int())
+            .ok()
+            .and_then(|n| items.len().checked_sub(n))
+            .ok_or_else(|| {
+                QueryError::parameter("n", "less than 0 or greater than the length of the array")
+            })?;
+        Ok(Value::List(items[..kept].to_vec()))
+    })
+}
+
+/// `array_ndims`, `array_dims`, `array_lower` and `array_upper`.
+pub(crate) fn dimensions(name: &str, list: Bound, dimension: Option<Expr>) -> Bound {
+    let depth = {
+        let mut depth = 0;
+        let mut inner = &list.data_type;
+        while let DataType::List(item) = inner {
+            (depth, inner) = (depth + 1, item);
+        }
+        depth
+    };
+    let kind = name.to_owned();
+    let data_type = match name {
+        "array_dims" => DataType::Varchar,
+        _ => DataType::Integer,
+    };
+    let args = [list.expr].into_iter().chain(dimension).collect();
+    let bound = call(name, data_type, args, move |a| {
+        let items = a[0].list();
+        if items.is_empty() {
+            return Ok(Value::Null);
+        }
+        let first = a.get(1).is_none_or(|d| d.int() == 1);
+        Ok(match kind.as_str() {
+            "array_ndims" => Value::Int(depth),
+            "array_dims" => Value::text(format!("[1:{}]", items.len())),
+            _ if !first => Value::Null,
+            "array_lower" => Value::Int(1),
+            _ => int(items.len()),
+        })
+    });
+    debug_assert!(matches!(bound.arrow, ArrowType::Utf8 | ArrowType::Int32));
+    bound
+}
