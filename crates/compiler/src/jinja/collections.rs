@@ -172,12 +172,12 @@ impl Object for MutList {
             "append" => {
                 let (item,): (Value,) = from_args(args)?;
                 no_cycle(Arc::as_ptr(self).cast(), &item)?;
-                locked(&self.0).push(item);
+                locked(&self.0).push(mutable(&item));
                 none
             }
             "extend" => {
                 let (items,): (Value,) = from_args(args)?;
-                let items: Vec<Value> = items.try_iter()?.collect();
+                let items: Vec<Value> = items.try_iter()?.map(|item| mutable(&item)).collect();
                 for item in &items {
                     no_cycle(Arc::as_ptr(self).cast(), item)?;
                 }
@@ -189,7 +189,7 @@ impl Object for MutList {
                 no_cycle(Arc::as_ptr(self).cast(), &item)?;
                 let mut items = locked(&self.0);
                 let at = position(at, items.len()).unwrap_or(0).min(items.len());
-                items.insert(at, item);
+                items.insert(at, mutable(&item));
                 none
             }
             "pop" => {
@@ -282,13 +282,14 @@ impl Object for MutDict {
                     for (_, value) in &pairs {
                         no_cycle(Arc::as_ptr(self).cast(), value)?;
                     }
+                    let pairs = pairs.into_iter().map(|(key, value)| (key, mutable(&value)));
                     locked(&self.0).extend(pairs);
                 }
                 Ok(Value::from(()))
             }
             "setdefault" => {
                 let (key, default): (Value, Option<Value>) = from_args(args)?;
-                let default = default.unwrap_or_else(|| Value::from(()));
+                let default = mutable(&default.unwrap_or_else(|| Value::from(())));
                 no_cycle(Arc::as_ptr(self).cast(), &default)?;
                 Ok(locked(&self.0).entry(key).or_insert(default).clone())
             }

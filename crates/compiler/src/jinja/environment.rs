@@ -180,7 +180,8 @@ impl Jinja {
         file: &Arc<SourceFile>,
         kind: FileKind,
     ) -> Result<Vec<super::rewrite::Definition>, TemplateError> {
-        let rewritten = rewrite(file.text(), kind).map_err(|error| {
+        // dbt reads files without the white space around them.
+        let rewritten = rewrite(file.text().trim_end(), kind).map_err(|error| {
             TemplateError::at("rwt::jinja::syntax", error.message, None, file, error.range)
         })?;
         let origin = Origin {
@@ -213,12 +214,12 @@ impl Jinja {
         scope.extra.insert("rwt__template", Value::from(template));
         let scope = Arc::new(scope);
         let context = Value::from_object(ScopeValue(Arc::clone(&scope)));
-        let (text, spans) = self
+        let (mut text, spans) = self
             .env(scope.phase)
             .get_template(DRIVER_TEMPLATE)
             .and_then(|driver| driver.render_with_spans(context))
             .map_err(|error| template_error(&error, self))?;
-        let spans = spans
+        let mut spans: Vec<(usize, usize, bool)> = spans
             .iter()
             .filter(|span| span.name() == template)
             .map(|span| {
@@ -226,6 +227,16 @@ impl Jinja {
                 (span.output_range().start, span.line(), verbatim)
             })
             .collect();
+        let leading = self.leading_blanks(template);
+        if !leading.is_empty() && text.starts_with(leading) {
+            text.drain(..leading.len());
+            let breaks = leading.matches('\n').count();
+            for (at, (start, line, _)) in spans.iter_mut().enumerate() {
+                *start = start.saturating_sub(leading.len());
+                // The first piece begins with the blanks that are gone now.
+                *line += if at == 0 { breaks } else { 0 };
+            }
+        }
         Ok((
             Rendered {
                 text,
@@ -233,6 +244,15 @@ impl Jinja {
             },
             scope,
         ))
+    }
+
+    /// The white space that a file begins with.
+    fn leading_blanks(&self, template: &str) -> &str {
+        let text = self
+            .origins
+            .get(template)
+            .map_or("", |origin| origin.file.text());
+        &text[..text.len() - text.trim_start().len()]
     }
 
     /// Renders a text that is no file, such as a hook or a value of a YAML file. `name` is shown in errors.
@@ -373,6 +393,9 @@ fn write_value(
     value: &Value,
 ) -> Result<(), Error> {
     if !value.is_undefined() {
+        if let Some(text) = exponent_text(value) {
+            return out.write_str(&text).map_err(Error::from);
+        }
         return minijinja::escape_formatter(out, state, value);
     }
     if is_by_mistake(value)
@@ -388,6 +411,26 @@ fn write_value(
         }
     }
     Ok(())
+}
+
+/// A very large or small float as Python writes it; none for anything that minijinja writes alike.
+fn exponent_text(value: &Value) -> Option<String> {
+    if value.kind() != minijinja::value::ValueKind::Number || value.is_integer() {
+        return None;
+    }
+    let number = f64::try_from(value.clone())
+        .ok()
+        .filter(|number| number.is_finite() && *number != 0.0)?;
+    if (1e-4..1e16).contains(&number.abs()) {
+        return None;
+    }
+    let text = format!("{number:e}");
+    let (digits, exponent) = text.split_once('e')?;
+    let (sign, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => ('-', exponent),
+        None => ('+', exponent),
+    };
+    Some(format!("{digits}e{sign}{exponent:0>2}"))
 }
 
 /// Whether an undefined value is one that a strict environment refuses to write. The value alone does not say.

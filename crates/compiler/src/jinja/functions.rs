@@ -70,8 +70,31 @@ fn machinery(env: &mut Environment<'static>) {
         minijinja::functions::namespace(argument)
     });
     env.add_function("dict", |value: Option<Value>, keywords: Kwargs| {
-        let value = minijinja::functions::dict(value, keywords)?;
-        Ok::<_, Error>(mutable(&value))
+        // Python takes a list of pairs too.
+        let pairs = match value {
+            Some(value) if value.kind() != minijinja::value::ValueKind::Map => {
+                let pair = |pair: Value| {
+                    let items: Vec<Value> = pair.try_iter()?.collect();
+                    match <[Value; 2]>::try_from(items) {
+                        Ok([key, value]) => Ok((key, value)),
+                        Err(_) => Err(raise(
+                            "rwt::jinja::dict",
+                            "dict() takes a dictionary or a list of pairs",
+                            None,
+                        )),
+                    }
+                };
+                value
+                    .try_iter()?
+                    .map(pair)
+                    .collect::<Result<Vec<_>, Error>>()?
+            }
+            Some(value) => pairs_of(&value)?,
+            None => Vec::new(),
+        };
+        let keywords = pairs_of(&Value::from(keywords))?;
+        let all = pairs.into_iter().chain(keywords);
+        Ok::<_, Error>(dict(all.map(|(key, value)| (key, mutable(&value)))))
     });
 }
 

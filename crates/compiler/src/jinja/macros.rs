@@ -369,7 +369,8 @@ fn pack(definition: &MacroDefinition, target: &Value, args: &[Value]) -> Result<
     if takes_kwargs {
         passed.push((Value::from("kwargs"), collections::dict(surplus)));
     }
-    let mut out = direct.to_vec();
+    // A literal of the call is the macro's to change.
+    let mut out: Vec<Value> = direct.iter().map(collections::mutable).collect();
     if !passed.is_empty() {
         let keywords: Kwargs = passed
             .iter()

@@ -105,6 +105,7 @@ impl Scan<'_> {
                 Some(b'{') => {
                     let end = tag_end(bytes, at + 2, b"}}").unwrap_or(bytes.len());
                     self.note_special_names(at..end);
+                    self.percent_formats(at + 2..end.saturating_sub(2).max(at + 2));
                     at = end;
                 }
                 Some(b'%') => at = self.tag(at)?,
@@ -138,6 +139,9 @@ impl Scan<'_> {
         let keyword_len = identifier_len(words);
         let keyword = &words[..keyword_len];
         let rest = inner.start + keyword_len..inner.end;
+        if !matches!(keyword, "raw" | "docs" | "materialization" | "snapshot") {
+            self.percent_formats(rest.clone());
+        }
         match keyword {
             "raw" => return Ok(end_of_raw(self.text, end, "endraw").1),
             "docs" => {
@@ -237,6 +241,40 @@ impl Scan<'_> {
             range: value.end..value.end,
             with: ")".to_owned(),
         });
+    }
+
+    /// `'%s' % x` becomes `'%s' |format(x)`: minijinja's `%` is for numbers only.
+    fn percent_formats(&mut self, range: Range<usize>) {
+        let bytes = &self.text.as_bytes()[..range.end];
+        let mut at = range.start;
+        while at < range.end {
+            let quote = bytes[at];
+            if !matches!(quote, b'\'' | b'"') {
+                at += 1;
+                continue;
+            }
+            at = string_end(bytes, at, quote);
+            let percent = at + blanks(bytes, at);
+            if bytes.get(percent) != Some(&b'%') {
+                continue;
+            }
+            let start = percent + 1 + blanks(bytes, percent + 1);
+            let Some(end) = operand_end(bytes, start) else {
+                continue;
+            };
+            let is_tuple = bytes[start] == b'(' && end == tuple_end(bytes, start);
+            self.edits.push(Edit {
+                range: percent..start,
+                with: if is_tuple { "|format" } else { "|format(" }.to_owned(),
+            });
+            if !is_tuple {
+                self.edits.push(Edit {
+                    range: end..end,
+                    with: ")".to_owned(),
+                });
+            }
+            at = start;
+        }
     }
 
     fn define(&mut self, name: String, range: Range<usize>) {
@@ -347,6 +385,54 @@ fn assignment(bytes: &[u8]) -> Option<usize> {
         i += 1;
     }
     None
+}
+
+fn blanks(bytes: &[u8], from: usize) -> usize {
+    let rest = bytes.get(from..).unwrap_or_default();
+    rest.iter()
+        .take_while(|byte| byte.is_ascii_whitespace())
+        .count()
+}
+
+/// The byte behind the bracket that closes the one at `start`.
+fn tuple_end(bytes: &[u8], start: usize) -> usize {
+    let mut depth = 0_usize;
+    let mut i = start;
+    while i < bytes.len() {
+        match bytes[i] {
+            quote @ (b'\'' | b'"') => {
+                i = string_end(bytes, i, quote);
+                continue;
+            }
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return i + 1;
+                }
+            }
+            _ => {}
+        }
+        i += 1;
+    }
+    bytes.len()
+}
+
+/// The byte behind a string, number, name or bracket, with the attributes, calls and indexes that follow it.
+fn operand_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut end = match bytes.get(start)? {
+        quote @ (b'\'' | b'"') => string_end(bytes, start, *quote),
+        b'(' | b'[' | b'{' => tuple_end(bytes, start),
+        c if c.is_ascii_alphanumeric() || *c == b'_' => start,
+        _ => return None,
+    };
+    loop {
+        match bytes.get(end) {
+            Some(c) if c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.') => end += 1,
+            Some(b'(' | b'[') => end = tuple_end(bytes, end),
+            _ => return Some(end),
+        }
+    }
 }
 
 fn identifier_len(text: &str) -> usize {
@@ -468,6 +554,17 @@ mod tests {
         assert_eq!(
             out.text,
             "{% set a = rwt__mutable( {'x': [1]}) %}{% set b %}x{% endset %}{% set c | replace(a='=') %}y{% endset %}"
+        );
+    }
+
+    #[test]
+    fn percent_behind_a_string_formats() {
+        let out = macros(
+            "{{ '%s' % x.y(1)['z'] ~ 'b' }}{{ \"%s %s\" % (a, 'b') }}{% set c = '%d' % 5 %}{{ 7 % 2 }}{% if x == 'a' %}{% endif %}",
+        );
+        assert_eq!(
+            out.text,
+            "{{ '%s' |format(x.y(1)['z']) ~ 'b' }}{{ \"%s %s\" |format(a, 'b') }}{% set c = rwt__mutable( '%d' |format(5)) %}{{ 7 % 2 }}{% if x == 'a' %}{% endif %}"
         );
     }
 

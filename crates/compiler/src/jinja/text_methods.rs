@@ -1,6 +1,6 @@
 //! Python's methods of text that neither minijinja nor its pycompat module has, and Jinja2's filters on text.
 
-use minijinja::value::{Kwargs, ValueKind, from_args};
+use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::collections::list;
@@ -174,7 +174,9 @@ pub fn add_filters(env: &mut Environment<'static>) {
             .filter(|word| !word.is_empty())
             .count()
     });
-    env.add_filter("truncate", minijinja_contrib::filters::truncate);
+    env.add_filter("truncate", |text: String, args: Rest<Value>| {
+        truncate(&text, &args)
+    });
     env.add_filter("striptags", minijinja_contrib::filters::striptags);
     env.add_filter("filesizeformat", minijinja_contrib::filters::filesizeformat);
     env.add_filter("forceescape", |text: String| escaped(&text));
@@ -198,6 +200,19 @@ pub fn add_filters(env: &mut Environment<'static>) {
             "the filter `random` would make every compilation another one",
         ))
     });
+    env.add_filter("urlencode", |value: Value| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-~/".contains(&byte);
+        value
+            .to_string()
+            .bytes()
+            .fold(String::new(), |mut out, byte| {
+                match plain(byte) {
+                    true => out.push(char::from(byte)),
+                    false => out.push_str(&format!("%{byte:02X}")),
+                }
+                out
+            })
+    });
     env.add_filter("wordwrap", wordwrap);
     env.add_filter("title", |text: String| jinja_title(&text));
 }
@@ -208,6 +223,49 @@ fn escaped(text: &str) -> String {
         .replace('>', "&gt;")
         .replace('\'', "&#39;")
         .replace('"', "&#34;")
+}
+
+/// Jinja2's `truncate`: words are kept whole, and a text that is only `leeway` too long is left alone.
+fn truncate(text: &str, args: &[Value]) -> Result<String, Error> {
+    let (length, kill_words, end, leeway, keywords): (
+        Option<usize>,
+        Option<bool>,
+        Option<String>,
+        Option<usize>,
+        Kwargs,
+    ) = from_args(args)?;
+    let length = keywords
+        .get::<Option<usize>>("length")?
+        .or(length)
+        .unwrap_or(255);
+    let kill_words = keywords
+        .get::<Option<bool>>("killwords")?
+        .or(kill_words)
+        .unwrap_or(false);
+    let end = keywords
+        .get::<Option<String>>("end")?
+        .or(end)
+        .unwrap_or_else(|| "...".to_owned());
+    let leeway = keywords
+        .get::<Option<usize>>("leeway")?
+        .or(leeway)
+        .unwrap_or(5);
+    keywords.assert_all_used()?;
+    let chars: Vec<char> = text.chars().collect();
+    if chars.len() <= length + leeway {
+        return Ok(text.to_owned());
+    }
+    let kept: String = chars
+        .iter()
+        .take(length.saturating_sub(end.chars().count()))
+        .collect();
+    let kept = match kill_words {
+        true => kept.as_str(),
+        false => kept
+            .rsplit_once(' ')
+            .map_or(kept.as_str(), |(words, _)| words),
+    };
+    Ok(format!("{kept}{end}"))
 }
 
 /// Jinja2's `title`: words begin behind blanks, dashes and brackets.

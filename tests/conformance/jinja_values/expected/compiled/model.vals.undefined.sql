@@ -1,0 +1,1 @@
+falsy True [d] False [] [] False []  False [] 

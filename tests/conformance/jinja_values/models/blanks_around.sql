@@ -1,0 +1,7 @@
+
+
+{{ config(materialized="view") }}
+
+  select 1 as a
+;
+
