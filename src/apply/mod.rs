@@ -1,12 +1,16 @@
 //! What changes the database: carrying out a plan, undoing one that was interrupted, and dropping what the project made.
 //!
 //! ```text
-//! execute  the order of steps, what falls with what fails     groups  which nodes stand and fall together
-//! worker   one step on one connection                         record  what is remembered of ended steps
-//! undo     what takes an interrupted deployment back          watch   cancelling, progress
+//! execute   a deployment from its beginning or from where it stopped, with its threads
+//! work      which step is next       ended     what follows from its end       conclude  the deployment's end
+//! worker    one step on one connection         record    what is remembered of ended steps
+//! groups    which nodes stand and fall together          undo    what takes a deployment back
+//! watch     cancelling, progress
 //! ```
 
+mod conclude;
 mod drop;
+mod ended;
 mod execute;
 mod groups;
 mod progress;
@@ -15,6 +19,7 @@ mod report;
 mod session;
 mod undo;
 mod watch;
+mod work;
 mod worker;
 
 pub use drop::{DropReport, DropStep, Hanging, drop_all, drop_steps, hook_objects};

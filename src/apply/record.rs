@@ -67,7 +67,9 @@ fn state_object(
     catalog: &CatalogSnapshot,
     ids: &HashMap<(Kind, &RelationName), ObjectId>,
 ) -> StateObject {
-    let id = ids.get(&(record.kind.namespace(), &record.relation)).copied();
+    let id = ids
+        .get(&(record.kind.namespace(), &record.relation))
+        .copied();
     let columns = id
         .and_then(|id| catalog.objects.get(&id))
         .map(|object| object.columns.clone())

@@ -176,7 +176,10 @@ impl fmt::Display for RunReport {
         } else if self.count(Status::Skipped) > 0 {
             writeln!(f, "Interrupted before the end.")?;
         } else if blocked > 0 {
-            writeln!(f, "Completed, but {blocked} changed and stayed as they are:")?;
+            writeln!(
+                f,
+                "Completed, but {blocked} changed and stayed as they are:"
+            )?;
         } else if self.nothing_changed() {
             writeln!(
                 f,

@@ -134,10 +134,7 @@ impl Session for LiveSession {
         schema: &str,
         identifier: &str,
     ) -> Result<Option<ExistingRelation>, DatabaseError> {
-        Ok(self
-            .locked()
-            .get(schema, identifier)
-            .cloned())
+        Ok(self.locked().get(schema, identifier).cloned())
     }
 
     fn is_live(&self) -> bool {

@@ -16,7 +16,9 @@ use crate::state::{DeploymentStatus, Event, Journal, Store, Unfinished};
 
 /// A deployment cannot be undone any more.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("deployment {0} cannot be undone: names have moved already, and readers see the new objects")]
+#[error(
+    "deployment {0} cannot be undone: names have moved already, and readers see the new objects"
+)]
 #[diagnostic(
     code(rwt::apply::too_late),
     help("`rwt apply` finishes it; then change the project back and apply that")
@@ -85,7 +87,11 @@ pub fn abort(
         .steps
         .iter()
         .filter(|step| unfinished.has(step.number, Event::Begin))
-        .filter(|step| step.unique_id.as_ref().is_some_and(|id| fallen.contains(id)))
+        .filter(|step| {
+            step.unique_id
+                .as_ref()
+                .is_some_and(|id| fallen.contains(id))
+        })
         .collect();
     let journal = Journal::go_on(store, &plan.deployment);
     let errors = take_back(&connection, &journal, &steps);

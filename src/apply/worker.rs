@@ -192,7 +192,7 @@ impl<'a> Worker<'a> {
                     Err(error) => return Err(error),
                 }
             }
-            let sent = self.send(step, known.as_ref());
+            let sent = self.send(step, known.take());
             // A connection on which something failed may have settings of the step left.
             if sent.is_err() {
                 self.connection = None;
@@ -243,7 +243,7 @@ impl<'a> Worker<'a> {
     fn send(
         &self,
         step: &Step,
-        known: Option<&CatalogSnapshot>,
+        mut known: Option<CatalogSnapshot>,
     ) -> Result<(String, bool), Trouble> {
         if step.kind == StepKind::Run {
             return self.materialize(step);
@@ -258,11 +258,25 @@ impl<'a> Worker<'a> {
         let mut message = String::new();
         let mut sent = false;
         for statement in &step.statements {
-            if known.is_some_and(|known| has_begun(statement, step, known)) {
+            let has_begun = |known: &CatalogSnapshot| has_begun(statement, step, known);
+            if known.as_ref().is_some_and(has_begun) {
                 continue;
             }
-            self.statement(step, &statement.sql)?;
+            let result = self.statement(step, &statement.sql);
             sent = true;
+            match (&mut known, result) {
+                (None, result) => result?,
+                // What a statement has changed decides whether the next one is still to be sent.
+                (Some(known), Ok(())) => *known = self.read()?,
+                // The one that was sent first may have taken effect only now.
+                (Some(known), Err(Trouble::Refused(error))) => {
+                    *known = self.read()?;
+                    if !has_begun(known) {
+                        return Err(Trouble::Refused(error));
+                    }
+                }
+                (Some(_), Err(trouble)) => return Err(trouble),
+            }
             if message.is_empty() || created_by(&statement.sql).is_some() {
                 message = tag(&statement.sql);
             }
@@ -356,7 +370,8 @@ impl<'a> Worker<'a> {
             let jobs = self.asked(catalog::creating_jobs(connection))?;
             let default_schema = &self.scope.connector.target().schema;
             let job = jobs.iter().find(|job| {
-                seen.contains(&job.id) || builds(job, default_schema).as_ref() == Some(&built.relation)
+                seen.contains(&job.id)
+                    || builds(job, default_schema).as_ref() == Some(&built.relation)
             });
             let Some(job) = job else {
                 return self.is_built(built);
@@ -399,10 +414,7 @@ impl<'a> Worker<'a> {
             .unwrap_or_else(|| "the server says nothing of why".to_owned());
         Err(Trouble::Refused(DatabaseError {
             sqlstate: None,
-            message: format!(
-                "the creation of {} ended without it: {why}",
-                built.relation
-            ),
+            message: format!("the creation of {} ended without it: {why}", built.relation),
             statement: String::new(),
             line: None,
         }))
@@ -489,8 +501,7 @@ fn has_begun(statement: &StepStatement, step: &Step, known: &CatalogSnapshot) ->
     let Some(built) = &step.builds else {
         return false;
     };
-    let is_build =
-        matches!(fact, Fact::Exists { relation, .. } if *relation == built.relation);
+    let is_build = matches!(fact, Fact::Exists { relation, .. } if *relation == built.relation);
     is_build
         && known
             .find(&built.relation, built.kind)
@@ -524,12 +535,8 @@ fn describe(fact: &Fact) -> String {
 
 /// The name of what a job builds.
 pub(super) fn builds(job: &Job, default_schema: &str) -> Option<RelationName> {
-    created_by(&job.statement).map(|(name, _)| {
-        RelationName::new(
-            name.schema().unwrap_or(default_schema),
-            name.name(),
-        )
-    })
+    created_by(&job.statement)
+        .map(|(name, _)| RelationName::new(name.schema().unwrap_or(default_schema), name.name()))
 }
 
 fn created_by(sql: &str) -> Option<(rwt_sql::ObjectName, &'static str)> {

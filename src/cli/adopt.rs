@@ -50,7 +50,13 @@ pub(super) fn main(global: &GlobalArgs, args: &AdoptArgs, printer: &Printer) -> 
     };
     let mut planned = deployer.plan(&selected, &options)?;
     let is_left = |object: &ObjectPlan| is_different(object) && !args.all;
-    if !args.dry_run && planned.plan.objects.iter().any(|o| o.action == Action::Adopt) {
+    if !args.dry_run
+        && planned
+            .plan
+            .objects
+            .iter()
+            .any(|o| o.action == Action::Adopt)
+    {
         let lock = deployer.lock("adopt", args.wait, &interrupted, printer)?;
         planned = deployer.plan(&selected, &options)?;
         // Only what exists and was unknown; changes of known objects are not adopt's.
@@ -64,7 +70,11 @@ pub(super) fn main(global: &GlobalArgs, args: &AdoptArgs, printer: &Printer) -> 
         drop(lock);
     }
     let report = report(&planned, is_left, printer);
-    let verb = if args.dry_run { "would be adopted" } else { "adopted" };
+    let verb = if args.dry_run {
+        "would be adopted"
+    } else {
+        "adopted"
+    };
     if report.adopted.is_empty() && report.different.is_empty() {
         printer.line("Nothing to adopt: every object that exists is known.");
     } else {

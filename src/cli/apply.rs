@@ -60,7 +60,9 @@ struct NotAPlan {
 #[error("nothing was applied, for the answer was not yes")]
 #[diagnostic(
     code(rwt::apply::not_confirmed),
-    help("`rwt apply --yes` does not ask; what loses rows or emits again needs --allow-destructive as well")
+    help(
+        "`rwt apply --yes` does not ask; what loses rows or emits again needs --allow-destructive as well"
+    )
 )]
 struct NotConfirmed;
 
@@ -97,12 +99,7 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     if deploy::does_nothing(&planned) {
         return Ok(nothing_to_do(&planned, printer));
     }
-    let lock = deployer.lock(
-        &planned.plan.deployment,
-        manner.wait,
-        &interrupted,
-        printer,
-    )?;
+    let lock = deployer.lock(&planned.plan.deployment, manner.wait, &interrupted, printer)?;
     // Somebody may have changed the database since it was looked at.
     let planned = match deployer.check_base(&planned.plan) {
         Ok(catalog) => Planned { catalog, ..planned },
@@ -126,8 +123,8 @@ fn saved(path: &Path, deployer: &Deployer<'_>) -> Result<Planned, Failure> {
         path: path.to_owned(),
         why,
     };
-    let text = std::fs::read(path)
-        .map_err(unexpected(&format!("{} cannot be read", path.display())))?;
+    let text =
+        std::fs::read(path).map_err(unexpected(&format!("{} cannot be read", path.display())))?;
     let plan: Plan =
         serde_json::from_slice(&text).map_err(|error| not_a_plan(error.to_string()))?;
     let target = deployer.connector.target();

@@ -18,9 +18,7 @@ use crate::apply::{
 };
 use crate::catalog;
 use crate::client::{Connection, Connector};
-use crate::state::{
-    Deployment, DeploymentStatus, Journal, Lock, ObjectChange, Store, Unfinished,
-};
+use crate::state::{Deployment, DeploymentStatus, Journal, Lock, ObjectChange, Store, Unfinished};
 use crate::ui::{BuildLines, Printer, RunProgress};
 
 /// The database of a context's target, and what the project wants there.
@@ -169,11 +167,10 @@ impl<'a> Deployer<'a> {
 
     /// Writes down that objects with these unique ids are as the plan says, and nothing else.
     pub(super) fn adopt(&self, planned: &Planned, ids: &[String]) -> Result<(), Failure> {
-        let changes: Vec<ObjectChange> =
-            apply::records_at_once(&planned.plan, &planned.catalog)
-                .into_iter()
-                .filter(|change| matches!(change, ObjectChange::Record(id, _) if ids.contains(id)))
-                .collect();
+        let changes: Vec<ObjectChange> = apply::records_at_once(&planned.plan, &planned.catalog)
+            .into_iter()
+            .filter(|change| matches!(change, ObjectChange::Record(id, _) if ids.contains(id)))
+            .collect();
         self.write(&changes)
     }
 
@@ -282,7 +279,10 @@ impl<'a> Deployer<'a> {
             printer.error(&miette::Report::new(error));
         }
         if outcome.status == DeploymentStatus::Interrupted {
-            let why = outcome.stopped.as_deref().unwrap_or("a step failed after names had moved");
+            let why = outcome
+                .stopped
+                .as_deref()
+                .unwrap_or("a step failed after names had moved");
             printer.note(format!(
                 "\nDeployment {} stopped in the middle: {why}\nEvery name can be read. `rwt apply` finishes it; `rwt apply --abort` undoes it, as long as no name has moved.",
                 planned.plan.deployment
@@ -396,10 +396,14 @@ fn records(planned: &Planned) -> Vec<ObjectChange> {
 
 /// Whether an object exists, unknown to rwt, and is not what the project says, as far as the server tells.
 pub(super) fn is_different(object: &ObjectPlan) -> bool {
-    object
-        .reasons
-        .iter()
-        .any(|reason| matches!(reason, Reason::Unknown { same: Some(false) | None }))
+    object.reasons.iter().any(|reason| {
+        matches!(
+            reason,
+            Reason::Unknown {
+                same: Some(false) | None
+            }
+        )
+    })
 }
 
 /// Whether a plan does anything that the state has to know of.
@@ -442,12 +446,7 @@ impl Observer for Lines {
 }
 
 /// The line of a node, and its error below.
-pub(super) fn print_node(
-    progress: &RunProgress,
-    index: usize,
-    total: usize,
-    report: &NodeReport,
-) {
+pub(super) fn print_node(progress: &RunProgress, index: usize, total: usize, report: &NodeReport) {
     progress.line(&crate::ui::run_line(index, total, report));
     if let Some(error) = &report.error {
         progress.error(error);

@@ -41,8 +41,8 @@ pub(super) struct DropArgs {
         "select them too (`--select model+` takes everything below a model), or drop them yourself first"
     )
 )]
-struct DependentsError {
-    hanging: Vec<Hanging>,
+pub(super) struct DependentsError {
+    pub hanging: Vec<Hanging>,
 }
 
 fn list(hanging: &[Hanging]) -> String {
@@ -67,8 +67,8 @@ pub(super) fn main(global: &GlobalArgs, args: &DropArgs, printer: &Printer) -> C
     let nodes = context.select(&args.select, printer)?;
     let connector = context.connector();
     let connection = connector.connect()?;
-    let catalog = catalog::read(&connection)
-        .map_err(DatabaseFailure::new("the catalog cannot be read"))?;
+    let catalog =
+        catalog::read(&connection).map_err(DatabaseFailure::new("the catalog cannot be read"))?;
 
     let (mut steps, hanging) = apply::drop_steps(nodes.iter().copied(), &catalog);
     if !hanging.is_empty() {

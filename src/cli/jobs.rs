@@ -76,10 +76,19 @@ fn list(connection: &Connection, printer: &Printer) -> CommandResult {
         ("statement", Align::Left),
     ]);
     for job in jobs {
-        let statement = job.statement.split_whitespace().collect::<Vec<_>>().join(" ");
+        let statement = job
+            .statement
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         table.row([
             job.id.to_string(),
-            if job.background { "background" } else { "foreground" }.to_owned(),
+            if job.background {
+                "background"
+            } else {
+                "foreground"
+            }
+            .to_owned(),
             job.progress,
             statement.chars().take(80).collect(),
         ]);

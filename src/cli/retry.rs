@@ -94,7 +94,9 @@ pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> 
         full_refresh: flags.full_refresh,
         allow_destructive: flags.allow_destructive,
         wait: args.wait,
-        threads: args.threads.or(flags.threads.filter(|threads| *threads > 0)),
+        threads: args
+            .threads
+            .or(flags.threads.filter(|threads| *threads > 0)),
         fail_fast: flags.fail_fast,
         output: args.output,
     };

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use clap::Args;
-use rwt_plan::Options;
 use rwt_plan::plan::Action;
+use rwt_plan::{CatalogSnapshot, Options};
 use rwt_project::manifest::UniqueId;
 use serde_json::json;
 
@@ -13,8 +13,9 @@ use super::apply::{finish_first, tell_sink_failures};
 use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf};
 use super::deploy::{self, Deployer, Manner, adopting, is_different, print_node, report_of};
+use super::drop::DependentsError;
 use super::{CommandResult, Exit, Failure, interrupt};
-use crate::apply::{RunReport, RunResults, Status};
+use crate::apply::{self, RunReport, RunResults, Status};
 use crate::ui::{Printer, RunProgress};
 
 #[derive(Debug, Args)]
@@ -100,6 +101,9 @@ pub(super) fn run_selected(
         ..deployer.options()
     });
     let mut planned = deployer.plan(selected, &options)?;
+    if args.full_refresh {
+        refuse_to_leave_behind(context, selected, &planned.catalog)?;
+    }
     let nodes = planned
         .plan
         .objects
@@ -133,12 +137,7 @@ pub(super) fn run_selected(
         progress.finish();
         (report_of(nodes, 0.0), true)
     } else {
-        let lock = deployer.lock(
-            &planned.plan.deployment,
-            manner.wait,
-            &interrupted,
-            printer,
-        )?;
+        let lock = deployer.lock(&planned.plan.deployment, manner.wait, &interrupted, printer)?;
         if deployer.check_base(&planned.plan).is_err() {
             planned = deployer.plan(selected, &options)?;
         }
@@ -161,6 +160,22 @@ pub(super) fn run_selected(
     } else {
         Exit::Ok
     })
+}
+
+/// What reads a refreshed model and is not refreshed with it would go on reading the old one.
+fn refuse_to_leave_behind(
+    context: &Context,
+    selected: &BTreeSet<UniqueId>,
+    catalog: &CatalogSnapshot,
+) -> Result<(), Failure> {
+    let nodes = &context.compiler.manifest().nodes;
+    let selected = selected.iter().filter_map(|id| nodes.get(id));
+    let (_, hanging) = apply::drop_steps(selected, catalog);
+    if hanging.is_empty() {
+        Ok(())
+    } else {
+        Err(DependentsError { hanging }.into())
+    }
 }
 
 fn write_results(

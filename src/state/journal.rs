@@ -235,7 +235,8 @@ impl Crash {
     /// Ends the program as kill -9 would: nothing is flushed, dropped or given back.
     fn here(crash: Option<&Self>, point: u32) {
         if crash.is_some_and(|crash| crash.0 == point) {
-            let _ = nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL);
+            let _ =
+                nix::sys::signal::kill(nix::unistd::getpid(), nix::sys::signal::Signal::SIGKILL);
         }
     }
 }
@@ -327,7 +328,10 @@ impl Journal {
             let rows = std::mem::take(&mut queue.rows);
             let end = queue.queued;
             drop(queue);
-            let result = self.write(&[format!("insert into rwt.journal values {}", rows.join(", "))]);
+            let result = self.write(&[format!(
+                "insert into rwt.journal values {}",
+                rows.join(", ")
+            )]);
             queue = self.lock();
             queue.writing = false;
             if result.is_ok() {

@@ -276,7 +276,11 @@ fn claim(
         "select token from rwt.lock where generation = {} and beat = 0",
         Literal::Int(generation)
     ))?;
-    let token = found.rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
+    let token = found
+        .rows
+        .into_iter()
+        .next()
+        .and_then(|row| row.into_iter().next().flatten());
     let is_mine = token.as_deref() == Some(who.token.as_str());
     if is_mine {
         // Nobody looks at older generations.

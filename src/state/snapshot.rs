@@ -45,7 +45,9 @@ impl Store {
             if let [Some(unique_id), Some(record)] = row.as_slice() {
                 let object = serde_json::from_str(record).map_err(|error| DatabaseError {
                     sqlstate: None,
-                    message: format!("the record of {unique_id} in rwt.objects cannot be read: {error}"),
+                    message: format!(
+                        "the record of {unique_id} in rwt.objects cannot be read: {error}"
+                    ),
                     statement: objects.to_owned(),
                     line: None,
                 })?;
@@ -98,10 +100,15 @@ fn statements(changes: &[ObjectChange]) -> Vec<String> {
     // What is forgotten goes first: a renamed node is recorded under its new name by the same step.
     if !forgotten.is_empty() {
         let list = forgotten.join(", ");
-        statements.push(format!("delete from rwt.objects where unique_id in ({list})"));
+        statements.push(format!(
+            "delete from rwt.objects where unique_id in ({list})"
+        ));
     }
     for rows in objects.chunks(ROWS) {
-        statements.push(format!("insert into rwt.objects values {}", rows.join(", ")));
+        statements.push(format!(
+            "insert into rwt.objects values {}",
+            rows.join(", ")
+        ));
     }
     for rows in leftovers.chunks(ROWS) {
         statements.push(format!(
@@ -111,7 +118,9 @@ fn statements(changes: &[ObjectChange]) -> Vec<String> {
     }
     if !gone.is_empty() {
         let list = gone.join(", ");
-        statements.push(format!("delete from rwt.leftovers where object_id in ({list})"));
+        statements.push(format!(
+            "delete from rwt.leftovers where object_id in ({list})"
+        ));
     }
     statements
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test program uses a part of it")]
 
 pub mod funnel;
+pub mod proxy;
 pub mod sql;
 pub mod topics;
 

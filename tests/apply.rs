@@ -1,0 +1,773 @@
+//! Plans carried out on the embedded engine: what readers see meanwhile, and what is left when something comes in
+//! between.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use support::proxy::{Answer, Proxy};
+use support::sql::Sql;
+use support::{Finished, Place, finish, until};
+
+const TOTALS: &str = "select kind, sum(n) as total from {{ ref('events') }} group by kind";
+
+/// The fixture with its objects made and some rows in its table.
+fn shop() -> (Place, Sql) {
+    let place = Place::fixture("change");
+    place.up();
+    place.ok(&["run"]);
+    let sql = place.sql();
+    sql.rows("insert into events values (1, 'view', 3), (2, 'cart', 2), (3, 'view', 4)");
+    sql.rows("flush");
+    (place, sql)
+}
+
+fn write_model(place: &Place, name: &str, text: &str) {
+    fs::write(place.path().join(format!("models/{name}.sql")), text).unwrap();
+}
+
+/// `totals` with one more column, whose name tells versions apart.
+fn change_totals(place: &Place, column: &str) {
+    let text = TOTALS.replace("as total", &format!("as total, count(*) as {column}"));
+    let config = "{{ config(indexes=[{'columns': ['kind']}]) }}\n";
+    write_model(place, "totals", &format!("{config}{text}"));
+}
+
+/// Names and kinds of all objects but rwt's own.
+fn objects(sql: &Sql) -> BTreeSet<String> {
+    sql.column(
+        "select r.relation_type || ' ' || r.name from rw_catalog.rw_relations r \
+         join rw_catalog.rw_schemas s on r.schema_id = s.id where s.name = 'public'",
+    )
+    .into_iter()
+    .collect()
+}
+
+fn columns(sql: &Sql, relation: &str) -> Vec<String> {
+    sql.column(&format!(
+        "select column_name from information_schema.columns where table_schema = 'public' \
+         and table_name = '{relation}' order by ordinal_position"
+    ))
+}
+
+/// Somebody who reads names again and again, and wants rows every time.
+struct Reader {
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<(u64, Vec<String>)>,
+}
+
+impl Reader {
+    fn of(place: &Place, names: &'static [&'static str]) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let (port, stop) = (place.engine_port, over.clone());
+        let thread = thread::spawn(move || {
+            let sql = Sql::connect(port);
+            let (mut reads, mut wrong) = (0, Vec::new());
+            while !stop.load(Ordering::SeqCst) {
+                for name in names {
+                    reads += 1;
+                    match sql.try_rows(&format!("select * from {name}")) {
+                        Ok(rows) if rows.is_empty() => wrong.push(format!("{name} was empty")),
+                        Ok(_) => {}
+                        Err(error) => wrong.push(format!("{name}: {error}")),
+                    }
+                }
+            }
+            (reads, wrong)
+        });
+        Self { over, thread }
+    }
+
+    /// Asserts that every read gave rows.
+    #[track_caller]
+    fn saw_no_gap(self) {
+        self.over.store(true, Ordering::SeqCst);
+        let (reads, wrong) = self.thread.join().unwrap();
+        assert!(reads > 0);
+        assert_eq!(wrong, Vec::<String>::new(), "of {reads} reads");
+    }
+}
+
+const NAMES: &[&str] = &["totals", "top", "report", "archive"];
+
+#[test]
+fn a_changed_closure_is_swapped_and_no_reader_sees_a_gap() {
+    let (place, sql) = shop();
+    let before = objects(&sql);
+    change_totals(&place, "rows_of_it");
+
+    // What would make a sink emit again is not done without being asked for, and neither is what goes with it.
+    let refused = place.rwt(&["run"]).exits_with(1);
+    assert!(
+        refused.stdout.contains("needs --allow-destructive"),
+        "{}",
+        refused.stdout
+    );
+    assert_eq!(columns(&sql, "totals"), ["kind", "total"]);
+
+    let plan = place.ok(&["plan", "--allow-destructive", "--sql"]);
+    for word in ["swap", "replace", "SWAP WITH", "DROP SINK"] {
+        assert!(
+            plan.stdout.to_lowercase().contains(&word.to_lowercase()),
+            "{word}: {}",
+            plan.stdout
+        );
+    }
+    place
+        .rwt(&["plan", "--allow-destructive", "--detailed-exitcode"])
+        .exits_with(3);
+
+    let reader = Reader::of(&place, NAMES);
+    place.ok(&["apply", "--allow-destructive", "--yes", "--threads", "3"]);
+    reader.saw_no_gap();
+    assert_eq!(columns(&sql, "totals"), ["kind", "total", "rows_of_it"]);
+    assert_eq!(columns(&sql, "top"), ["kind", "total", "rows_of_it"]);
+    assert_eq!(
+        objects(&sql),
+        before,
+        "nothing is left over, and nothing is missing"
+    );
+    // What hangs on the new objects is alive: a new row arrives everywhere.
+    sql.rows("insert into events values (4, 'buy', 7)");
+    sql.rows("flush");
+    sql.until_count("archive", 3);
+    assert_eq!(sql.count("top"), 3);
+    place.ok(&["plan", "--detailed-exitcode"]);
+    let again = place.ok(&["run"]);
+    assert!(
+        again.stdout.contains("Nothing changed: all 6"),
+        "{}",
+        again.stdout
+    );
+}
+
+/// Runs `apply`, which dies at a point of its journal. True if it lived.
+fn apply_dies_at(place: &Place, point: u32) -> bool {
+    let child = place
+        .command(&["apply", "--allow-destructive", "--yes", "--threads", "1"])
+        .env("RWT_TEST_DIE_AT_JOURNAL_WRITE", point.to_string())
+        .spawn()
+        .unwrap();
+    let ended = finish(child);
+    if ended.status.signal() == Some(9) {
+        return false;
+    }
+    ended.exits_with(0);
+    true
+}
+
+#[test]
+fn killed_at_every_write_of_the_journal_the_next_apply_finishes() {
+    let (place, sql) = shop();
+    let wanted = objects(&sql);
+    let reader = Reader::of(&place, NAMES);
+    // 2 and 3 are before and after the write that begins the deployment.
+    let mut deaths = 0;
+    for point in 2.. {
+        let column = format!("version_{point}");
+        change_totals(&place, &column);
+        if apply_dies_at(&place, point) {
+            break;
+        }
+        deaths += 1;
+        for name in NAMES {
+            assert!(sql.count(name) > 0, "{name} after death at {point}");
+        }
+        place.ok(&["apply", "--allow-destructive", "--yes"]);
+        assert_eq!(
+            columns(&sql, "totals"),
+            ["kind", "total", &column],
+            "death at {point}"
+        );
+        assert_eq!(objects(&sql), wanted, "death at {point}");
+    }
+    assert!(deaths > 10, "{deaths}");
+    place.ok(&["plan", "--detailed-exitcode"]);
+    reader.saw_no_gap();
+}
+
+/// The first point at which shadows have been built and no name has moved.
+fn die_before_the_swap(place: &Place, sql: &Sql) {
+    for point in 6.. {
+        assert!(
+            !apply_dies_at(place, point),
+            "it ended before a shadow was seen"
+        );
+        let shadows = objects(sql)
+            .into_iter()
+            .filter(|name| name.contains("report") && name.starts_with("materialized view"))
+            .count();
+        if shadows > 1 {
+            return;
+        }
+        place.ok(&["apply", "--abort"]);
+    }
+}
+
+#[test]
+fn an_interrupted_deployment_is_undone_when_asked_and_not_after_names_have_moved() {
+    let (place, sql) = shop();
+    let before = objects(&sql);
+    change_totals(&place, "rows_of_it");
+    die_before_the_swap(&place, &sql);
+    assert_ne!(objects(&sql), before);
+    let warned = place.ok(&["plan", "--allow-destructive"]);
+    assert!(
+        warned.stderr.contains("has not come to its end"),
+        "{}",
+        warned.stderr
+    );
+    let undone = place.ok(&["apply", "--abort"]);
+    assert!(undone.stdout.contains("is undone"), "{}", undone.stdout);
+    assert_eq!(objects(&sql), before);
+    assert_eq!(columns(&sql, "totals"), ["kind", "total"]);
+    let nothing = place.ok(&["apply", "--abort"]);
+    assert!(
+        nothing.stdout.contains("Nothing to undo"),
+        "{}",
+        nothing.stdout
+    );
+
+    for point in 10.. {
+        assert!(
+            !apply_dies_at(&place, point),
+            "it ended before a name had moved"
+        );
+        if columns(&sql, "totals").len() == 3 {
+            break;
+        }
+        place.ok(&["apply", "--abort"]);
+    }
+    let late = place.rwt(&["apply", "--abort"]).exits_with(1);
+    assert!(
+        late.stderr.contains("rwt::apply::too_late"),
+        "{}",
+        late.stderr
+    );
+    place.ok(&["apply"]);
+    assert_eq!(objects(&sql), before);
+}
+
+#[test]
+fn a_shadow_that_cannot_be_built_takes_its_group_back_and_nothing_else() {
+    let (place, sql) = shop();
+    let before = objects(&sql);
+    change_totals(&place, "rows_of_it");
+    // What reads the changed model asks for a column that is not there.
+    write_model(
+        &place,
+        "report",
+        "select count(*) as kinds, sum(nothing_of_this_name) as total from {{ ref('top') }}",
+    );
+    write_model(
+        &place,
+        "other",
+        "select count(*) as events from {{ ref('events') }}",
+    );
+    let failed = place
+        .rwt(&["run", "--allow-destructive", "--threads", "1"])
+        .exits_with(1);
+    assert!(
+        failed.stderr.contains("nothing_of_this_name"),
+        "{}",
+        failed.stderr
+    );
+    let mut expected = before.clone();
+    expected.insert("materialized view other".to_owned());
+    assert_eq!(objects(&sql), expected, "{}", failed.stdout);
+    assert_eq!(columns(&sql, "totals"), ["kind", "total"]);
+    assert_eq!(sql.count("other"), 1);
+
+    // Mended, it goes through; `retry` knows what is left to do.
+    write_model(
+        &place,
+        "report",
+        "select count(*) as kinds, sum(total) as total from {{ ref('top') }}",
+    );
+    place.ok(&["retry"]);
+    assert_eq!(columns(&sql, "totals"), ["kind", "total", "rows_of_it"]);
+    assert_eq!(objects(&sql), expected);
+    let nothing = place.ok(&["retry"]);
+    assert!(
+        nothing.stdout.contains("Nothing to retry"),
+        "{}",
+        nothing.stdout
+    );
+}
+
+#[test]
+fn rows_are_not_lost_without_being_asked_for() {
+    let (place, sql) = shop();
+    write_model(
+        &place,
+        "events",
+        "{{ config(materialized='table_with_connector') }}\n\
+         create table {{ this }} (id int primary key, kind varchar, n bigint)",
+    );
+    let refused = place.rwt(&["run"]).exits_with(1);
+    assert!(refused.stdout.contains("BLOCKED"), "{}", refused.stdout);
+    assert!(
+        refused.stderr.contains("rwt run --allow-destructive"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(sql.count("events"), 3);
+    let refused = place.rwt(&["apply", "--yes"]).exits_with(1);
+    assert!(
+        refused.stdout.contains("rows of public.events are lost"),
+        "{}",
+        refused.stdout
+    );
+    assert_eq!(sql.count("events"), 3);
+}
+
+#[test]
+fn a_saved_plan_is_applied_once_and_refused_when_the_database_has_moved() {
+    let (place, sql) = shop();
+    write_model(
+        &place,
+        "report",
+        "select count(*) as kinds from {{ ref('top') }}",
+    );
+    let file = place.path().join("plan.json");
+    let file = file.to_str().unwrap();
+    place.ok(&["plan", "--out", file]);
+    sql.rows("create materialized view foreign_reader as select * from report");
+    let refused = place.rwt(&["apply", file]).exits_with(1);
+    assert!(
+        refused.stderr.contains("rwt::apply::stale_plan"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(columns(&sql, "report"), ["kinds", "total"]);
+
+    sql.rows("drop materialized view foreign_reader");
+    place.ok(&["plan", "--out", file]);
+    place.ok(&["apply", file]);
+    assert_eq!(columns(&sql, "report"), ["kinds"]);
+    let again = place.rwt(&["apply", file]).exits_with(1);
+    assert!(
+        again.stderr.contains("rwt::apply::stale_plan"),
+        "{}",
+        again.stderr
+    );
+    fs::write(place.path().join("plan.json"), "{}").unwrap();
+    let no_plan = place.rwt(&["apply", file]).exits_with(1);
+    assert!(
+        no_plan.stderr.contains("rwt::apply::plan_file"),
+        "{}",
+        no_plan.stderr
+    );
+}
+
+#[test]
+fn what_a_stranger_built_on_an_old_object_stays_on_it() {
+    let (place, sql) = shop();
+    sql.rows("create materialized view foreign_reader as select * from report");
+    write_model(
+        &place,
+        "report",
+        "select count(*) as kinds from {{ ref('top') }}",
+    );
+    let reader = Reader::of(&place, &["report", "foreign_reader"]);
+    let applied = place.ok(&["apply", "--yes"]);
+    reader.saw_no_gap();
+    assert!(
+        applied.stdout.contains("foreign_reader"),
+        "{}",
+        applied.stdout
+    );
+    assert_eq!(columns(&sql, "report"), ["kinds"]);
+    assert_eq!(columns(&sql, "foreign_reader"), ["kinds", "total"]);
+}
+
+/// A row of the lock as another machine's rwt writes it.
+fn foreign_lock(sql: &Sql, beat: i64, released: bool, age: &str) {
+    let newest = sql.column("select max(generation) from rwt.lock");
+    let generation = match newest.first().map(String::as_str) {
+        Some("NULL") | None => 1,
+        Some(text) => text.parse::<i64>().unwrap() + i64::from(beat == 0),
+    };
+    sql.rows(&format!(
+        "insert into rwt.lock values ({generation}, {beat}, 'token', 'bob@elsewhere, process 7', \
+         'another machine', 7, 'abcd1234', {released}, now() - interval '{age}')"
+    ));
+    sql.rows("flush");
+}
+
+#[test]
+fn a_second_rwt_names_the_first_or_waits_for_it() {
+    let (place, sql) = shop();
+    write_model(
+        &place,
+        "report",
+        "select count(*) as kinds from {{ ref('top') }}",
+    );
+    foreign_lock(&sql, 0, false, "1 second");
+    let refused = place.rwt(&["apply", "--yes"]).exits_with(1);
+    assert!(
+        refused.stderr.contains("bob@elsewhere, process 7") && refused.stderr.contains("abcd1234"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(columns(&sql, "report"), ["kinds", "total"]);
+    // Reading needs no lock.
+    place.ok(&["plan"]);
+
+    let waiting = place.spawn(&["apply", "--yes", "--wait"]);
+    thread::sleep(Duration::from_secs(2));
+    foreign_lock(&sql, i64::MAX, true, "0 seconds");
+    let waited = finish(waiting).exits_with(0);
+    assert!(
+        waited.stderr.contains("Waiting for bob@elsewhere"),
+        "{}",
+        waited.stderr
+    );
+    assert_eq!(columns(&sql, "report"), ["kinds"]);
+
+    // A holder that has been silent for longer than its lease is dead.
+    write_model(
+        &place,
+        "report",
+        "select count(*) as all_kinds from {{ ref('top') }}",
+    );
+    foreign_lock(&sql, 0, false, "10 minutes");
+    place.ok(&["apply", "--yes"]);
+    assert_eq!(columns(&sql, "report"), ["all_kinds"]);
+}
+
+#[test]
+fn two_at_once_do_the_work_once() {
+    let (place, sql) = shop();
+    let before = objects(&sql);
+    write_model(
+        &place,
+        "report",
+        "select count(*) as kinds from {{ ref('top') }}",
+    );
+    let children: Vec<_> = (0..3).map(|_| place.spawn(&["run", "--wait"])).collect();
+    for child in children {
+        finish(child).exits_with(0);
+    }
+    assert_eq!(columns(&sql, "report"), ["kinds"]);
+    assert_eq!(objects(&sql), before);
+}
+
+/// Takes the state away, as when somebody has dropped the schema.
+fn lose_state(sql: &Sql) {
+    for table in [
+        "objects",
+        "leftovers",
+        "deployments",
+        "journal",
+        "lock",
+        "format",
+    ] {
+        sql.rows(&format!("drop table rwt.{table}"));
+    }
+    sql.rows("drop schema rwt");
+}
+
+#[test]
+fn a_database_without_state_is_adopted_and_never_rebuilt_by_surprise() {
+    let (place, sql) = shop();
+    let ids = || {
+        sql.column(
+            "select r.name || ' ' || r.id::varchar from rw_catalog.rw_relations r \
+             join rw_catalog.rw_schemas s on r.schema_id = s.id where s.name = 'public' order by 1",
+        )
+    };
+    let before = ids();
+    lose_state(&sql);
+    let first = place.ok(&["run"]);
+    assert!(
+        first.stdout.contains("Nothing changed: all 6"),
+        "{}",
+        first.stdout
+    );
+    assert_eq!(ids(), before);
+    place.ok(&["plan", "--detailed-exitcode"]);
+
+    lose_state(&sql);
+    write_model(
+        &place,
+        "report",
+        "select count(*) as kinds from {{ ref('top') }}",
+    );
+    let shown = place.ok(&["plan"]);
+    assert!(
+        shown.stdout.contains("another definition"),
+        "{}",
+        shown.stdout
+    );
+    let left = place.ok(&["run"]);
+    assert!(
+        left.stderr.contains("rwt::apply::unknown"),
+        "{}",
+        left.stderr
+    );
+    assert_eq!(ids(), before);
+    let partly = place.rwt(&["adopt"]).exits_with(1);
+    assert!(
+        partly
+            .stdout
+            .contains("different: materialized view public.report"),
+        "{}",
+        partly.stdout
+    );
+    assert_eq!(ids(), before);
+    place.ok(&["adopt", "--all"]);
+    assert_eq!(ids(), before);
+    place.ok(&["plan", "--detailed-exitcode"]);
+    // From here on a change is a change.
+    write_model(
+        &place,
+        "report",
+        "select count(*) as all_kinds from {{ ref('top') }}",
+    );
+    place.ok(&["run"]);
+    assert_eq!(columns(&sql, "report"), ["all_kinds"]);
+}
+
+#[test]
+fn a_removed_model_goes_only_with_prune() {
+    let (place, sql) = shop();
+    fs::remove_file(place.path().join("models/report.sql")).unwrap();
+    let kept = place.ok(&["run"]);
+    assert!(
+        kept.stdout.contains("Nothing changed: all 5"),
+        "{}",
+        kept.stdout
+    );
+    assert_eq!(sql.count("report"), 1);
+    place.ok(&["apply", "--prune", "--yes"]);
+    assert!(sql.try_rows("select * from report").is_err());
+    place.ok(&["plan", "--detailed-exitcode"]);
+}
+
+#[test]
+fn the_state_of_a_newer_rwt_is_refused() {
+    let (place, sql) = shop();
+    sql.rows("insert into rwt.format values (1, 99, '9.9.9')");
+    sql.rows("flush");
+    for command in ["plan", "run", "apply", "adopt"] {
+        let refused = place.rwt(&[command]).exits_with(1);
+        assert!(
+            refused.stderr.contains("9.9.9"),
+            "{command}: {}",
+            refused.stderr
+        );
+    }
+}
+
+/// `rwt` on the engine behind a proxy.
+fn through(place: &Place, proxy: &Proxy, arguments: &[&str]) -> std::process::Child {
+    place
+        .command(arguments)
+        .args(["--target", "proxied"])
+        .env("PROXY_PORT", proxy.port.to_string())
+        .spawn()
+        .unwrap()
+}
+
+fn run_through(place: &Place, proxy: &Proxy, arguments: &[&str]) -> Finished {
+    finish(through(place, proxy, arguments))
+}
+
+#[test]
+fn a_plan_asks_the_catalog_as_often_for_many_objects_as_for_few() {
+    let (place, _sql) = shop();
+    for number in 0..40 {
+        write_model(
+            &place,
+            &format!("more_{number}"),
+            "{{ config(materialized='view') }} select * from {{ ref('events') }}",
+        );
+    }
+    let asked = |place: &Place| {
+        let proxy = Proxy::start(place.engine_port, |_| Answer::Pass);
+        run_through(place, &proxy, &["plan"]).exits_with(0);
+        let catalog = proxy.heard_with("rw_catalog").len() + proxy.heard_with("version()").len();
+        (catalog, proxy.heard().len())
+    };
+    let before = asked(&place);
+    place.ok(&["run"]);
+    let after = asked(&place);
+    assert!(before.0 <= 6 && after.0 <= 6, "{before:?} {after:?}");
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_connection_lost_in_the_middle_of_a_statement_is_made_again() {
+    let (place, sql) = shop();
+    let before = objects(&sql);
+    let cut = AtomicBool::new(false);
+    let proxy = Proxy::start(place.engine_port, move |statement| {
+        let is_build = statement
+            .to_lowercase()
+            .starts_with("create materialized view");
+        if is_build && !cut.swap(true, Ordering::SeqCst) {
+            Answer::PassAndCut
+        } else {
+            Answer::Pass
+        }
+    });
+    write_model(
+        &place,
+        "report",
+        "select count(*) as kinds from {{ ref('top') }}",
+    );
+    run_through(&place, &proxy, &["run"]).exits_with(0);
+    assert_eq!(columns(&sql, "report"), ["kinds"]);
+    assert_eq!(objects(&sql), before);
+    let built = proxy.heard();
+    let builds = built
+        .iter()
+        .filter(|sql| sql.to_lowercase().starts_with("create materialized view"));
+    assert_eq!(
+        builds.count(),
+        1,
+        "what took effect is not sent again: {built:#?}"
+    );
+}
+
+/// `select version()` of a RisingWave that is not the embedded engine.
+fn version(statement: &str, version: &str) -> Option<Answer> {
+    let asks = statement.eq_ignore_ascii_case("select version(), current_user");
+    asks.then(|| {
+        let version = format!("PostgreSQL 13.14.0-RisingWave-{version} (stand-in)");
+        Answer::Rows(&["version", "user"], vec![vec![version, "root".to_owned()]])
+    })
+}
+
+#[test]
+fn the_first_interrupt_cancels_a_background_job_and_the_next_apply_goes_on() {
+    let (place, sql) = shop();
+    let before = objects(&sql);
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let said = cancelled.clone();
+    let job = Mutex::new(None::<String>);
+    let proxy = Proxy::start(place.engine_port, move |statement| {
+        let lower = statement.to_lowercase();
+        let mut job = job.lock().unwrap();
+        if let Some(version) = version(statement, "2.8.4") {
+            return version;
+        }
+        if lower.starts_with("create materialized view") {
+            *job = Some(statement.to_owned());
+            return Answer::Done("CREATE_MATERIALIZED_VIEW");
+        }
+        if lower.starts_with("cancel jobs") {
+            said.store(true, Ordering::SeqCst);
+            *job = None;
+            return Answer::Done("CANCEL_COMMAND");
+        }
+        if lower.contains("rw_ddl_progress") {
+            let row = |statement: String| {
+                let progress = "Snapshot [10.00% (100/1000)]".to_owned();
+                vec![
+                    "4711".to_owned(),
+                    statement,
+                    "BACKGROUND".to_owned(),
+                    progress,
+                ]
+            };
+            return Answer::Rows(
+                &["ddl_id", "ddl_statement", "create_type", "progress"],
+                job.clone().map(row).into_iter().collect(),
+            );
+        }
+        Answer::Pass
+    });
+    write_model(
+        &place,
+        "report",
+        "select count(*) as kinds from {{ ref('top') }}",
+    );
+    let child = through(&place, &proxy, &["run"]);
+    let pid = i32::try_from(child.id()).unwrap();
+    until("the build is waited for", || {
+        let heard = proxy.heard();
+        let begun = heard
+            .iter()
+            .position(|sql| sql.to_lowercase().starts_with("create materialized view"));
+        let asked = heard[begun.unwrap_or(heard.len())..]
+            .iter()
+            .filter(|sql| sql.contains("rw_ddl_progress"));
+        // Often enough for the progress to have been shown.
+        if asked.count() > 12 {
+            Ok(())
+        } else {
+            Err(format!("{heard:#?}"))
+        }
+    });
+    let jobs = run_through(&place, &proxy, &["jobs"]).exits_with(0);
+    assert!(
+        jobs.stdout.contains("4711") && jobs.stdout.contains("10.00%"),
+        "{}",
+        jobs.stdout
+    );
+    kill(Pid::from_raw(pid), Signal::SIGINT).unwrap();
+    let ended = finish(child).exits_with(1);
+    assert_eq!(proxy.heard_with("cancel jobs"), ["cancel jobs 4711"]);
+    assert!(cancelled.load(Ordering::SeqCst));
+    assert!(ended.stderr.contains("10.0 %"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("`rwt apply` finishes it"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(objects(&sql), before);
+
+    place.ok(&["apply", "--yes"]);
+    assert_eq!(columns(&sql, "report"), ["kinds"]);
+    assert_eq!(objects(&sql), before);
+}
+
+#[test]
+fn a_server_that_can_replace_a_sink_is_asked_to() {
+    let place = Place::fixture("change");
+    place.up();
+    // RisingWave replaces sinks that read a relation and write to another system.
+    write_model(
+        &place,
+        "to_archive",
+        "{{ config(materialized='sink') }}\n         create sink {{ this }} from {{ ref('totals') }} with (connector = 'blackhole', type = 'upsert', primary_key = 'kind')",
+    );
+    place.ok(&["run"]);
+    let sql = place.sql();
+    sql.rows("insert into events values (1, 'view', 3)");
+    sql.rows("flush");
+    let proxy = Proxy::start(place.engine_port, |statement| {
+        let lower = statement.to_lowercase();
+        if let Some(version) = version(statement, "3.1.0") {
+            return version;
+        }
+        match lower.split_whitespace().next() {
+            Some("replace") => Answer::Done("REPLACE_SINK"),
+            Some("wait") => Answer::Done("WAIT"),
+            _ => Answer::Pass,
+        }
+    });
+    change_totals(&place, "rows_of_it");
+    let plan = run_through(&place, &proxy, &["plan", "--sql"]).exits_with(0);
+    assert!(plan.stdout.contains("REPLACE SINK"), "{}", plan.stdout);
+    let applied = run_through(&place, &proxy, &["apply", "--yes"]);
+    let replaced: Vec<String> = proxy
+        .heard()
+        .into_iter()
+        .filter(|sql| sql.to_lowercase().starts_with("replace sink"))
+        .collect();
+    assert_eq!(replaced.len(), 1, "{} {}", applied.stdout, applied.stderr);
+    assert_eq!(columns(&sql, "totals"), ["kind", "total", "rows_of_it"]);
+}
