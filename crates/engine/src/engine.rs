@@ -19,7 +19,7 @@ use crate::reading::MvCache;
 use crate::status::Status;
 use crate::storage::{Change, OpenCommit, State, StorageError, Store};
 use crate::stream::barrier::{Dml, Staged, Writer};
-use crate::stream::{Decoder, KafkaOptions, Reader, Taken, lake, sink};
+use crate::stream::{Datagen, Decoder, KafkaOptions, Reader, Taken, lake, sink};
 
 /// Where an engine lives and how fast it beats.
 #[derive(Debug, Clone)]
@@ -375,26 +375,36 @@ impl Inner {
 
     /// Begins to read a source's topic.
     pub fn start_source(self: &Arc<Self>, object: &Object) {
-        let Some(source) = object.source().filter(|s| s.connector == "kafka") else {
+        let Some(source) = object
+            .source()
+            .filter(|s| matches!(s.connector.as_str(), "kafka" | "datagen"))
+        else {
             return;
         };
         let state = self.state();
         let schema = crate::storage::stored_schema(object);
-        let options = KafkaOptions::new(source);
         let decoder = Decoder::new(&object.columns, &source.origins, schema);
-        let (Ok(options), Ok(decoder)) = (options, decoder) else {
-            tracing::error!(
-                source = object.name,
-                "a source with options that are not understood any more"
-            );
-            return;
-        };
         let progress = state
             .sources
             .get(&object.id)
             .map(|p| p.as_ref().clone())
             .unwrap_or_default();
-        match Reader::start(&object.name, options, decoder, progress, || {}) {
+        let name = &object.name;
+        let started = match (source.connector.as_str(), decoder) {
+            ("datagen", Ok(decoder)) => Datagen::new(source, &object.columns)
+                .map(|datagen| datagen.start(name, decoder, progress)),
+            (_, Ok(decoder)) => KafkaOptions::new(source)
+                .map(|options| Reader::start(name, options, decoder, progress, || {})),
+            (_, Err(reason)) => Err(vec![reason]),
+        };
+        let Ok(started) = started else {
+            tracing::error!(
+                source = name,
+                "a source with options that are not understood any more"
+            );
+            return;
+        };
+        match started {
             Ok(reader) => {
                 locked(&self.readers).insert(object.id, reader);
             }

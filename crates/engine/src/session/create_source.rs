@@ -13,7 +13,7 @@ use crate::catalog::{
 };
 use crate::engine::{Altering, internal};
 use crate::storage::{Change, SourceProgress};
-use crate::stream::{Decoder, KafkaOptions};
+use crate::stream::{Datagen, Decoder, KafkaOptions};
 
 impl Session {
     pub(super) async fn create_source(
@@ -91,6 +91,10 @@ impl Session {
         let query_columns: Vec<_> = columns.iter().map(crate::reading::query_column).collect();
         Decoder::new(columns, &source.origins, rwt_query::schema(&query_columns))
             .map_err(not_implemented)?;
+        if source.connector == "datagen" {
+            Datagen::new(source, columns).map_err(failed)?;
+            return Ok(SourceProgress::default());
+        }
         let options = KafkaOptions::new(source).map_err(failed)?;
         tokio::task::spawn_blocking(move || options.check())
             .await
@@ -158,7 +162,7 @@ pub(super) fn stream_of(
             "Protocol error: Schema definition is required, either from SQL or schema registry.",
         ));
     }
-    if connector != "kafka" {
+    if connector != "kafka" && connector != "datagen" {
         return Err(not_implemented(format!(
             "the source connector '{connector}' in the embedded engine"
         )));
@@ -208,6 +212,7 @@ pub(super) fn with_includes(
         columns.push(Column::new(name, data_type));
         source.origins.push(origin);
     }
+    let hidden = if source.connector == "kafka" { 2 } else { 0 };
     for (origin, name, data_type) in [
         (
             Origin::Timestamp,
@@ -215,7 +220,10 @@ pub(super) fn with_includes(
             DataType::Timestamptz,
         ),
         (Origin::Partition, "_rw_kafka_partition", DataType::Varchar),
-    ] {
+    ]
+    .into_iter()
+    .take(hidden)
+    {
         if !columns.iter().any(|c| c.name == name) {
             columns.push(Column::hidden(name, data_type));
             source.origins.push(origin);

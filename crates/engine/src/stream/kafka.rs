@@ -385,6 +385,31 @@ impl Reader {
         })
     }
 
+    /// Starts a thread that makes rows of its own.
+    pub(super) fn with_thread(
+        name: &str,
+        progress: SourceProgress,
+        run: impl FnOnce(Feed) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let inbox = Arc::new(Mutex::new(Inbox {
+            progress,
+            ..Inbox::default()
+        }));
+        let stop = Arc::new(AtomicBool::new(false));
+        let feed = Feed {
+            inbox: inbox.clone(),
+            stop: stop.clone(),
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("source {name}"))
+            .spawn(move || run(feed))?;
+        Ok(Self {
+            inbox,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
     /// The rows since the last call, `None` if nothing moved.
     pub fn take(&self) -> Option<Taken> {
         let mut inbox = locked(&self.inbox);
@@ -412,6 +437,38 @@ impl Drop for Reader {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// Where a thread of another kind puts its rows.
+pub(super) struct Feed {
+    inbox: Arc<Mutex<Inbox>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Feed {
+    /// Whether the source is to end.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Whether as many rows wait as may.
+    pub fn is_full(&self) -> bool {
+        locked(&self.inbox).rows >= MAX_WAITING
+    }
+
+    /// Adds rows, and how far the source is with them.
+    pub fn put(&self, batch: RecordBatch, progress: &SourceProgress) {
+        let mut inbox = locked(&self.inbox);
+        inbox.rows += batch.num_rows();
+        inbox.batches.push(batch);
+        inbox.progress.clone_from(progress);
+        inbox.moved = true;
+    }
+
+    /// Says why there are no rows.
+    pub fn trouble(&self, trouble: String) {
+        locked(&self.inbox).trouble = Some(trouble);
     }
 }
 

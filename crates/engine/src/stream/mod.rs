@@ -1,6 +1,7 @@
 //! What moves by itself: sources read topics, sinks carry rows on, the barrier makes both durable together.
 
 pub(crate) mod barrier;
+mod datagen;
 mod decode;
 mod diff;
 mod json;
@@ -9,5 +10,6 @@ pub(crate) mod lake;
 pub(crate) mod sink;
 mod value;
 
+pub use datagen::Datagen;
 pub use decode::Decoder;
 pub use kafka::{KafkaOptions, Reader, Startup, Taken};
