@@ -347,13 +347,6 @@ pub enum Consequence {
         /// What stays on it.
         dependents: Vec<RelationName>,
     },
-    /// The column goes with its values.
-    LosesColumn {
-        /// The table.
-        relation: RelationName,
-        /// The column.
-        column: String,
-    },
 }
 
 impl Consequence {
@@ -364,8 +357,7 @@ impl Consequence {
             | Self::RowsFromQuery { .. }
             | Self::LosesLake { .. }
             | Self::EmitsAgain { .. }
-            | Self::LosesPosition { .. }
-            | Self::LosesColumn { .. } => true,
+            | Self::LosesPosition { .. } => true,
             // From the earliest message on, a topic gives what it still holds.
             Self::RestartsReading { mode, .. } => mode != "earliest",
             Self::ReceiverKeepsRows { .. }
@@ -421,19 +413,12 @@ pub enum Blocked {
         /// The key: `on_configuration_change`, `on_schema_change`.
         key: String,
     },
-    /// RisingWave has no statement for it.
-    Impossible {
-        /// What it has none for.
-        what: String,
-    },
 }
 
 /// How an object differs from what rwt remembers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "drift")]
 pub enum Drift {
-    /// It is not there.
-    Missing,
     /// Another object has its name.
     Recreated {
         /// The object that rwt knows.
@@ -474,10 +459,5 @@ pub enum Drift {
     IndexAdded {
         /// The index.
         index: String,
-    },
-    /// It is bound to another object than the current one of what it reads.
-    Bound {
-        /// What it reads.
-        to: RelationName,
     },
 }

@@ -369,9 +369,6 @@ impl fmt::Display for Consequence {
                     "stay"
                 }
             ),
-            Self::LosesColumn { relation, column } => {
-                write!(f, "the values of {relation}.{column} are lost")
-            }
         }
     }
 }
@@ -420,7 +417,6 @@ impl fmt::Display for Blocked {
             }
             Self::Creating => f.write_str("it is still being created; see `rwt jobs`"),
             Self::Refused { key } => write!(f, "{key} is `fail`"),
-            Self::Impossible { what } => write!(f, "RisingWave has no statement for {what}"),
         }
     }
 }
@@ -428,7 +424,6 @@ impl fmt::Display for Blocked {
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("it was dropped"),
             Self::Recreated { .. } => f.write_str("it was dropped and created"),
             Self::Kind { is } => write!(f, "it has become a {is}"),
             Self::Renamed { is } => write!(f, "it is called {is} now"),
@@ -440,7 +435,6 @@ impl fmt::Display for Drift {
             }
             Self::IndexMissing { index } => write!(f, "index {index} was dropped"),
             Self::IndexAdded { index } => write!(f, "index {index} was created"),
-            Self::Bound { to } => write!(f, "it reads {to}"),
         }
     }
 }

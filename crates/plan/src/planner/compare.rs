@@ -25,7 +25,7 @@ pub(crate) enum Standing<'a> {
         object: &'a CatalogObject,
     },
     /// It is there, and the state knows it.
-    There(There<'a>),
+    There(Box<There<'a>>),
 }
 
 /// An object that is there and known.
@@ -181,14 +181,14 @@ pub(crate) fn standing<'a>(
             in_the_way: known.find(&object.relation, object.kind),
         };
     };
-    Standing::There(There {
+    Standing::There(Box::new(There {
         id,
         object: found,
         state,
         renamed_from,
         changes: changes(known, (object, definition), state, id, renamed),
         drift: drift(known, state, id, found),
-    })
+    }))
 }
 
 fn changes(

@@ -1,6 +1,8 @@
 //! [`plan`]: how each object stands ([`compare`]), what is to be done with it ([`decide`]), what may not be done and what
 //! goes with it ([`block`]), what is dropped ([`clean`]), and the steps ([`steps`]).
 
+mod adopt;
+mod anew;
 mod base;
 mod block;
 mod clean;
@@ -8,6 +10,7 @@ mod columns;
 mod compare;
 mod decide;
 mod decision;
+mod in_place;
 mod known;
 mod sinks;
 mod statements;
