@@ -223,7 +223,7 @@ fn an_interrupted_deployment_is_undone_when_asked_and_not_after_names_have_moved
     assert_ne!(objects(&sql), before);
     let warned = place.ok(&["plan", "--allow-destructive"]);
     assert!(
-        warned.stderr.contains("has not come to its end"),
+        warned.stderr.contains("rwt::apply::unfinished"),
         "{}",
         warned.stderr
     );
@@ -761,7 +761,11 @@ fn a_server_that_can_replace_a_sink_is_asked_to() {
     });
     change_totals(&place, "rows_of_it");
     let plan = run_through(&place, &proxy, &["plan", "--sql"]).exits_with(0);
-    assert!(plan.stdout.contains("REPLACE SINK"), "{}", plan.stdout);
+    assert!(
+        plan.stdout.to_lowercase().contains("replace sink"),
+        "{}",
+        plan.stdout
+    );
     let applied = run_through(&place, &proxy, &["apply", "--yes"]);
     let replaced: Vec<String> = proxy
         .heard()

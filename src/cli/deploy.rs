@@ -60,7 +60,7 @@ impl<'a> Deployer<'a> {
     pub(super) fn open(context: &'a Context) -> Result<Self, Failure> {
         let connector = context.connector();
         let connection = connector.connect()?;
-        let store = Arc::new(Store::open(&connector)?);
+        let store = Arc::new(Store::open(&connector, context.compiler.project().name())?);
         let desired = Desired::collect(&context.compiler).map_err(not_compiled)?;
         Ok(Self {
             context,
@@ -130,11 +130,11 @@ impl<'a> Deployer<'a> {
 
     /// The deployment that did not come to its end, if there is one.
     pub(super) fn unfinished(&self) -> Result<Option<Unfinished>, Failure> {
-        let state = self
+        let head = self
             .store
-            .snapshot()
+            .head()
             .map_err(DatabaseFailure::new("the state cannot be read"))?;
-        state.check()?;
+        head.check()?;
         Ok(self
             .store
             .unfinished()

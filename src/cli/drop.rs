@@ -102,7 +102,8 @@ pub(super) fn main(global: &GlobalArgs, args: &DropArgs, printer: &Printer) -> C
             printer.line(format!("dropped {step}"));
         })
         .map_err(DatabaseFailure::new("dropping cannot go on"))?;
-        forget(&connector, &nodes, &report)?;
+        let project = context.compiler.project().name();
+        forget((&connector, project), &nodes, &report)?;
         printer.line(format!("Done. {} objects dropped.", report.dropped.len()));
     }
     if printer.is_json() {
@@ -112,13 +113,17 @@ pub(super) fn main(global: &GlobalArgs, args: &DropArgs, printer: &Printer) -> C
 }
 
 /// What was dropped on purpose is not missing afterwards.
-fn forget(connector: &Connector, nodes: &[&Node], report: &DropReport) -> Result<(), Failure> {
+fn forget(
+    (connector, project): (&Connector, &str),
+    nodes: &[&Node],
+    report: &DropReport,
+) -> Result<(), Failure> {
     let dropped: BTreeSet<(&str, &str)> = report
         .dropped
         .iter()
         .map(|step| (step.schema.as_str(), step.identifier.as_str()))
         .collect();
-    let store = Store::open(connector)?;
+    let store = Store::open(connector, project)?;
     let known = store
         .snapshot()
         .map_err(DatabaseFailure::new("the state cannot be read"))?;

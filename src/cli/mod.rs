@@ -8,6 +8,7 @@ mod context;
 mod debug;
 mod demo;
 mod deploy;
+mod deps;
 mod drop;
 mod exit;
 mod flows;
@@ -15,6 +16,7 @@ mod funnel;
 mod graph;
 mod interrupt;
 mod jobs;
+mod lint;
 mod logs;
 mod ls;
 mod plan;
@@ -49,6 +51,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Write compiled/: every model as plain SQL, and one script that psql can run
     Compile(compile::CompileArgs),
+    /// Fetch the packages that packages.yml names
+    Deps(deps::DepsArgs),
     /// List the project's models
     #[command(visible_alias = "list")]
     Ls(ls::LsArgs),
@@ -62,6 +66,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Change the database: make a plan, or take a saved one, and carry it out
     Apply(apply::ApplyArgs),
+    /// Warn of what is allowed and probably not meant
+    Lint(lint::LintArgs),
     /// Make objects known that exist and that rwt has not made
     Adopt(adopt::AdoptArgs),
     /// Show what the server builds, or cancel it
@@ -107,12 +113,14 @@ pub fn main() -> ExitCode {
     let result = match command {
         Command::Demo(args) => demo::main(&global, &args, &printer),
         Command::Compile(args) => compile::main(&global, &args, &printer),
+        Command::Deps(args) => deps::main(&global, &args, &printer),
         Command::Ls(args) => ls::main(&global, &args, &printer),
         Command::Graph(args) => graph::main(&global, &args, &printer),
         Command::Run(args) => run::main(&global, &args, &printer),
         Command::Retry(args) => retry::main(&global, &args, &printer),
         Command::Plan(args) => plan::main(&global, &args, &printer),
         Command::Apply(args) => apply::main(&global, &args, &printer),
+        Command::Lint(args) => lint::main(&global, &args, &printer),
         Command::Adopt(args) => adopt::main(&global, &args, &printer),
         Command::Jobs(args) => jobs::main(&global, &args, &printer),
         Command::Drop(args) => drop::main(&global, &args, &printer),
@@ -151,6 +159,7 @@ impl Command {
             Self::Retry(args) => args.output.is_json(),
             Self::Plan(args) => args.output.is_json(),
             Self::Apply(args) => args.output.is_json(),
+            Self::Lint(args) => args.output.is_json(),
             Self::Adopt(args) => args.output.is_json(),
             Self::Jobs(args) => args.output.is_json(),
             Self::Drop(args) => args.output.is_json(),

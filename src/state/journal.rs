@@ -132,9 +132,14 @@ impl Store {
         if self.format()?.is_none() {
             return Ok(None);
         }
-        let query = "select command, holder, started_at, plan from rwt.deployments \
-                     where status in ('running', 'interrupted') order by started_at desc limit 1";
-        let Some(row) = self.query(query)?.rows.into_iter().next() else {
+        let query = format!(
+            "select command, holder, started_at, plan from rwt.deployments \
+             where status in ('running', 'interrupted') and project = {} and target = {} \
+             order by started_at desc limit 1",
+            Literal::Text(self.project()),
+            Literal::Text(self.target()),
+        );
+        let Some(row) = self.query(&query)?.rows.into_iter().next() else {
             return Ok(None);
         };
         let mut cells = row.into_iter().map(Option::unwrap_or_default);
@@ -143,7 +148,7 @@ impl Store {
         let plan: Plan = serde_json::from_str(&plan).map_err(|error| DatabaseError {
             sqlstate: None,
             message: format!("the plan of an unfinished deployment cannot be read: {error}"),
-            statement: query.to_owned(),
+            statement: query.clone(),
             line: None,
         })?;
         let entries = self.entries(&plan.deployment)?;

@@ -31,18 +31,20 @@ impl Store {
     /// # Errors
     /// What the server refused, or records that cannot be read.
     pub fn snapshot(&self) -> Result<StateSnapshot, DatabaseError> {
-        let mut snapshot = StateSnapshot::default();
-        let Some((format, rwt_version)) = self.format()? else {
-            return Ok(snapshot);
-        };
-        snapshot.format = format;
-        snapshot.rwt_version = rwt_version;
-        if snapshot.check().is_err() {
+        let mut snapshot = self.head()?;
+        if snapshot.format == 0 || snapshot.check().is_err() {
             return Ok(snapshot);
         }
-        let objects = "select unique_id, record from rwt.objects";
+        let objects = "select project, target_schema, unique_id, record from rwt.objects";
         for row in self.query(objects)?.rows {
-            if let [Some(unique_id), Some(record)] = row.as_slice() {
+            if let [Some(project), Some(schema), Some(unique_id), Some(record)] = row.as_slice() {
+                let is_own = project == self.project() && schema == self.schema();
+                // Objects of others are known as such under a name that no node has.
+                let key = if is_own {
+                    unique_id.clone()
+                } else {
+                    format!("{unique_id} of {project} in {schema}")
+                };
                 let object = serde_json::from_str(record).map_err(|error| DatabaseError {
                     sqlstate: None,
                     message: format!(
@@ -51,7 +53,7 @@ impl Store {
                     statement: objects.to_owned(),
                     line: None,
                 })?;
-                snapshot.objects.insert(unique_id.clone(), object);
+                snapshot.objects.insert(key, object);
             }
         }
         let leftovers = self.query(
@@ -75,22 +77,37 @@ impl Store {
         Ok(snapshot)
     }
 
+    /// The format of the state and who wrote it, and nothing else: enough for [`StateSnapshot::check`].
+    ///
+    /// # Errors
+    /// What the server refused.
+    pub fn head(&self) -> Result<StateSnapshot, DatabaseError> {
+        let (format, rwt_version) = self.format()?.unwrap_or_default();
+        Ok(StateSnapshot {
+            format,
+            rwt_version,
+            ..StateSnapshot::default()
+        })
+    }
+
     /// Writes changes of what is remembered; all are durable when this returns. The tables must be there.
     ///
     /// # Errors
     /// What the server refused.
     pub fn record(&self, changes: &[ObjectChange]) -> Result<(), DatabaseError> {
-        self.write(&statements(changes))
+        self.write(&statements(self.project(), self.schema(), changes))
     }
 }
 
-fn statements(changes: &[ObjectChange]) -> Vec<String> {
+fn statements(project: &str, schema: &str, changes: &[ObjectChange]) -> Vec<String> {
     let mut objects = Vec::new();
     let mut leftovers = Vec::new();
     let (mut forgotten, mut gone) = (Vec::new(), Vec::new());
     for change in changes {
         match change {
-            ObjectChange::Record(unique_id, object) => objects.push(object_row(unique_id, object)),
+            ObjectChange::Record(unique_id, object) => {
+                objects.push(object_row((project, schema, unique_id), object));
+            }
             ObjectChange::Forget(unique_id) => forgotten.push(Literal::Text(unique_id).to_string()),
             ObjectChange::Leave(leftover) => leftovers.push(leftover_row(leftover)),
             ObjectChange::Gone(id) => gone.push(number(*id)),
@@ -101,7 +118,9 @@ fn statements(changes: &[ObjectChange]) -> Vec<String> {
     if !forgotten.is_empty() {
         let list = forgotten.join(", ");
         statements.push(format!(
-            "delete from rwt.objects where unique_id in ({list})"
+            "delete from rwt.objects where project = {} and target_schema = {} and unique_id in ({list})",
+            Literal::Text(project),
+            Literal::Text(schema)
         ));
     }
     for rows in objects.chunks(ROWS) {
@@ -129,11 +148,13 @@ fn number(id: ObjectId) -> String {
     Literal::Int(i64::try_from(id).unwrap_or(i64::MAX)).to_string()
 }
 
-fn object_row(unique_id: &str, object: &StateObject) -> String {
+fn object_row((project, schema, unique_id): (&str, &str, &str), object: &StateObject) -> String {
     let text = |text: &str| Literal::Text(text).to_string();
     let record = serde_json::to_string(object).unwrap_or_default();
     format!(
-        "({}, {}, {}, {}, {}, {}, {}, cast({} as timestamptz), {})",
+        "({}, {}, {}, {}, {}, {}, {}, {}, {}, cast({} as timestamptz), {})",
+        text(project),
+        text(schema),
         text(unique_id),
         text(&object.relation.schema),
         text(&object.relation.name),
@@ -174,15 +195,19 @@ mod tests {
             deployment: "d1".to_owned(),
             keep: true,
         };
-        let written = statements(&[
-            ObjectChange::Leave(leftover),
-            ObjectChange::Gone(8),
-            ObjectChange::Forget("model.a.b".to_owned()),
-        ]);
+        let written = statements(
+            "shop",
+            "public",
+            &[
+                ObjectChange::Leave(leftover),
+                ObjectChange::Gone(8),
+                ObjectChange::Forget("model.a.b".to_owned()),
+            ],
+        );
         assert_eq!(
             written,
             [
-                "delete from rwt.objects where unique_id in ('model.a.b')",
+                "delete from rwt.objects where project = 'shop' and target_schema = 'public' and unique_id in ('model.a.b')",
                 "insert into rwt.leftovers values (7, 'public', 'it''s', 'materialized view', 'd1', true)",
                 "delete from rwt.leftovers where object_id in (8)",
             ]

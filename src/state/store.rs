@@ -12,9 +12,10 @@ use crate::client::{ConnectError, Connection, Connector, ResultSet};
 /// How long a lost connection is tried again before a write is given up.
 const RECONNECT_FOR: Duration = Duration::from_secs(60);
 
-/// The state of one database.
+/// The state of one database, as one project sees it. The same project on another schema is another one.
 pub struct Store {
     connector: Connector,
+    project: String,
     connection: Mutex<Arc<Connection>>,
 }
 
@@ -23,11 +24,27 @@ impl Store {
     ///
     /// # Errors
     /// No connection.
-    pub fn open(connector: &Connector) -> Result<Self, ConnectError> {
+    pub fn open(connector: &Connector, project: &str) -> Result<Self, ConnectError> {
         Ok(Self {
+            project: project.to_owned(),
             connection: Mutex::new(Arc::new(connect(connector)?)),
             connector: connector.clone(),
         })
+    }
+
+    /// The project.
+    pub(super) fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// The target's name.
+    pub(super) fn target(&self) -> &str {
+        &self.connector.target().name
+    }
+
+    /// The schema that names without one mean.
+    pub(super) fn schema(&self) -> &str {
+        &self.connector.target().schema
     }
 
     /// Makes the tables where there are none.

@@ -14,8 +14,9 @@ const TABLES: [&str; 7] = [
     "create table if not exists rwt.format (\
      id int primary key, format int, rwt_version varchar)",
     "create table if not exists rwt.objects (\
-     unique_id varchar primary key, schema_name varchar, name varchar, kind varchar, object_id bigint, \
-     fingerprint varchar, deployment varchar, applied_at timestamptz, record varchar)",
+     project varchar, target_schema varchar, unique_id varchar, schema_name varchar, name varchar, kind varchar, \
+     object_id bigint, fingerprint varchar, deployment varchar, applied_at timestamptz, record varchar, \
+     primary key (project, target_schema, unique_id))",
     "create table if not exists rwt.leftovers (\
      object_id bigint primary key, schema_name varchar, name varchar, kind varchar, deployment varchar, keep boolean)",
     "create table if not exists rwt.deployments (\
