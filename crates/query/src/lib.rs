@@ -25,6 +25,7 @@ mod scan;
 mod text;
 mod types;
 mod value;
+mod window_close;
 
 /// Whether there is a time zone of this name (IANA).
 pub fn is_timezone(name: &str) -> bool {
@@ -42,3 +43,4 @@ pub use queries::{Limits, Queries};
 pub use relation::{Column, ROW_ID, Relation, RelationData, Relations, Settings, SqlFunction};
 pub use text::display;
 pub use types::{TYPE_METADATA, arrow_type, field, schema};
+pub use window_close::WatermarkOf;

@@ -6,7 +6,7 @@ use rwt_sql::statement::{
 use rwt_sql::{Ident, ObjectName};
 use rwt_wire::{Outcome, SqlError, SqlState};
 
-use super::{Session, not_implemented};
+use super::Session;
 use crate::catalog::{
     Body, Catalog, Column, Definition, Index, Kind, MaterializedView, Object, ObjectId, Schema,
     Subscription, View, options_text, resolve,
@@ -76,13 +76,12 @@ impl Session {
         if self.skip_existing(Kind::MaterializedView, &create.name, create.if_not_exists)? {
             return Ok(Outcome::done(DONE));
         }
-        if create.emit_on_window_close {
-            return Err(not_implemented(
-                "CREATE MATERIALIZED VIEW ... EMIT ON WINDOW CLOSE in the embedded engine",
-            ));
-        }
         let columns = self.describe_stream(&create.query).await?;
-        let mut bound = self.bind(&create.query, columns);
+        let query = match create.emit_on_window_close {
+            true => self.closed_windows(&create.query)?,
+            false => create.query.clone(),
+        };
+        let mut bound = self.bind(&query, columns);
         rename(&mut bound.columns, &create.columns)?;
         for (i, column) in bound.columns.iter().enumerate() {
             if column.name == "?column?" {
@@ -104,7 +103,11 @@ impl Session {
                 names_text(&create.columns),
                 options_text(&create.with)
             ))
-            .query(&create.query);
+            .query(&create.query)
+            .text(match create.emit_on_window_close {
+                true => " EMIT ON WINDOW CLOSE",
+                false => "",
+            });
         for id in &bound.reads {
             if let Some(source) = catalog.get(*id).filter(|o| o.kind() == Kind::Source) {
                 self.notice(format!(
@@ -129,6 +132,23 @@ impl Session {
         )
         .await?;
         Ok(Outcome::done(DONE))
+    }
+
+    /// The query that shows only the windows that the watermark of their table has passed.
+    fn closed_windows(&self, query: &str) -> Result<String, SqlError> {
+        let (catalog, path) = (self.inner.catalog(), self.path());
+        let watermark = |name: &ObjectName| {
+            let object = catalog.find_readable(name, &path)?;
+            let watermark = object.table()?.watermark?;
+            Some(rwt_query::WatermarkOf {
+                column: object.columns.get(watermark.column)?.name.clone(),
+                delay: watermark.delay,
+            })
+        };
+        self.inner
+            .queries
+            .closed_windows(query, &watermark)
+            .map_err(|e| super::query_error(&e))
     }
 
     /// Adds an object with columns.
