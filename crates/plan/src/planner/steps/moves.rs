@@ -75,6 +75,7 @@ impl Steps<'_, '_> {
         let object = decision.object;
         let purpose = format!("let {} go on from the new relation", object.relation);
         let mut step = self.step(Phase::Move, StepKind::Replace, Some(decision), purpose);
+        step.waits_for.extend(self.above(decision));
         if let Some(id) = decision.id() {
             step.requires.push(is(&object.relation, object.kind, id));
         }
@@ -95,6 +96,16 @@ impl Steps<'_, '_> {
         };
         let purpose = format!("drop the old {}", found.relation);
         let mut step = self.step(Phase::Move, StepKind::Drop, Some(decision), purpose);
+        // What hangs on it goes first.
+        let below = self.decisions.of.values().filter(|other| {
+            let object = other.object;
+            object.bound_to.contains(&decision.object.unique_id)
+                || object.writes_to.as_ref() == Some(&decision.object.unique_id)
+        });
+        let gone = below.filter_map(|other| self.last.get(&other.object.unique_id));
+        step.waits_for.extend(gone.copied());
+        step.waits_for.sort_unstable();
+        step.waits_for.dedup();
         step.requires.push(is(&found.relation, found.kind, id));
         step.statements.push(shows(
             drop_of(&found.relation, found.kind),

@@ -157,6 +157,7 @@ impl Steps<'_, '_> {
         let (kind, to) = (decision.object.kind, &decision.object.relation);
         let purpose = format!("exchange the names of {from} and {to}");
         let mut step = self.step(Phase::Prepare, StepKind::Swap, Some(decision), purpose);
+        self.after_all_before(&mut step);
         step.requires = vec![is(from, kind, id), is(to, kind, other_id)];
         step.statements
             .push(shows(swap(from, kind, to), is(to, kind, id)));
@@ -190,6 +191,15 @@ impl Steps<'_, '_> {
         }
     }
 
+    /// Names are taken when their schema is there and nobody has them any more.
+    fn after_all_before(&self, step: &mut Step) {
+        let before = self
+            .list
+            .iter()
+            .filter(|other| other.phase == Phase::Prepare);
+        step.waits_for = before.map(|other| other.number).collect();
+    }
+
     fn renaming(
         &self,
         decision: &Decision<'_>,
@@ -203,6 +213,7 @@ impl Steps<'_, '_> {
             Some(decision),
             format!("call {from} {to} from now on"),
         );
+        self.after_all_before(&mut step);
         step.requires = vec![is(from, kind, id), absent(to, kind)];
         step.statements = moves(from, to, kind, id);
         step.undo = moves(to, from, kind, id);

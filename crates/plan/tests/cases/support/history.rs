@@ -122,6 +122,7 @@ impl History {
     fn carry_out(&mut self, plan: &Plan) {
         let before = self.database.clone();
         let must_stay = must_stay(plan, &before);
+        self.in_another_order(plan);
         for step in &plan.steps {
             self.step(step);
             let readable = self.database.readable();
@@ -157,6 +158,21 @@ impl History {
         self.state
             .leftovers
             .retain(|left| catalog.objects.contains_key(&left.object_id));
+    }
+
+    /// Several workers may run steps in any order that their phases and [`Step::waits_for`] allow.
+    fn in_another_order(&self, plan: &Plan) {
+        let mut database = self.database.clone();
+        for step in as_late_as_allowed(plan) {
+            for sql in step.sql() {
+                database.execute(sql).unwrap_or_else(|error| {
+                    panic!(
+                        "{error}\nin another order, at:\n{step}\nof:\n{}",
+                        plan.sql()
+                    )
+                });
+            }
+        }
     }
 
     fn step(&mut self, step: &Step) {
@@ -365,6 +381,23 @@ fn check_undo(plan: &Plan, done: usize, database: &Database, before: &Database) 
         lost.is_empty(),
         "{lost:?} is lost when the plan is taken back"
     );
+}
+
+/// The steps in the order that lets each come as late as it may: phases, and what each waits for, are all that is kept.
+fn as_late_as_allowed(plan: &Plan) -> Vec<&Step> {
+    let mut order: Vec<&Step> = Vec::new();
+    let mut open: Vec<&Step> = plan.steps.iter().collect();
+    while let Some(phase) = open.iter().map(|step| step.phase).min() {
+        let ready = open.iter().rposition(|step| {
+            step.phase == phase
+                && step
+                    .waits_for
+                    .iter()
+                    .all(|number| order.iter().any(|done| done.number == *number))
+        });
+        order.push(open.remove(ready.expect("a step that may run")));
+    }
+    order
 }
 
 /// Numbers follow one another, phases do not go back, and no step waits for a later one.
