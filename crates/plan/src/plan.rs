@@ -385,6 +385,11 @@ pub enum Blocked {
         /// Their unique ids.
         unique_ids: Vec<String>,
     },
+    /// What it reads is not there and not selected.
+    NothingToRead {
+        /// The nodes.
+        unique_ids: Vec<String>,
+    },
     /// The server cannot do it.
     TooOld {
         /// What it lacks.

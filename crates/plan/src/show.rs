@@ -386,6 +386,9 @@ impl fmt::Display for Blocked {
                     nodes(unique_ids)
                 )
             }
+            Self::NothingToRead { unique_ids } => {
+                write!(f, "{} is not there; select it as well", nodes(unique_ids))
+            }
             Self::TooOld {
                 feature,
                 needs,

@@ -80,8 +80,22 @@ impl<'a> Deciding<'_, 'a> {
                         kind: found.kind,
                         unique_id: self.known.owner(id).map(str::to_owned),
                     });
+                let nothing: Vec<String> = object
+                    .bound_to
+                    .iter()
+                    .chain(&object.writes_to)
+                    .filter(|id| {
+                        self.above.get(id.as_str()).is_some_and(|above| {
+                            above.outside && matches!(above.standing, Standing::Missing { .. })
+                        })
+                    })
+                    .cloned()
+                    .collect();
                 match taken {
                     Some(blocked) => decision.block(blocked),
+                    None if !nothing.is_empty() => decision.block(Blocked::NothingToRead {
+                        unique_ids: nothing,
+                    }),
                     None => {
                         decision.treatment = Treatment::Create;
                         decision.action = Action::Create;

@@ -77,6 +77,10 @@ impl Deciding<'_, '_> {
     /// Changes in place of an object that stays.
     pub(super) fn alter(&self, object: &DesiredObject, there: &There<'_>, outcome: &mut Outcome) {
         let changes = &there.changes;
+        if object.kind == Kind::Secret && self.known.options.full_refresh {
+            outcome.alteration.secret = true;
+            outcome.reasons.push(Reason::FullRefresh);
+        }
         if object.config.on_schema_change == Some(OnSchemaChange::AppendNewColumns) {
             let known: BTreeSet<String> = names(&outcome.alteration.columns).into_iter().collect();
             let mut more = columns::missing(&object.config.additive_columns, &there.object.columns);

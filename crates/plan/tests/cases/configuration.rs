@@ -93,3 +93,19 @@ fn secrets_are_altered_and_never_shown() {
     assert!(!state.contains("hunter2") && !state.contains("changed'"));
     history_snapshot!("secret", history);
 }
+
+#[test]
+fn a_full_refresh_sends_a_secret_again() {
+    let mut history = History::of("secret");
+    history.env = vec![("RWT_SECRET_BROKER", "hunter2")];
+    history.apply(1);
+    history.options.full_refresh = true;
+    history.select = Some(vec!["password"]);
+    let plan = history.apply(1);
+    assert_eq!(plan.objects[0].action, Action::Alter);
+    assert!(
+        plan.steps[0]
+            .sql()
+            .any(|sql| sql.starts_with("ALTER SECRET public.password"))
+    );
+}

@@ -202,3 +202,25 @@ fn old_ones_can_be_kept() {
     assert_eq!(history.state.leftovers, []);
     history_snapshot!("old_ones_kept", history);
 }
+
+#[test]
+fn what_is_not_there_and_not_selected_blocks() {
+    let mut history = History::of("two_levels");
+    history.select = Some(vec!["events", "top", "shown"]);
+    let plan = history.apply(1);
+    let blocked: Vec<_> = plan
+        .objects
+        .iter()
+        .filter_map(|object| Some((object.name.as_str(), object.blocked.as_ref()?.to_string())))
+        .collect();
+    assert_eq!(
+        blocked,
+        [
+            ("top", "orders is not there; select it as well".to_owned()),
+            (
+                "shown",
+                "left as it is, for it goes together with top".to_owned()
+            ),
+        ]
+    );
+}
