@@ -50,6 +50,9 @@ pub(super) struct SelectArgs {
     /// Models to leave out
     #[arg(long, num_args = 1.., value_name = "SELECTOR")]
     pub exclude: Vec<String>,
+    /// A selector of selectors.yml, instead of --select and --exclude
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["select", "exclude"])]
+    pub selector: Option<String>,
 }
 
 /// How the result is printed.

@@ -10,7 +10,7 @@ use miette::{Diagnostic, Severity};
 use rwt_compiler::jinja::{Level, Reporter};
 use rwt_compiler::materialize::DatabaseError;
 use rwt_compiler::{CompileErrors, Compiler, Flags};
-use rwt_project::graph::{Dag, Selection};
+use rwt_project::graph::{Dag, NamedError, NamedSelectors, Selection};
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use rwt_project::profile::{Target, TargetKind};
 use rwt_project::project::parse_vars;
@@ -315,6 +315,19 @@ impl Context {
         args: &SelectArgs,
         printer: &Printer,
     ) -> Result<BTreeSet<UniqueId>, Failure> {
+        let wrong = |errors: Vec<NamedError>| Failure {
+            exit: Exit::Usage,
+            ..Failure::all(errors)
+        };
+        let named = NamedSelectors::load(&self.compiler.project().root).map_err(wrong)?;
+        let nothing_said = args.select.is_empty() && args.exclude.is_empty();
+        let default = named.default_name().filter(|_| nothing_said);
+        if let Some(name) = args.selector.as_deref().or(default) {
+            let (manifest, dag) = (self.compiler.manifest(), self.dag());
+            return named
+                .resolve(name, manifest, dag)
+                .map_err(|error| wrong(vec![error]));
+        }
         let selection =
             Selection::parse(&args.select, &args.exclude).map_err(|errors| Failure {
                 exit: Exit::Usage,

@@ -12,7 +12,7 @@ use miette::Diagnostic as _;
 use rwt_compiler::{Compiler, Flags, NodeOutcome, When, load};
 use rwt_project::LoadOptions;
 use rwt_project::environment::Environment;
-use rwt_project::graph::Selection;
+use rwt_project::graph::{NamedSelectors, Selection};
 use rwt_project::manifest::UniqueId;
 use serde_json::Value;
 use support::replica::{Replica, folded};
@@ -459,6 +459,7 @@ fn selectors_are_dbts() {
             let shown = args.join(" ");
             let (mut select, mut exclude, mut types, mut output) =
                 (Vec::new(), Vec::new(), Vec::new(), "selector");
+            let mut named = None;
             for pair in args.chunks(2) {
                 let [key, value] = pair else {
                     panic!("{shown}")
@@ -466,6 +467,7 @@ fn selectors_are_dbts() {
                 match key.as_str() {
                     "--select" => select.push(value.clone()),
                     "--exclude" => exclude.push(value.clone()),
+                    "--selector" => named = Some(value.clone()),
                     "--resource-type" => types.push(value.clone()),
                     "--output" => output = if value == "path" { "path" } else { "name" },
                     other => panic!("{other}"),
@@ -477,14 +479,23 @@ fn selectors_are_dbts() {
             } else {
                 texts(&answer["found"])
             };
-            let got = match Selection::parse(&select, &exclude) {
-                Err(errors) => errors.iter().map(ToString::to_string).collect(),
-                Ok(selection) => {
-                    let selected = selection.resolve(compiler.manifest(), compiler.dag());
-                    let nodes = selected
-                        .nodes
-                        .iter()
-                        .filter_map(|id| compiler.manifest().nodes.get(id));
+            let (manifest, dag) = (compiler.manifest(), compiler.dag());
+            let chosen: Result<BTreeSet<UniqueId>, Vec<String>> = match named {
+                Some(name) => NamedSelectors::load(&case.dir)
+                    .map_err(|errors| errors.iter().map(ToString::to_string).collect())
+                    .and_then(|named| {
+                        named
+                            .resolve(&name, manifest, dag)
+                            .map_err(|error| vec![error.to_string()])
+                    }),
+                None => Selection::parse(&select, &exclude)
+                    .map(|selection| selection.resolve(manifest, dag).nodes)
+                    .map_err(|errors| errors.iter().map(ToString::to_string).collect()),
+            };
+            let got = match chosen {
+                Err(errors) => errors,
+                Ok(chosen) => {
+                    let nodes = chosen.iter().filter_map(|id| manifest.nodes.get(id));
                     let nodes = nodes.filter(|node| {
                         types.is_empty()
                             || types.iter().any(|word| word == node.resource_type.word())
@@ -592,6 +603,9 @@ fn kept(materialized: &str) -> bool {
     .contains(&materialized)
 }
 
+/// Takes a node, dbt's statements and rwt's.
+type Say<'a> = dyn FnMut(&str, &[String], &[String]) + 'a;
+
 #[test]
 fn statements_are_dbts() {
     let differences = Differences::read();
@@ -638,26 +652,24 @@ fn statements_are_dbts() {
                 }
             };
             let package = compiler.project().name().to_owned();
-            let hook = |when: When,
-                        outcomes: &[NodeOutcome],
-                        replica: &mut Replica,
-                        say: &mut dyn FnMut(&str, &[String], &[String])| {
-                let done = match when {
-                    When::Start => compiler.run_hooks(when, replica),
-                    When::End => compiler.run_end_hooks(outcomes, replica),
+            let hook =
+                |when: When, outcomes: &[NodeOutcome], replica: &mut Replica, say: &mut Say<'_>| {
+                    let done = match when {
+                        When::Start => compiler.run_hooks(when, replica),
+                        When::End => compiler.run_end_hooks(outcomes, replica),
+                    };
+                    let mut sent = std::mem::take(&mut replica.sent);
+                    if let Err(error) = done {
+                        sent.push(shown(&error));
+                    }
+                    let prefix = format!("operation.{package}.{package}-{}-", when.key());
+                    let mut wanted = Vec::new();
+                    let recorded_hooks = want["statements"].as_object().into_iter().flatten();
+                    for (_, messages) in recorded_hooks.filter(|(id, _)| id.starts_with(&prefix)) {
+                        wanted.extend(recorded(messages, run));
+                    }
+                    say(when.key(), &wanted, &normal(sent, run));
                 };
-                let mut sent = std::mem::take(&mut replica.sent);
-                if let Err(error) = done {
-                    sent.push(shown(&error));
-                }
-                let prefix = format!("operation.{package}.{package}-{}-", when.key());
-                let mut wanted = Vec::new();
-                let recorded_hooks = want["statements"].as_object().into_iter().flatten();
-                for (_, messages) in recorded_hooks.filter(|(id, _)| id.starts_with(&prefix)) {
-                    wanted.extend(recorded(messages, run));
-                }
-                say(when.key(), &wanted, &normal(sent, run));
-            };
             let mut outcomes = Vec::new();
             hook(When::Start, &[], &mut replica, &mut say);
             for id in compiler.order() {

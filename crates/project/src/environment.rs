@@ -104,7 +104,7 @@ pub const VARIABLES: &[Variable] = &[
 pub struct Environment(Option<Arc<BTreeMap<String, String>>>);
 
 impl Environment {
-    /// The process's environment.
+    /// The process's environment, and what the nearest `.env` adds to it.
     pub fn process() -> Self {
         Self(None)
     }
@@ -123,7 +123,9 @@ impl Environment {
     /// The value of a variable, if it is set to text.
     pub fn get(&self, name: &str) -> Option<String> {
         match &self.0 {
-            None => std::env::var(name).ok(),
+            None => std::env::var(name)
+                .ok()
+                .or_else(|| crate::dotenv::variables().get(name).cloned()),
             Some(variables) => variables.get(name).cloned(),
         }
     }

@@ -2,6 +2,7 @@
 //! ([`profile`]), YAML whose every value knows its line ([`yaml`]), the nodes found ([`manifest`]), and how nodes hang
 //! together and are chosen ([`graph`]). Nothing here knows Jinja or SQL, and nothing connects to anything.
 
+mod dotenv;
 pub mod environment;
 mod error;
 pub mod graph;

@@ -18,7 +18,7 @@ use crate::jinja::{
     load_seed,
 };
 use crate::materialize::{DatabaseError, Session, is_query, lend};
-use crate::parse::{EPHEMERAL, References, cte_name};
+use crate::parse::{EPHEMERAL, References, cte_name, node_json};
 
 impl Compiler {
     /// Builds a node through a session: renders its text, then runs its materialization, from its first hook to its last.
@@ -475,24 +475,12 @@ fn is_yaml(path: &Path) -> bool {
 
 /// `model` and `node` as macros see them.
 fn model_value(node: &Node) -> Value {
-    from_json(&model_json(node))
-}
-
-fn model_json(node: &Node) -> Json {
-    let mut value = serde_json::to_value(node).unwrap_or_default();
-    if let Json::Object(fields) = &mut value {
-        fields.insert("alias".to_owned(), node.identifier.as_str().into());
-        fields.insert("relation_name".to_owned(), node.relation_name().into());
-        fields.insert("raw_sql".to_owned(), node.raw_code.as_str().into());
-        fields.insert("language".to_owned(), "sql".into());
-        fields.insert("refs".to_owned(), Json::Array(Vec::new()));
-    }
-    value
+    from_json(&node_json(node))
 }
 
 /// `model` of a function: what it takes and returns besides.
 fn function_value(node: &Node, signature: &FunctionProperties) -> Value {
-    let mut value = model_json(node);
+    let mut value = node_json(node);
     let arguments = signature.arguments.iter().map(
         |argument| serde_json::json!({"name": argument.name, "data_type": argument.data_type}),
     );

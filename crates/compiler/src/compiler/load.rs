@@ -78,6 +78,7 @@ pub(super) fn shared(project: &Project, flags: Flags, jinja: &Jinja) -> Shared {
         default_database: project.target.database.clone(),
         default_schema: project.target.schema.clone(),
         vars: project.vars.clone(),
+        cli_vars: project.cli_vars.clone(),
         package_vars: project
             .packages
             .iter()

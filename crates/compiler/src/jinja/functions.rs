@@ -235,13 +235,17 @@ impl Object for Api {
 /// `var` and `env_var`
 fn variables(env: &mut Environment<'static>) {
     env.add_global("var", Value::from_object(Var));
-    env.add_function(
-        "env_var",
-        |state: &mut State<'_, '_>, name: String, default: Option<Value>| {
-            let scope = scope_of(state)?;
-            env_var(&scope.shared.environment, &name, default)
-        },
-    );
+    env.add_function("env_var", |state: &mut State<'_, '_>, args: Args| {
+        let args = args.into_values();
+        let (name, _, keywords): (String, Option<Value>, Kwargs) = from_args(&args)?;
+        let default = match keywords.has("default") {
+            true => Some(keywords.get::<Value>("default")?),
+            false => args.get(1).filter(|value| !value.is_kwargs()).cloned(),
+        };
+        keywords.assert_all_used()?;
+        let scope = scope_of(state)?;
+        env_var(&scope.shared.environment, &name, default)
+    });
 }
 
 /// `env_var(name, default)`; a secret's name gives its marker.
@@ -274,10 +278,11 @@ struct Var;
 
 impl Object for Var {
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        let (name, default, keywords): (String, Option<Value>, Kwargs) = from_args(args)?;
-        let default = match keywords.get::<Option<Value>>("default")? {
-            Some(named) => Some(named),
-            None => default,
+        let (name, _, keywords): (String, Option<Value>, Kwargs) = from_args(args)?;
+        // None is a default like any other.
+        let default = match keywords.has("default") {
+            true => Some(keywords.get::<Value>("default")?),
+            false => args.get(1).filter(|value| !value.is_kwargs()).cloned(),
         };
         keywords.assert_all_used()?;
         let scope = scope_of(state)?;

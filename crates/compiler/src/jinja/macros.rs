@@ -374,7 +374,12 @@ fn pack(definition: &MacroDefinition, target: &Value, args: &[Value]) -> Result<
     if !passed.is_empty() {
         let keywords: Kwargs = passed
             .iter()
-            .map(|(key, value)| (key.as_str().unwrap_or_default(), value.clone()))
+            .map(|(key, value)| {
+                (
+                    key.as_str().unwrap_or_default(),
+                    collections::mutable(value),
+                )
+            })
             .collect();
         out.push(Value::from(keywords));
     }

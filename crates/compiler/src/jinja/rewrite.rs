@@ -167,6 +167,7 @@ impl Scan<'_> {
             "endsnapshot" => self.replace(inner, "endset".to_owned()),
             "macro" => {
                 self.open(parameters_end(self.text, &rest));
+                self.wrap_defaults(&rest);
                 if self.kind == FileKind::Macros {
                     self.name_macro(&rest, start..end);
                 }
@@ -241,6 +242,39 @@ impl Scan<'_> {
             range: value.end..value.end,
             with: ")".to_owned(),
         });
+    }
+
+    /// `macro m(a=[])` becomes `macro m(a=rwt__mutable([]))`.
+    fn wrap_defaults(&mut self, rest: &Range<usize>) {
+        let Some((close, _)) = parameters_end(self.text, rest) else {
+            return;
+        };
+        let bytes = &self.text.as_bytes()[..close];
+        let mut at = rest.start + self.text[rest.clone()].find('(').map_or(0, |open| open + 1);
+        while at < close {
+            match bytes[at] {
+                quote @ (b'\'' | b'"') => at = string_end(bytes, at, quote),
+                b'=' => {
+                    let start = at + 1 + blanks(bytes, at + 1);
+                    let end = match bytes.get(start) {
+                        Some(b'[' | b'{') => tuple_end(bytes, start),
+                        _ => start,
+                    };
+                    if end > start {
+                        self.edits.push(Edit {
+                            range: start..start,
+                            with: format!("{MUTABLE}("),
+                        });
+                        self.edits.push(Edit {
+                            range: end..end,
+                            with: ")".to_owned(),
+                        });
+                    }
+                    at = end.max(at + 1);
+                }
+                _ => at += 1,
+            }
+        }
     }
 
     /// `'%s' % x` becomes `'%s' |format(x)`: minijinja's `%` is for numbers only.

@@ -57,6 +57,8 @@ pub struct Shared {
     pub default_schema: String,
     /// Variables, those of the command line over those of the project.
     pub vars: IndexMap<String, Json>,
+    /// Variables of the command line alone.
+    pub cli_vars: IndexMap<String, Json>,
     /// Variables in the nodes of each package.
     pub package_vars: HashMap<String, IndexMap<String, Json>>,
     /// `--full-refresh`
@@ -350,6 +352,19 @@ impl Object for ScopeValue {
                 ),
                 (Value::from("STORE_FAILURES"), Value::from(false)),
                 (Value::from("WHICH"), Value::from(shared.command.as_str())),
+            ]),
+            "invocation_args_dict" => collections::dict([
+                (Value::from("which"), Value::from(shared.command.as_str())),
+                (
+                    Value::from("full_refresh"),
+                    Value::from(shared.full_refresh),
+                ),
+                (
+                    Value::from("vars"),
+                    collections::dict((shared.cli_vars.iter()).map(|(key, value)| {
+                        (Value::from(key.as_str()), collections::from_json(value))
+                    })),
+                ),
             ]),
             "graph" => scope.resolver.graph(),
             "context" => Value::from_dyn_object(Arc::clone(self)),

@@ -117,6 +117,7 @@ fn jinja_scope(scope: &YamlScope<'_>, environment: &Environment) -> Scope {
         default_database: String::new(),
         default_schema: String::new(),
         vars: scope.vars.clone(),
+        cli_vars: Default::default(),
         package_vars: HashMap::new(),
         full_refresh: false,
         command: String::new(),

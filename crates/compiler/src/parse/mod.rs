@@ -19,7 +19,7 @@ use rwt_project::project::{ModelFile, ModelProperties, ResolvedConfig, TestTarge
 use rwt_project::yaml::{SourceFile, Warning, nearest};
 use serde_json::Value as Json;
 
-pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name};
+pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name, node_json};
 pub(crate) use tests::{generic_template, generic_text};
 
 use crate::error::{CompileError, CompileErrors, NodeName};
@@ -154,6 +154,22 @@ impl<'a> Parser<'a> {
             return Ok(text.to_owned());
         }
         self.jinja.render_text("description", text, scope)
+    }
+
+    /// Renders the descriptions of a source table.
+    fn describe_source(&self, node: &mut Node, scope: &Arc<Scope>, errors: &mut Vec<CompileError>) {
+        let mut texts = vec![&mut node.description];
+        texts.extend(
+            node.columns
+                .values_mut()
+                .map(|column| &mut column.description),
+        );
+        for text in texts {
+            match self.described(text, scope) {
+                Ok(rendered) => *text = rendered,
+                Err(error) => errors.push(CompileError::template(error, None)),
+            }
+        }
     }
 
     /// Columns with their descriptions rendered.
@@ -302,7 +318,13 @@ impl<'a> Parser<'a> {
     fn assemble(&self, parsed: Vec<Parsed>, errors: &mut Vec<CompileError>) -> Manifest {
         let mut nodes: BTreeMap<UniqueId, Node> = BTreeMap::new();
         let mut sources: BTreeMap<(String, String), (UniqueId, bool)> = BTreeMap::new();
-        for node in self.project.source_nodes() {
+        let here = Arc::new(Scope::new(
+            Arc::clone(&self.shared),
+            Phase::Parse,
+            self.names.clone(),
+        ));
+        for mut node in self.project.source_nodes() {
+            self.describe_source(&mut node, &here, errors);
             let key = (
                 node.source_name.clone().unwrap_or_default(),
                 node.name.clone(),

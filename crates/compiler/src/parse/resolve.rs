@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use minijinja::{Error, Value};
 use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
 use rwt_project::yaml::nearest;
+use serde_json::{Value as Json, json};
 
 use crate::jinja::{Relation, Resolve, from_json, raise};
 
@@ -103,6 +104,33 @@ impl Resolve for Names {
     }
 }
 
+/// A node as dbt's manifest has it, for `model` and `graph`. Configuration that nobody set has dbt's default.
+pub fn node_json(node: &Node) -> Json {
+    let mut value = serde_json::to_value(node).unwrap_or_default();
+    let Json::Object(fields) = &mut value else {
+        return value;
+    };
+    fields.insert("alias".to_owned(), node.identifier.as_str().into());
+    fields.insert("relation_name".to_owned(), node.relation_name().into());
+    fields.insert("language".to_owned(), "sql".into());
+    fields.insert(
+        "depends_on".to_owned(),
+        json!({"nodes": node.depends_on, "macros": []}),
+    );
+    if let Some(Json::Object(config)) = fields.get_mut("config") {
+        let defaults = json!({
+            "enabled": true, "alias": null, "schema": null, "database": null, "tags": [], "meta": {}, "group": null,
+            "persist_docs": {}, "grants": {}, "quoting": {}, "column_types": {}, "packages": [], "full_refresh": null,
+            "unique_key": null, "pre-hook": [], "post-hook": [], "on_schema_change": "ignore",
+            "on_configuration_change": "apply", "contract": {"enforced": false, "alias_types": true},
+        });
+        for (key, default) in defaults.as_object().into_iter().flatten() {
+            config.entry(key.clone()).or_insert_with(|| default.clone());
+        }
+    }
+    value
+}
+
 /// The relations of a parsed project.
 pub struct References {
     manifest: Arc<Manifest>,
@@ -196,7 +224,7 @@ impl Resolve for References {
             let mut nodes = serde_json::Map::new();
             let mut sources = serde_json::Map::new();
             for (id, node) in &self.manifest.nodes {
-                let value = serde_json::to_value(node).unwrap_or_default();
+                let value = node_json(node);
                 match node.resource_type {
                     ResourceType::Source => sources.insert(id.0.clone(), value),
                     _ => nodes.insert(id.0.clone(), value),

@@ -3,6 +3,7 @@
 
 mod criterion;
 mod dag;
+mod named;
 mod pattern;
 mod schedule;
 mod selection;
@@ -10,6 +11,7 @@ mod selector;
 
 pub use criterion::{Criterion, Method};
 pub use dag::{CycleError, CycleStep, Dag};
+pub use named::{NamedError, NamedSelectors};
 pub use schedule::Schedule;
 pub use selection::{Selected, Selection, SelectionWarning};
 pub use selector::{Selector, SelectorError};

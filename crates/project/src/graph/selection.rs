@@ -75,6 +75,14 @@ impl Selection {
         }
     }
 
+    /// One selector.
+    pub(super) fn of(selector: &Selector) -> Self {
+        Self {
+            select: vec![selector.clone()],
+            exclude: Vec::new(),
+        }
+    }
+
     /// Everything.
     pub fn all() -> Self {
         Self::default()

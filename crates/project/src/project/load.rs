@@ -50,6 +50,8 @@ pub struct Project {
     pub target: Target,
     /// What `var` knows: the project's vars, then `--vars`.
     pub vars: IndexMap<String, Value>,
+    /// `--vars` alone.
+    pub cli_vars: IndexMap<String, Value>,
     /// Where artifacts are written.
     pub target_path: PathBuf,
     /// Models, in the order of their paths.
@@ -164,6 +166,7 @@ impl Project {
             file,
             target,
             vars,
+            cli_vars: options.vars.clone(),
             models: found.models,
             macros: found.macros,
             seeds: found.seeds,
@@ -310,7 +313,15 @@ pub fn parse_vars(text: &str) -> Result<IndexMap<String, Value>, LoadErrors> {
     }
 }
 
-const NAMES: [&str; 2] = ["project.yml", "dbt_project.yml"];
+/// The directory of the project that the options name.
+///
+/// # Errors
+/// There is none.
+pub fn project_root(options: &LoadOptions) -> Result<PathBuf, LoadErrors> {
+    find(options).map(|(root, _)| root)
+}
+
+pub(super) const NAMES: [&str; 2] = ["project.yml", "dbt_project.yml"];
 
 fn find(options: &LoadOptions) -> Result<(PathBuf, &'static str), LoadErrors> {
     let file_in = |directory: &Path| {

@@ -16,8 +16,8 @@ pub use data_tests::{GenericTest, TestTarget};
 pub use discover::{MacroFile, ModelFile, NodeFile};
 pub use error::ProjectError;
 pub use file::{Dispatch, Hook, ProjectFile};
-pub use load::{LoadOptions, Project, parse_vars};
-pub use packages::{Package, PackageSource, package_sources};
+pub use load::{LoadOptions, Project, parse_vars, project_root};
+pub use packages::{Package, PackageSource, install_path, package_name, package_sources};
 pub use properties::{
     FunctionArgument, FunctionProperties, MacroProperties, ModelProperties, Properties,
     PropertyConfig, SourceTable,

@@ -83,6 +83,28 @@ pub fn package_sources(root: &Path) -> Result<Vec<PackageSource>, Vec<LoadError>
     Ok(sources)
 }
 
+/// A value of a directory's project file, as text.
+fn project_value(directory: &Path, key: &str) -> Option<String> {
+    let text = super::load::NAMES
+        .iter()
+        .find_map(|name| std::fs::read_to_string(directory.join(name)).ok())?;
+    let yaml = parse(&SourceFile::new("dbt_project.yml", text)).ok()?;
+    crate::yaml::scalar_text(yaml.get(key)?)
+}
+
+/// The name of the package in a directory; none if there is no project file or it has no good name.
+pub fn package_name(directory: &Path) -> Option<String> {
+    let plain =
+        |name: &String| name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty();
+    project_value(directory, "name").filter(plain)
+}
+
+/// Where `rwt deps` puts packages, relative to the project: its `packages-install-path`.
+pub fn install_path(root: &Path) -> PathBuf {
+    let path = project_value(root, "packages-install-path");
+    path.unwrap_or_else(|| "dbt_packages".to_owned()).into()
+}
+
 fn source(item: &Yaml) -> Option<PackageSource> {
     let text = |key: &str| item.get(key).and_then(crate::yaml::scalar_text);
     if let Some(path) = text("local") {

@@ -1,6 +1,6 @@
 {# dbt's names for types and functions that differ between databases, as PostgreSQL and RisingWave write them. #}
 {% macro type_string() %}{{ return(adapter.dispatch('type_string', 'dbt')()) }}{% endmacro %}
-{% macro default__type_string() %}{{ return('text') }}{% endmacro %}
+{% macro default__type_string() %}{{ return('TEXT') }}{% endmacro %}
 {% macro type_timestamp() %}{{ return(adapter.dispatch('type_timestamp', 'dbt')()) }}{% endmacro %}
 {% macro default__type_timestamp() %}{{ return('timestamp') }}{% endmacro %}
 {% macro type_float() %}{{ return(adapter.dispatch('type_float', 'dbt')()) }}{% endmacro %}
@@ -10,11 +10,15 @@
 {% macro type_bigint() %}{{ return(adapter.dispatch('type_bigint', 'dbt')()) }}{% endmacro %}
 {% macro default__type_bigint() %}{{ return('bigint') }}{% endmacro %}
 {% macro type_int() %}{{ return(adapter.dispatch('type_int', 'dbt')()) }}{% endmacro %}
-{% macro default__type_int() %}{{ return('INTEGER') }}{% endmacro %}
+{% macro default__type_int() %}{{ return('integer') }}{% endmacro %}
 {% macro type_boolean() %}{{ return(adapter.dispatch('type_boolean', 'dbt')()) }}{% endmacro %}
-{% macro default__type_boolean() %}{{ return('BOOLEAN') }}{% endmacro %}
+{% macro default__type_boolean() %}{{ return('boolean') }}{% endmacro %}
 
 {% macro string_literal(value) -%}{{ return(rwt__literal(value)) }}{%- endmacro %}
 {% macro concat(fields) -%}{{ return(fields | join(' || ')) }}{%- endmacro %}
-{% macro safe_cast(field, type) -%}cast({{ field }} as {{ type }}){%- endmacro %}
+{% macro safe_cast(field, type) %}{{ return(adapter.dispatch('safe_cast', 'dbt')(field, type)) }}{% endmacro %}
+{% macro default__safe_cast(field, type) %}
+    {# dbt's text, to the blank. #}
+    cast({{ field }} as {{ type }})
+{% endmacro %}
 {% macro current_timestamp() -%}now(){%- endmacro %}

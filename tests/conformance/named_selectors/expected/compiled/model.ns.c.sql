@@ -1,0 +1,2 @@
+
+select * from "dev"."public"."b" join "dev"."public"."d" using (a)

@@ -1,0 +1,2 @@
+{{ config(tags=['nightly', 'x'], materialized='table') }}
+select * from {{ ref('b') }} join {{ ref('d') }} using (a)

@@ -1,0 +1,2 @@
+
+select a from "own_schema"."t"

@@ -1,0 +1,2 @@
+
+select * from "own_schema"."t"

@@ -1,0 +1,2 @@
+{{ config(materialized='incremental', incremental_strategy='upsert', unique_key='a') }}
+select a from {{ ref('t') }}

@@ -1,0 +1,1 @@
+select * from "dev"."public"."users_a" join "dev"."landing_dev"."events_dev" using (id) join "dev"."nested"."n" using (id)
