@@ -144,6 +144,11 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
         DataFusionError::Shared(inner) => from_datafusion(inner),
         DataFusionError::Collection(errors) if !errors.is_empty() => from_datafusion(&errors[0]),
         DataFusionError::ResourcesExhausted(message) => QueryError::Memory(message.clone()),
+        DataFusionError::NotImplemented(message) if message.contains("OuterReferenceColumn") => {
+            QueryError::NotImplemented(
+                "a correlated sub-query of this shape in the embedded engine".into(),
+            )
+        }
         DataFusionError::NotImplemented(message) => QueryError::NotImplemented(message.clone()),
         other if other.to_string().contains("more than one row") => {
             QueryError::Evaluation("Scalar subquery produced more than one row".into())

@@ -87,6 +87,17 @@ impl Binder<'_> {
         {
             return Ok(done);
         }
+        if let TableFactor::Derived {
+            lateral: true,
+            subquery,
+            alias,
+            ..
+        } = factor
+            && let Some(done) =
+                self.lateral_join(&left, subquery, alias.as_ref(), kind, constraint, env)?
+        {
+            return Ok(done);
+        }
         let right = self.factor(factor, Some(&left.1), env)?;
         let lateral = matches!(factor, TableFactor::Derived { lateral: true, .. });
         let (left_plan, left_scope) = left;

@@ -380,7 +380,7 @@ fn same_types(op: SetOperator, left: &BoundQuery, right: &BoundQuery) -> Result<
 }
 
 /// The expressions of ORDER BY.
-fn order_items(order: Option<&OrderBy>) -> Result<&[OrderByExpr], QueryError> {
+pub(super) fn order_items(order: Option<&OrderBy>) -> Result<&[OrderByExpr], QueryError> {
     match order.map(|o| &o.kind) {
         None => Ok(&[]),
         Some(OrderByKind::Expressions(items)) => Ok(items),

@@ -141,7 +141,7 @@ impl Binder<'_> {
         Ok((plan, replace(condition, &targets)?))
     }
 
-    fn projection(
+    pub(super) fn projection(
         &self,
         items: &[SelectItem],
         scope: &Scope,
