@@ -42,7 +42,7 @@ impl Desired {
             .order()
             .into_iter()
             .filter(|id| compiler.relation_of(id).is_some())
-            .filter(|id| is_model(compiler, id))
+            .filter(|id| is_built(compiler, id))
             .collect();
         let compiled = compiler.compile_all(&ids)?;
         let one = |error: CompileError| CompileErrors(vec![error]);
@@ -87,12 +87,12 @@ impl Desired {
     }
 }
 
-fn is_model(compiler: &Compiler, id: &UniqueId) -> bool {
+fn is_built(compiler: &Compiler, id: &UniqueId) -> bool {
     compiler
         .manifest()
         .nodes
         .get(id)
-        .is_some_and(|node| node.resource_type == ResourceType::Model)
+        .is_some_and(|node| node.resource_type.is_built())
 }
 
 fn relation_of(node: &Node) -> RelationName {

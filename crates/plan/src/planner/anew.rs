@@ -66,12 +66,13 @@ impl Deciding<'_, '_> {
                 .get(id.as_str())
                 .is_some_and(|d| matches!(d.treatment, Treatment::Shadow(_)))
         });
-        if target_is_new && same_relation && self.lacks(Feature::Swap).is_none() {
+        let stays = same_relation && !self.reads_in_place(object);
+        if target_is_new && stays && self.lacks(Feature::Swap).is_none() {
             outcome.treatment = Treatment::Shadow(Cutover::Swap);
             outcome.action = Some(Action::Swap);
             return;
         }
-        let (treatment, mut costs) = move_sink(self.known, object, same_relation);
+        let (treatment, mut costs) = move_sink(self.known, object, stays);
         // What is made anew has nothing of the old sink.
         let is_new = object
             .writes_to
@@ -91,6 +92,15 @@ impl Deciding<'_, '_> {
         outcome.consequences.extend(costs);
     }
 
+    /// Whether something that it hangs on is dropped before it is built anew, so that it must be dropped before that.
+    fn reads_in_place(&self, object: &DesiredObject) -> bool {
+        object.bound_to.iter().chain(&object.writes_to).any(|id| {
+            self.above
+                .get(id.as_str())
+                .is_some_and(|above| above.treatment == Treatment::InPlace)
+        })
+    }
+
     /// A shadow, or a rebuild in place where there can be none.
     fn beside(
         &self,
@@ -101,17 +111,12 @@ impl Deciding<'_, '_> {
     ) {
         let relation = &object.relation;
         let lake = is_lake_table(&object.create) || is_lake_table(&there.state.definition.create);
-        let parent_in_place = object.bound_to.iter().chain(&object.writes_to).any(|id| {
-            self.above
-                .get(id.as_str())
-                .is_some_and(|d| d.treatment == Treatment::InPlace)
-        });
         let asked = object
             .config
             .zero_downtime
             .or(self.known.options.zero_downtime)
             == Some(false);
-        if lake || parent_in_place || asked {
+        if lake || self.reads_in_place(object) || asked {
             outcome.treatment = Treatment::InPlace;
             outcome.action = Some(Action::Replace);
             if lake {

@@ -52,11 +52,11 @@ pub(super) fn target(sql: &str) -> Option<RelationName> {
     Some(RelationName::of(&target, ""))
 }
 
-/// How a sink that must change is changed, and what that costs.
+/// How a sink that must change is changed, and what that costs. `stays`: the old one can go on until the new one begins.
 pub(super) fn move_sink(
     known: &Known<'_>,
     sink: &DesiredObject,
-    same_relation: bool,
+    stays: bool,
 ) -> (Treatment, Vec<Consequence>) {
     let relation = sink.relation.clone();
     let Some(create) = create_sink(&sink.create) else {
@@ -68,7 +68,7 @@ pub(super) fn move_sink(
         }];
         return (Treatment::MoveSink { snapshot: true }, costs);
     };
-    let can_be_replaced = same_relation
+    let can_be_replaced = stays
         && Feature::ReplaceSink.is_in(known.catalog.server.version)
         && is_replaceable(&create);
     if can_be_replaced {
@@ -85,12 +85,12 @@ pub(super) fn move_sink(
         .or(known.options.move_snapshot)
         .unwrap_or(create.with.text("snapshot") != Some("false"));
     if !snapshot {
-        let costs = vec![
-            Consequence::SkipsDifference {
-                relation: relation.clone(),
-            },
-            Consequence::EmitsOverlap { relation },
-        ];
+        let mut costs = vec![Consequence::SkipsDifference {
+            relation: relation.clone(),
+        }];
+        if stays {
+            costs.push(Consequence::EmitsOverlap { relation });
+        }
         return (Treatment::MoveSink { snapshot }, costs);
     }
     let (into, keyed) = receiver(known, sink, &create);

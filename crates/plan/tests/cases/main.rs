@@ -9,6 +9,7 @@ mod configuration;
 mod drift;
 mod lints;
 mod names;
+mod random;
 mod rebuild;
 mod receivers;
 mod removal;

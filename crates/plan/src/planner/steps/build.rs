@@ -37,13 +37,18 @@ impl<'a> Steps<'_, 'a> {
 
     /// The object under its own name.
     pub(super) fn create(&mut self, phase: Phase, decision: &Decision<'_>) {
+        self.create_as(phase, decision, &decision.object.create);
+    }
+
+    /// The same, by another statement.
+    pub(super) fn create_as(&mut self, phase: Phase, decision: &Decision<'_>, create: &str) {
         let object = decision.object;
         let purpose = format!("create the {} {}", object.kind, object.relation);
         self.created(
             phase,
             StepKind::Create,
             decision,
-            (&object.relation, &object.create),
+            (&object.relation, create),
             purpose,
         );
         self.indexes_of(phase, decision, &object.relation);

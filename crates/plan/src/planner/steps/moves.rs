@@ -55,8 +55,12 @@ impl Steps<'_, '_> {
         for (unique_id, decision) in &decisions.of {
             match decision.treatment {
                 Treatment::ReplaceSink => self.replace_sink(decision),
-                Treatment::MoveSink { .. } if hangs_in_place(decision) => {
-                    self.create(Phase::Move, decision);
+                Treatment::MoveSink { snapshot } if hangs_in_place(decision) => {
+                    let create = match snapshot {
+                        true => decision.object.create.clone(),
+                        false => without_snapshot(&decision.object.create),
+                    };
+                    self.create_as(Phase::Move, decision, &create);
                 }
                 Treatment::MoveSink { snapshot: true } => {
                     self.drop_old(decision);

@@ -67,8 +67,12 @@ impl History {
     /// Plans a version, without applying it.
     pub fn plan(&mut self, version: usize) -> Plan {
         let desired = self.desired(version);
-        let plan = self.planned(&desired);
-        let _ = writeln!(self.text, "== v{version}\n{}", shown(&plan));
+        self.plan_of(&desired, &format!("v{version}"))
+    }
+
+    fn plan_of(&mut self, desired: &Desired, label: &str) -> Plan {
+        let plan = self.planned(desired);
+        let _ = writeln!(self.text, "== {label}\n{}", shown(&plan));
         check_form(&plan);
         plan
     }
@@ -93,10 +97,15 @@ impl History {
     /// Plans a version and applies it. Afterwards another plan has nothing to do, unless something was blocked or only
     /// reported.
     pub fn apply(&mut self, version: usize) -> Plan {
-        let plan = self.plan(version);
+        let desired = self.desired(version);
+        self.apply_of(&desired, &format!("v{version}"))
+    }
+
+    /// The same for what a project wants.
+    pub fn apply_of(&mut self, desired: &Desired, label: &str) -> Plan {
+        let plan = self.plan_of(desired, label);
         assert!(plan.base.is_current(&self.state, &self.database.catalog));
         self.carry_out(&plan);
-        let desired = self.desired(version);
         let settled = plan.objects.iter().all(|object| {
             !matches!(
                 object.action,
@@ -106,12 +115,13 @@ impl History {
         if settled {
             let options = std::mem::take(&mut self.options);
             self.options.adopt = options.adopt;
-            let again = self.planned(&desired);
+            let again = self.planned(desired);
             assert!(
                 again.objects.iter().all(|o| o.action == Action::Unchanged)
                     && again.steps.iter().all(Step::is_repeatable),
-                "not settled:\n{again}\n{}",
-                again.sql()
+                "not settled:\n{again}\n{}\nafter:\n{}",
+                again.sql(),
+                self.text
             );
             self.deployments -= 1;
             self.options = options;

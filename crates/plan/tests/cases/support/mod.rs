@@ -7,3 +7,4 @@ mod history;
 mod project;
 
 pub use history::History;
+pub use project::desired_of;

@@ -44,6 +44,22 @@ pub fn desired(case: &str, version: usize, env: &[(&str, &str)], vars: &str) -> 
     desired_in(dir.path(), env, vars)
 }
 
+/// What a project of these files wants.
+pub fn desired_of(files: &[(String, String)]) -> Desired {
+    let dir = tempfile::tempdir().expect("a directory");
+    let write = |path: &str, text: &str| {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+        std::fs::write(path, text).expect("a file");
+    };
+    write("project.yml", PROJECT);
+    write("profiles.yml", PROFILES);
+    for (path, text) in files {
+        write(path, text);
+    }
+    desired_in(dir.path(), &[], "")
+}
+
 fn desired_in(dir: &Path, env: &[(&str, &str)], vars: &str) -> Desired {
     let mut options = LoadOptions {
         project_dir: Some(dir.to_path_buf()),
