@@ -245,11 +245,10 @@ impl Project {
 impl Project {
     /// The file of a seed.
     pub fn seed(&self, node: &Node) -> Option<&NodeFile> {
-        let seeds = self
-            .seeds
-            .iter()
-            .filter(|_| node.resource_type == ResourceType::Seed);
-        seeds.into_iter().find(|seed| seed.fqn == node.fqn)
+        if node.resource_type != ResourceType::Seed {
+            return None;
+        }
+        self.seeds.iter().find(|seed| seed.fqn == node.fqn)
     }
 
     /// The configuration of a seed, `own` being what its property file says.
