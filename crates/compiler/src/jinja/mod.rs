@@ -20,6 +20,7 @@ mod modules;
 mod regex_module;
 mod relation;
 mod rewrite;
+mod scan;
 mod scope;
 mod seed;
 mod statement;

@@ -10,6 +10,10 @@
 use std::ops::Range;
 
 use super::edits::{Edit, OffsetMap, apply};
+use super::scan::{
+    assignment, blanks, end_of_raw, find_after, has_word, identifier_len, operand_end,
+    parameters_end, string_end, tag_end, tuple_end,
+};
 
 /// What a template file is read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -389,155 +393,6 @@ fn materialization_name(words: &str) -> Option<String> {
         "materialization_{name}_{}",
         adapter.unwrap_or_else(|| "default".to_owned())
     ))
-}
-
-/// Where a macro's parameter list closes, and whether it has parameters.
-fn parameters_end(text: &str, rest: &Range<usize>) -> Option<(usize, bool)> {
-    let open = rest.start + text[rest.clone()].find('(')?;
-    let close = rest.start + text[rest.clone()].rfind(')')?;
-    let inner = text.get(open + 1..close)?.trim_end();
-    Some((close, !inner.trim().is_empty() && !inner.ends_with(',')))
-}
-
-/// The `=` of an assignment, outside of strings and brackets, that is not part of `==`, `<=` and so on.
-fn assignment(bytes: &[u8]) -> Option<usize> {
-    let mut depth = 0_usize;
-    let mut i = 0;
-    while i < bytes.len() {
-        match bytes[i] {
-            quote @ (b'\'' | b'"') => {
-                i = string_end(bytes, i, quote);
-                continue;
-            }
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            // A filter before the `=` makes it a block assignment with an argument: `set x | replace(a='b')`.
-            b'|' if depth == 0 => return None,
-            b'=' if depth == 0 => return Some(i),
-            _ => {}
-        }
-        i += 1;
-    }
-    None
-}
-
-fn blanks(bytes: &[u8], from: usize) -> usize {
-    let rest = bytes.get(from..).unwrap_or_default();
-    rest.iter()
-        .take_while(|byte| byte.is_ascii_whitespace())
-        .count()
-}
-
-/// The byte behind the bracket that closes the one at `start`.
-fn tuple_end(bytes: &[u8], start: usize) -> usize {
-    let mut depth = 0_usize;
-    let mut i = start;
-    while i < bytes.len() {
-        match bytes[i] {
-            quote @ (b'\'' | b'"') => {
-                i = string_end(bytes, i, quote);
-                continue;
-            }
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => {
-                depth = depth.saturating_sub(1);
-                if depth == 0 {
-                    return i + 1;
-                }
-            }
-            _ => {}
-        }
-        i += 1;
-    }
-    bytes.len()
-}
-
-/// The byte behind a string, number, name or bracket, with the attributes, calls and indexes that follow it.
-fn operand_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut end = match bytes.get(start)? {
-        quote @ (b'\'' | b'"') => string_end(bytes, start, *quote),
-        b'(' | b'[' | b'{' => tuple_end(bytes, start),
-        c if c.is_ascii_alphanumeric() || *c == b'_' => start,
-        _ => return None,
-    };
-    loop {
-        match bytes.get(end) {
-            Some(c) if c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.') => end += 1,
-            Some(b'(' | b'[') => end = tuple_end(bytes, end),
-            _ => return Some(end),
-        }
-    }
-}
-
-fn identifier_len(text: &str) -> usize {
-    text.bytes()
-        .take_while(|b| b.is_ascii_alphanumeric() || *b == b'_')
-        .count()
-}
-
-fn has_word(text: &str, word: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(word).any(|(at, _)| {
-        !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
-    })
-}
-
-fn find_after(text: &str, from: usize, what: &str) -> usize {
-    text[from..]
-        .find(what)
-        .map_or(text.len(), |at| from + at + what.len())
-}
-
-/// The byte behind a string that begins at `start`.
-fn string_end(bytes: &[u8], start: usize, quote: u8) -> usize {
-    let mut i = start + 1;
-    while i < bytes.len() {
-        match bytes[i] {
-            b'\\' => i += 2,
-            b if b == quote => return i + 1,
-            _ => i += 1,
-        }
-    }
-    bytes.len()
-}
-
-/// The byte behind the closing delimiter, if it closes; delimiters in strings and inside of brackets do not count.
-fn tag_end(bytes: &[u8], from: usize, delimiter: &[u8]) -> Option<usize> {
-    let mut depth = 0_usize;
-    let mut i = from;
-    while i < bytes.len() {
-        match bytes[i] {
-            quote @ (b'\'' | b'"') => {
-                i = string_end(bytes, i, quote);
-                continue;
-            }
-            _ if depth == 0 && bytes[i..].starts_with(delimiter) => {
-                return Some(i + delimiter.len());
-            }
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        i += 1;
-    }
-    None
-}
-
-/// The inside of the end tag of a raw block, and the byte behind it.
-fn end_of_raw(text: &str, from: usize, word: &str) -> (Option<Range<usize>>, usize) {
-    let mut at = from;
-    while let Some(found) = text[at..].find("{%") {
-        let open = at + found;
-        let close = find_after(text, open, "%}");
-        let inside = text[open + 2..close].trim_end_matches("%}");
-        let trimmed = inside.trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+');
-        if trimmed == word {
-            let start = open + 2 + inside.find(word).unwrap_or(0);
-            return (Some(start..start + word.len()), close);
-        }
-        at = open + 2;
-    }
-    (None, text.len())
 }
 
 #[cfg(test)]
