@@ -225,3 +225,30 @@ fn ids_of(batch: &RecordBatch) -> Int64Array {
         _ => Int64Array::from(Vec::<i64>::new()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::Decimal128Array;
+
+    #[test]
+    fn decimals_of_an_older_rwt_become_numerics() {
+        let old = Decimal128Array::from(vec![Some(15_000_000_000), None])
+            .with_precision_and_scale(38, 10)
+            .unwrap();
+        let batch = one_column(Arc::new(old)).unwrap();
+        let bytes = encode(7, &[Change::Insert(1, batch)]).unwrap();
+        let (checkpoint, changes) = decode(&bytes).unwrap();
+        assert_eq!(checkpoint, 7);
+        let [Change::Insert(1, batch)] = changes.as_slice() else {
+            panic!("another change");
+        };
+        assert_eq!(
+            batch.column(0).data_type(),
+            &rwt_query::arrow_type(&rwt_sql::DataType::Numeric)
+        );
+        let texts = rwt_query::printed(batch).unwrap();
+        let texts: Vec<_> = texts.column(0).as_string::<i32>().iter().collect();
+        assert_eq!(texts, [Some("1.5"), None]);
+    }
+}

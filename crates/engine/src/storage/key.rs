@@ -101,3 +101,31 @@ impl KeyIndex {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::Decimal256Array;
+    use rwt_sql::DataType;
+
+    #[test]
+    fn numerics_of_two_scales_are_one_key() {
+        let columns = [rwt_query::Column::new("n", DataType::Numeric)];
+        let schema = rwt_query::schema(&columns);
+        let rows = |texts: &[&str]| {
+            let codes: Decimal256Array = texts
+                .iter()
+                .map(|t| rwt_query::numeric_code(t))
+                .collect::<Decimal256Array>()
+                .with_data_type(rwt_query::arrow_type(&DataType::Numeric));
+            RecordBatch::try_new(schema.clone(), vec![std::sync::Arc::new(codes)]).unwrap()
+        };
+        let mut table = TableData::new(schema.clone());
+        table.insert(&rows(&["1.0", "2"])).unwrap();
+        let index = KeyIndex::new(&table, &[0]).unwrap();
+        assert_eq!(index.find(&rows(&["2.00", "1", "3"])).unwrap(), [1, 0]);
+        let placed = index.place(&rows(&["1.00", "3", "3.0"]), false).unwrap();
+        assert_eq!(placed.insert, [0, 2]);
+        assert_eq!(placed.replaced, [Some(0), None]);
+    }
+}
