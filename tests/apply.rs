@@ -7,11 +7,11 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -23,7 +23,14 @@ const TOTALS: &str = "select kind, sum(n) as total from {{ ref('events') }} grou
 
 /// The fixture with its objects made and some rows in its table.
 fn shop() -> (Place, Sql) {
+    shop_without(&[])
+}
+
+fn shop_without(models: &[&str]) -> (Place, Sql) {
     let place = Place::fixture("change");
+    for name in models {
+        fs::remove_file(place.path().join(format!("models/{name}.sql"))).unwrap();
+    }
     place.up();
     place.ok(&["run"]);
     let sql = place.sql();
@@ -168,7 +175,8 @@ fn apply_dies_at(place: &Place, point: u32) -> bool {
 
 #[test]
 fn killed_at_every_write_of_the_journal_the_next_apply_finishes() {
-    let (place, sql) = shop();
+    const NAMES: &[&str] = &["totals", "top", "archive"];
+    let (place, sql) = shop_without(&["report"]);
     let wanted = objects(&sql);
     let reader = Reader::of(&place, NAMES);
     // 2 and 3 are before and after the write that begins the deployment.
@@ -196,9 +204,10 @@ fn killed_at_every_write_of_the_journal_the_next_apply_finishes() {
     reader.saw_no_gap();
 }
 
-/// The first point at which shadows have been built and no name has moved.
-fn die_before_the_swap(place: &Place, sql: &Sql) {
-    for point in 6.. {
+/// Dies at the first point at which shadows have been built and no name has moved.
+fn die_before_the_swap(place: &Place, sql: &Sql) -> u32 {
+    let mut point = 6;
+    loop {
         assert!(
             !apply_dies_at(place, point),
             "it ended before a shadow was seen"
@@ -208,9 +217,10 @@ fn die_before_the_swap(place: &Place, sql: &Sql) {
             .filter(|name| name.contains("report") && name.starts_with("materialized view"))
             .count();
         if shadows > 1 {
-            return;
+            return point;
         }
         place.ok(&["apply", "--abort"]);
+        point += 2;
     }
 }
 
@@ -219,7 +229,7 @@ fn an_interrupted_deployment_is_undone_when_asked_and_not_after_names_have_moved
     let (place, sql) = shop();
     let before = objects(&sql);
     change_totals(&place, "rows_of_it");
-    die_before_the_swap(&place, &sql);
+    let built = die_before_the_swap(&place, &sql);
     assert_ne!(objects(&sql), before);
     let warned = place.ok(&["plan", "--allow-destructive"]);
     assert!(
@@ -238,7 +248,7 @@ fn an_interrupted_deployment_is_undone_when_asked_and_not_after_names_have_moved
         nothing.stdout
     );
 
-    for point in 10.. {
+    for point in (built + 2..).step_by(2) {
         assert!(
             !apply_dies_at(&place, point),
             "it ended before a name had moved"
@@ -424,15 +434,18 @@ fn a_second_rwt_names_the_first_or_waits_for_it() {
     // Reading needs no lock.
     place.ok(&["plan"]);
 
-    let waiting = place.spawn(&["apply", "--yes", "--wait"]);
-    thread::sleep(Duration::from_secs(2));
+    let mut waiting = place.spawn(&["apply", "--yes", "--wait"]);
+    let mut said = BufReader::new(waiting.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("Waiting for bob@elsewhere") {
+        line.clear();
+        let read = said.read_line(&mut line).unwrap();
+        assert!(read > 0, "it ended without waiting");
+    }
     foreign_lock(&sql, i64::MAX, true, "0 seconds");
-    let waited = finish(waiting).exits_with(0);
-    assert!(
-        waited.stderr.contains("Waiting for bob@elsewhere"),
-        "{}",
-        waited.stderr
-    );
+    let rest = thread::spawn(move || std::io::read_to_string(said));
+    finish(waiting).exits_with(0);
+    rest.join().unwrap().unwrap();
     assert_eq!(columns(&sql, "report"), ["kinds"]);
 
     // A holder that has been silent for longer than its lease is dead.
