@@ -165,13 +165,24 @@ pub struct Fingerprint {
 }
 
 impl DesiredObject {
+    fn shown_create(&self) -> String {
+        // A seed's rows are in its statements.
+        const LONGEST: usize = 20_000;
+        let shown = rwt_sql::redact(&without_if_not_exists(&self.create));
+        if !self.imperative || shown.len() <= LONGEST {
+            return shown;
+        }
+        let end = (0..=LONGEST).rev().find(|at| shown.is_char_boundary(*at));
+        format!("{}\n-- and so on", &shown[..end.unwrap_or(0)])
+    }
+
     /// Its statements as text, for the state and for differences; secrets are hidden.
     pub fn definition(&self) -> Definition {
         let shown = |statements: &[String]| -> Vec<String> {
             statements.iter().map(|sql| rwt_sql::redact(sql)).collect()
         };
         Definition {
-            create: rwt_sql::redact(&without_if_not_exists(&self.create)),
+            create: self.shown_create(),
             indexes: self
                 .indexes
                 .iter()

@@ -11,6 +11,9 @@ use crate::name::{Kind, RelationName};
 use crate::plan::{Action, Adopt, Blocked, Consequence, Drift, Reason};
 use crate::version::Feature;
 
+/// The materialization that loads a file.
+const SEED: &str = "seed";
+
 /// Decisions by unique id, in the order of the DAG; those outside of the selection are there and do nothing.
 pub(crate) struct Decisions<'a> {
     pub of: indexmap::IndexMap<&'a str, Decision<'a>>,
@@ -48,12 +51,15 @@ pub(super) struct Deciding<'d, 'a> {
 impl<'a> Deciding<'_, 'a> {
     fn decide(&self, decision: &mut Decision<'a>) {
         let object = decision.object;
-        if object.imperative {
+        if object.imperative && !self.is_loaded(decision) {
             decision.treatment = Treatment::Run;
             decision.action = Action::Run;
             decision.reasons.push(Reason::Imperative {
                 materialization: object.materialized.clone(),
             });
+            return;
+        }
+        if object.imperative {
             return;
         }
         if let Some(blocked) = self.too_old(object) {
@@ -116,6 +122,20 @@ impl<'a> Deciding<'_, 'a> {
                 let outcome = self.there(object, there);
                 outcome.into_decision(decision);
             }
+        }
+    }
+
+    /// Whether a node that is run is one that has nothing to do when it is run again: a seed whose file is the same.
+    fn is_loaded(&self, decision: &Decision<'_>) -> bool {
+        match &decision.standing {
+            Standing::There(there) => {
+                decision.object.materialized == SEED
+                    && there.drift.is_empty()
+                    && !there.changes.create
+                    && !there.changes.relation
+                    && !self.known.options.full_refresh
+            }
+            _ => false,
         }
     }
 

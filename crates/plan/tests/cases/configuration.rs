@@ -109,3 +109,19 @@ fn a_full_refresh_sends_a_secret_again() {
             .any(|sql| sql.starts_with("ALTER SECRET public.password"))
     );
 }
+
+#[test]
+fn a_seed_is_loaded_when_its_file_changes() {
+    let mut history = History::of("seed");
+    let action = |plan: &rwt_plan::Plan| {
+        let seed = plan
+            .objects
+            .iter()
+            .find(|object| object.name == "countries");
+        seed.unwrap().action
+    };
+    assert_eq!(action(&history.apply(1)), Action::Run);
+    assert_eq!(action(&history.apply(2)), Action::Unchanged);
+    assert_eq!(action(&history.apply(3)), Action::Run);
+    history_snapshot!("seed", history);
+}

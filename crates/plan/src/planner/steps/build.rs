@@ -252,6 +252,13 @@ impl<'a> Steps<'_, 'a> {
             decision.object.materialized, decision.object.name
         );
         let mut step = self.step(phase, StepKind::Run, Some(decision), purpose);
+        if phase == Phase::Build && decision.id().is_none() {
+            let (relation, kind) = (&decision.object.relation, decision.object.kind);
+            step.undo.push(shows(
+                drop_if_exists(relation, kind),
+                absent(relation, kind),
+            ));
+        }
         step.waits_for.extend(self.above(decision));
         self.push(step);
         self.complete(decision);

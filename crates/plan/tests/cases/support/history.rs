@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use rwt_plan::plan::{Action, Adopt, Consequence, ObjectPlan};
 use rwt_plan::state::{STATE_FORMAT, StateObject};
-use rwt_plan::step::{Effect, Phase};
+use rwt_plan::step::{Effect, Phase, StepKind};
 use rwt_plan::{Desired, Fact, Options, Plan, ServerVersion, StateSnapshot, Step, plan};
 
 use super::database::Database;
@@ -105,7 +105,7 @@ impl History {
     pub fn apply_of(&mut self, desired: &Desired, label: &str) -> Plan {
         let plan = self.plan_of(desired, label);
         assert!(plan.base.is_current(&self.state, &self.database.catalog));
-        self.carry_out(&plan);
+        self.carry_out(&plan, desired);
         let settled = plan.objects.iter().all(|object| {
             !matches!(
                 object.action,
@@ -129,12 +129,15 @@ impl History {
         plan
     }
 
-    fn carry_out(&mut self, plan: &Plan) {
+    fn carry_out(&mut self, plan: &Plan, desired: &Desired) {
         let before = self.database.clone();
         let must_stay = must_stay(plan, &before);
         self.in_another_order(plan);
         for step in &plan.steps {
             self.step(step);
+            if step.kind == StepKind::Run {
+                self.materialize(desired, step);
+            }
             let readable = self.database.readable();
             let missing: Vec<_> = must_stay.difference(&readable).collect();
             assert!(
@@ -172,6 +175,10 @@ impl History {
 
     /// Several workers may run steps in any order that their phases and [`Step::waits_for`] allow.
     fn in_another_order(&self, plan: &Plan) {
+        // What macros make is not known to the steps.
+        if plan.steps.iter().any(|step| step.kind == StepKind::Run) {
+            return;
+        }
         let mut database = self.database.clone();
         for step in as_late_as_allowed(plan) {
             for sql in step.sql() {
@@ -230,6 +237,22 @@ impl History {
                 fact.holds(&self.database.catalog),
                 "{fact:?} after:\n{step}"
             );
+        }
+    }
+
+    /// What a materialization does that makes a table where there is none.
+    fn materialize(&mut self, desired: &Desired, step: &Step) {
+        let object = &desired.objects[step.unique_id.as_ref().expect("a node")];
+        if self
+            .database
+            .catalog
+            .find(&object.relation, object.kind)
+            .is_some()
+        {
+            return;
+        }
+        for statement in rwt_sql::parse_script(&object.create).expect("parses") {
+            self.run(&statement.text, step);
         }
     }
 

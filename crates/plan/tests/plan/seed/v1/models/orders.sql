@@ -1,0 +1,4 @@
+{{ config(materialized='materialized_view') }}
+select user_id, sum(amount) as total
+from {{ ref('events') }}
+group by user_id
