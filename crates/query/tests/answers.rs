@@ -122,6 +122,7 @@ async fn lists_maps_and_json() {
             ("SELECT '{\"a\":{\"b\":1}}'::jsonb #- '{a,b}', jsonb_set('[1,2]', '{0}', '9')", &["{\"a\": {}} [9, 2]"]),
             ("SELECT key, value FROM jsonb_each_text('{\"b\":1,\"a\":null}')", &["a NULL", "b 1"]),
             ("SELECT '[]' IS JSON ARRAY, 'x' IS NOT JSON, '{\"a\":1}'::jsonb ? 'a'", &["t t t"]),
+            ("SELECT regexp_replace('aXaXa', 'a', 'b', 2), regexp_replace('aaa', 'a', 'b', 1, 2), regexp_replace('aAa', 'a', 'b', 2, 0, 'i')", &["aXbXa aba abb"]),
             ("SELECT (ROW(1,'a')::struct<x int, y varchar>).y, 0b101 + 0o17", &["a 20"]),
         ],
     )

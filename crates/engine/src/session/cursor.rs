@@ -1,4 +1,5 @@
-//! DECLARE, FETCH and CLOSE: cursors over a query's rows.
+//! DECLARE, FETCH and CLOSE: cursors over a query's rows. A cursor over a subscription can be declared and closed, but
+//! not fetched from: the changes that it would give are not kept.
 
 use std::collections::VecDeque;
 
@@ -6,11 +7,17 @@ use arrow::array::RecordBatch;
 use rwt_wire::{Column, Outcome, SqlError};
 
 use super::{Session, not_implemented, wire_columns};
+use crate::catalog::Kind;
 
-/// The rows of a query that are not fetched yet.
-pub(super) struct Cursor {
-    columns: Vec<Column>,
-    rows: VecDeque<RecordBatch>,
+/// A declared cursor.
+pub(super) enum Cursor {
+    /// The rows of a query that are not fetched yet.
+    Query {
+        columns: Vec<Column>,
+        rows: VecDeque<RecordBatch>,
+    },
+    /// Over a subscription.
+    Subscription,
 }
 
 impl Session {
@@ -18,14 +25,6 @@ impl Session {
     pub(super) async fn declare(&mut self, text: &str) -> Result<Outcome, SqlError> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let name = words.get(1).copied().unwrap_or_default().to_lowercase();
-        if words
-            .get(2)
-            .is_some_and(|w| w.eq_ignore_ascii_case("subscription"))
-        {
-            return Err(not_implemented(
-                "DECLARE ... SUBSCRIPTION CURSOR in the embedded engine",
-            ));
-        }
         if self.cursors.contains_key(&name) {
             return Err(SqlError::internal(format!(
                 "Catalog error: cursor with name {name} exists"
@@ -35,14 +34,30 @@ impl Session {
             .to_ascii_lowercase()
             .find(" for ")
             .ok_or_else(|| SqlError::internal("sql parser error: expected FOR"))?;
-        let (columns, rows) = self.select_all(&text[at + 5..]).await?;
-        self.cursors.insert(
-            name,
-            Cursor {
+        let of = text[at + 5..].trim();
+        let subscription = words
+            .get(2)
+            .is_some_and(|w| w.eq_ignore_ascii_case("subscription"));
+        let cursor = if subscription {
+            let written = of
+                .split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .trim_end_matches(';');
+            let plain =
+                super::connection::plain_name(written.rsplit('.').next().unwrap_or_default());
+            self.inner
+                .catalog()
+                .require(Kind::Subscription, &plain, &self.path())?;
+            Cursor::Subscription
+        } else {
+            let (columns, rows) = self.select_all(of).await?;
+            Cursor::Query {
                 columns: wire_columns(&columns),
                 rows: rows.into(),
-            },
-        );
+            }
+        };
+        self.cursors.insert(name, cursor);
         Ok(Outcome::done("DECLARE_CURSOR"))
     }
 
@@ -66,25 +81,28 @@ impl Session {
         let cursor = self.cursors.get_mut(&name).ok_or_else(|| {
             SqlError::internal(format!("internal error: Cannot find cursor `{name}`"))
         })?;
+        let Cursor::Query {
+            columns,
+            rows: waiting,
+        } = cursor
+        else {
+            return Err(not_implemented(
+                "FETCH from a subscription in the embedded engine",
+            ));
+        };
         let mut rows = Vec::new();
         while wanted > 0 {
-            let Some(batch) = cursor.rows.pop_front() else {
+            let Some(batch) = waiting.pop_front() else {
                 break;
             };
             let taken = wanted.min(batch.num_rows());
             if taken < batch.num_rows() {
-                cursor
-                    .rows
-                    .push_front(batch.slice(taken, batch.num_rows() - taken));
+                waiting.push_front(batch.slice(taken, batch.num_rows() - taken));
             }
             rows.push(batch.slice(0, taken));
             wanted -= taken;
         }
-        Ok(super::query::rows(
-            cursor.columns.clone(),
-            rows,
-            "FETCH_CURSOR",
-        ))
+        Ok(super::query::rows(columns.clone(), rows, "FETCH_CURSOR"))
     }
 
     /// `CLOSE name | ALL`

@@ -296,12 +296,28 @@ fn strings_table(name: &str) -> Vec<Overload> {
         )
         .optional(1)
         .nullable(),
-        "regexp_replace" => f(
-            &[Varchar, Varchar, Varchar, Varchar],
-            Varchar,
-            pattern::regexp_replace,
-        )
-        .optional(1),
+        "regexp_replace" => {
+            let text = [Varchar, Varchar, Varchar];
+            let from = |more: &[DataType]| {
+                f(
+                    &[&text, more].concat(),
+                    Varchar,
+                    pattern::regexp_replace_from,
+                )
+            };
+            return vec![
+                f(
+                    &[&text[..], &[Varchar]].concat(),
+                    Varchar,
+                    pattern::regexp_replace,
+                )
+                .optional(1),
+                from(&[Integer]),
+                from(&[Integer, Varchar]),
+                from(&[Integer, Integer]),
+                from(&[Integer, Integer, Varchar]),
+            ];
+        }
         "regexp_match" => {
             f(&[Varchar, Varchar, Varchar], texts(), pattern::regexp_match).optional(1)
         }

@@ -143,6 +143,49 @@ pub(crate) fn regexp_replace<'a>(a: &[Value<'a>]) -> Out<'a> {
     })
 }
 
+/// `regexp_replace(text, pattern, new, start [, n] [, flags])`: from the character `start` on, the match `n` only, all of
+/// them for 0 and the flag `g`.
+pub(crate) fn regexp_replace_from<'a>(a: &[Value<'a>]) -> Out<'a> {
+    let (nth, flag_at) = match a.get(4) {
+        Some(Value::Int(n)) => (Some(*n), 5),
+        _ => (None, 4),
+    };
+    let flags = flags(a, flag_at);
+    let start = usize::try_from(a[3].int())
+        .ok()
+        .filter(|start| *start > 0)
+        .ok_or_else(|| QueryError::parameter("start", "the start must be a positive number"))?;
+    let nth = match nth {
+        Some(n) => usize::try_from(n).map_err(|_| {
+            QueryError::parameter("N", "the number of a match must not be negative")
+        })?,
+        None if flags.contains('g') => 0,
+        None => 1,
+    };
+    let new = replacement(a[2].str());
+    with_regex(a[1].str(), flags, |regex| {
+        let text = a[0].str();
+        let at = text
+            .char_indices()
+            .nth(start - 1)
+            .map_or(text.len(), |(at, _)| at);
+        let (head, tail) = text.split_at(at);
+        let mut out = head.to_owned();
+        let mut last = 0;
+        for (i, found) in regex.captures_iter(tail).enumerate() {
+            if nth > 0 && i + 1 != nth {
+                continue;
+            }
+            let Some(whole) = found.get(0) else { continue };
+            out.push_str(&tail[last..whole.start()]);
+            found.expand(&new, &mut out);
+            last = whole.end();
+        }
+        out.push_str(&tail[last..]);
+        Value::text(out)
+    })
+}
+
 pub(crate) fn regexp_match<'a>(a: &[Value<'a>]) -> Out<'a> {
     with_regex(a[1].str(), flags(a, 2), |regex| {
         match regex.captures(a[0].str()) {
