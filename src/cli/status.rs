@@ -146,7 +146,7 @@ fn objects(connection: &Connection) -> Result<Vec<Objects>, Failure> {
 fn sources(connection: &Connection) -> Result<Vec<Source>, Failure> {
     let rows = query(
         connection,
-        "select name, topic, partition, rows, skipped, null_padded, end_offset - position, last_problem, last_event_at \
+        "select name, topic, partition, rows, skipped, null_padded, end_offset - \"position\", last_problem, last_event_at \
          from rwt_engine.sources order by name, partition",
     )?
     .rows;
