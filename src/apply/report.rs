@@ -183,7 +183,7 @@ impl fmt::Display for RunReport {
         } else if self.nothing_changed() {
             writeln!(
                 f,
-                "Nothing changed: all {} were already there. `--full-refresh` drops and recreates.",
+                "Nothing changed: all {} were already there. `--full-refresh` builds them anew.",
                 self.nodes.len()
             )?;
         } else {
