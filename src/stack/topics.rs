@@ -1,5 +1,6 @@
 //! Topics on the target's broker, whatever broker that is.
 
+use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -9,7 +10,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaErrorCode;
 use serde::Serialize;
 
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a broker may take to accept a connection. librdkafka by itself would go on trying to reach one that is not
+/// there for as long as a slow one may take to answer.
+const REACH: Duration = Duration::from_secs(5);
+/// How long a broker that was reached may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A topic with what is in it.
 #[derive(Debug, Clone, Serialize)]
@@ -74,6 +79,18 @@ impl Broker {
         config
     }
 
+    /// Looks whether any of the brokers accepts a connection.
+    fn reach(&self) -> Result<(), TopicError> {
+        let mut reason = "no address is given".to_owned();
+        for address in self.bootstrap.split(',') {
+            match connect(address.trim()) {
+                Ok(()) => return Ok(()),
+                Err(error) => reason = error.to_string(),
+            }
+        }
+        Err(self.unreachable(reason))
+    }
+
     fn unreachable(&self, reason: impl ToString) -> TopicError {
         TopicError::Unreachable {
             bootstrap: self.bootstrap.clone(),
@@ -86,6 +103,7 @@ impl Broker {
     /// # Errors
     /// [`TopicError::Unreachable`]
     pub fn topics(&self) -> Result<Vec<Topic>, TopicError> {
+        self.reach()?;
         let consumer: BaseConsumer = self
             .config()
             .create()
@@ -123,6 +141,7 @@ impl Broker {
         if names.is_empty() {
             return Ok(Vec::new());
         }
+        self.reach()?;
         let admin: AdminClient<DefaultClientContext> = self
             .config()
             .create()
@@ -154,4 +173,21 @@ impl Broker {
         }
         Ok(created)
     }
+}
+
+/// Opens a connection to an address as librdkafka reads it, `[protocol://]host[:port]`, and closes it.
+fn connect(address: &str) -> std::io::Result<()> {
+    let host = address.rsplit_once("://").map_or(address, |(_, host)| host);
+    let resolved: Vec<_> = match host.rsplit_once(':') {
+        Some(_) => host.to_socket_addrs()?.collect(),
+        None => (host, 9092).to_socket_addrs()?.collect(),
+    };
+    let mut failure = std::io::Error::other("the name has no address");
+    for address in resolved {
+        match TcpStream::connect_timeout(&address, REACH) {
+            Ok(_) => return Ok(()),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
