@@ -136,7 +136,7 @@ impl Tracker {
             reading,
             rate,
             remaining,
-            stalled: (still >= STALLED).then(|| still.as_secs()),
+            stalled: (still >= STALLED).then_some(still.as_secs()),
         }
     }
 
