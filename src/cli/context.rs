@@ -9,7 +9,8 @@ use std::sync::Arc;
 use miette::{Diagnostic, Severity};
 use rwt_compiler::jinja::{Level, Reporter};
 use rwt_compiler::materialize::DatabaseError;
-use rwt_compiler::{CompileErrors, Compiler, Flags};
+use rwt_compiler::{CompileErrors, CompiledNode, Compiler, Flags};
+use rwt_plan::Desired;
 use rwt_project::graph::{Dag, NamedError, NamedSelectors, Selection};
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use rwt_project::profile::{Target, TargetKind};
@@ -35,6 +36,7 @@ pub(super) struct Context {
     flags: FlagsOf,
     printer: Printer,
     /// Known when somebody has asked.
+    compiled: OnceCell<Vec<CompiledNode>>,
     flows: OnceCell<Flows>,
 }
 
@@ -249,6 +251,7 @@ impl Context {
             place,
             flags: *flags,
             printer: printer.clone(),
+            compiled: OnceCell::new(),
             flows: OnceCell::new(),
         })
     }
@@ -405,14 +408,25 @@ impl Context {
 
     /// What the project's sources and tables read from Kafka, and what its sinks feed.
     pub(super) fn flows(&self) -> Result<&Flows, Failure> {
-        if let Some(flows) = self.flows.get() {
-            return Ok(flows);
+        let compiled = self.compiled()?;
+        Ok(self.flows.get_or_init(|| Flows::of(compiled)))
+    }
+
+    /// What the project wants in the database.
+    pub(super) fn desired(&self) -> Result<Desired, Failure> {
+        Desired::collect(&self.compiler, self.compiled()?).map_err(not_compiled)
+    }
+
+    /// Every node that is an object, as it would be built on an empty database, in DAG order. Compiled once.
+    fn compiled(&self) -> Result<&[CompiledNode], Failure> {
+        if let Some(compiled) = self.compiled.get() {
+            return Ok(compiled);
         }
-        let nodes = self
+        let compiled = self
             .compiler
-            .compile_all(&self.compiler.order())
+            .compile_all(&self.compiler.objects())
             .map_err(not_compiled)?;
-        Ok(self.flows.get_or_init(|| Flows::of(&nodes)))
+        Ok(self.compiled.get_or_init(|| compiled))
     }
 
     /// Makes the topics that do not exist, and returns them.

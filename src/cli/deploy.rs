@@ -12,7 +12,7 @@ use rwt_plan::{Desired, Options, Plan};
 use rwt_project::manifest::UniqueId;
 
 use super::Failure;
-use super::context::{Context, DatabaseFailure, not_compiled};
+use super::context::{Context, DatabaseFailure};
 use crate::apply::{
     self, BuildProgress, NodeReport, Observer, Outcome, RunOptions, RunReport, Scope, Status,
 };
@@ -61,7 +61,7 @@ impl<'a> Deployer<'a> {
         let connector = context.connector();
         let connection = connector.connect()?;
         let store = Arc::new(Store::open(&connector, context.compiler.project().name())?);
-        let desired = Desired::collect(&context.compiler).map_err(not_compiled)?;
+        let desired = context.desired()?;
         Ok(Self {
             context,
             connector,

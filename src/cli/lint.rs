@@ -1,10 +1,10 @@
 //! `rwt lint`
 
 use clap::Args;
-use rwt_plan::{Advice, Desired};
+use rwt_plan::Advice;
 
 use super::args::{GlobalArgs, Output, SelectArgs};
-use super::context::{Context, FlagsOf, not_compiled};
+use super::context::{Context, FlagsOf};
 use super::{CommandResult, Exit};
 use crate::ui::Printer;
 
@@ -24,7 +24,7 @@ pub(super) fn main(global: &GlobalArgs, args: &LintArgs, printer: &Printer) -> C
     };
     let context = Context::load_for(global, &flags, printer)?;
     let selected = context.selected_ids(&args.select, printer)?;
-    let desired = Desired::collect(&context.compiler).map_err(not_compiled)?;
+    let desired = context.desired()?;
     let is_selected = |advice: &Advice| selected.iter().any(|id| id.0 == advice.unique_id);
     let found: Vec<Advice> = rwt_plan::lint(&desired)
         .into_iter()

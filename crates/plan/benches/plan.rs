@@ -65,7 +65,8 @@ fn desired(dir: &Path) -> Desired {
     };
     let compiler =
         Compiler::load(load(&options).expect("loads"), Flags::default()).expect("parses");
-    Desired::collect(&compiler).expect("compiles")
+    let compiled = compiler.compile_all(&compiler.objects());
+    Desired::collect(&compiler, &compiled.expect("compiles")).expect("compiles")
 }
 
 /// The database and the state after all of it was created.

@@ -289,7 +289,14 @@ impl Compiler {
         }))
     }
 
-    /// All nodes that are built, in the order of the DAG.
+    /// The nodes that are objects of their own in the database, in the order of the DAG.
+    pub fn objects(&self) -> Vec<UniqueId> {
+        let mut order = self.order();
+        order.retain(|id| self.is_built(id));
+        order
+    }
+
+    /// All nodes but sources, in the order of the DAG.
     pub fn order(&self) -> Vec<UniqueId> {
         let all: BTreeSet<UniqueId> = self.dag.ids().cloned().collect();
         self.dag.order(&all)

@@ -3,7 +3,7 @@
 use rwt_sql::{Ident, ObjectName};
 use rwt_wire::{SqlError, SqlState};
 
-use super::{Catalog, DATABASE, Kind, Object, ObjectId, SYSTEM_SCHEMAS, Schema};
+use super::{Body, Catalog, DATABASE, Definition, Kind, Object, ObjectId, SYSTEM_SCHEMAS, Schema};
 
 /// The schemas of a session's search path, `"$user"` replaced.
 #[derive(Debug, Clone)]
@@ -125,6 +125,50 @@ impl Catalog {
         match taken {
             None => Ok(()),
             Some(object) => Err(SqlError::exists(object.kind().noun(), name)),
+        }
+    }
+}
+
+impl Catalog {
+    /// A new object where `name` means it, with a number of its own; it has no columns and reads nothing yet, and is not
+    /// in the catalog.
+    ///
+    /// # Errors
+    /// There is no such schema, or the name is taken.
+    pub fn draft(
+        &mut self,
+        name: &ObjectName,
+        path: &SearchPath,
+        owner: u32,
+        definition: Definition,
+        body: Body,
+    ) -> Result<Object, SqlError> {
+        let schema = self.target_schema(name, path)?;
+        self.check_free(schema, body.kind(), name.name())?;
+        Ok(self.draft_in(schema, name, owner, definition, body))
+    }
+
+    /// The same in a schema that the caller has found to have room for it.
+    pub fn draft_in(
+        &mut self,
+        schema: ObjectId,
+        name: &ObjectName,
+        owner: u32,
+        definition: Definition,
+        body: Body,
+    ) -> Object {
+        Object {
+            id: self.take_id(),
+            schema,
+            name: name.name().to_owned(),
+            owner,
+            definition,
+            columns: Vec::new(),
+            depends_on: Vec::new(),
+            created_at: chrono::Utc::now().timestamp_micros(),
+            comment: None,
+            part_of: None,
+            body,
         }
     }
 }

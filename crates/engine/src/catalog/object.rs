@@ -358,21 +358,28 @@ pub struct Function {
     pub body: String,
 }
 
+impl Body {
+    /// The kind of an object that has it.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Table(_) => Kind::Table,
+            Self::Source(_) => Kind::Source,
+            Self::View(_) => Kind::View,
+            Self::MaterializedView(_) => Kind::MaterializedView,
+            Self::Sink(_) => Kind::Sink,
+            Self::Index(_) => Kind::Index,
+            Self::Subscription(_) => Kind::Subscription,
+            Self::Connection(_) => Kind::Connection,
+            Self::Secret(_) => Kind::Secret,
+            Self::Function(_) => Kind::Function,
+        }
+    }
+}
+
 impl Object {
     /// Its kind.
     pub fn kind(&self) -> Kind {
-        match &self.body {
-            Body::Table(_) => Kind::Table,
-            Body::Source(_) => Kind::Source,
-            Body::View(_) => Kind::View,
-            Body::MaterializedView(_) => Kind::MaterializedView,
-            Body::Sink(_) => Kind::Sink,
-            Body::Index(_) => Kind::Index,
-            Body::Subscription(_) => Kind::Subscription,
-            Body::Connection(_) => Kind::Connection,
-            Body::Secret(_) => Kind::Secret,
-            Body::Function(_) => Kind::Function,
-        }
+        self.body.kind()
     }
 
     /// The table's part, for a table.

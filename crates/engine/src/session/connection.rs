@@ -8,10 +8,7 @@ use rwt_sql::{Ident, ObjectName};
 use rwt_wire::{Outcome, SqlError};
 
 use super::{Session, not_implemented};
-use crate::catalog::{
-    Body, Catalog, Connection, Definition, Kind, Object, ObjectId, Secret, options_text,
-};
-use crate::engine::Altering;
+use crate::catalog::{Body, Catalog, Connection, Definition, Kind, ObjectId, Secret, options_text};
 
 /// Options of an Iceberg connection that RisingWave knows.
 const ICEBERG_OPTIONS: [&str; 24] = [
@@ -162,7 +159,7 @@ impl Session {
             })
             .collect();
         let body = Body::Connection(Connection { kind, options });
-        self.add_plain(Kind::Connection, &create.name, definition, depends_on, body)
+        self.add(&create.name, definition, Vec::new(), depends_on, body)
             .await?;
         Ok(Outcome::done(DONE))
     }
@@ -183,50 +180,15 @@ impl Session {
         }
         let definition = Definition::new("CREATE SECRET", &create.name)
             .text(format!("{} AS '******'", options_text(&create.with)));
-        self.add_plain(
-            Kind::Secret,
+        self.add(
             &create.name,
             definition,
+            Vec::new(),
             Vec::new(),
             Body::Secret(Secret { backend }),
         )
         .await?;
         Ok(Outcome::done(DONE))
-    }
-
-    /// Adds an object without columns and rows.
-    pub(super) async fn add_plain(
-        &mut self,
-        kind: Kind,
-        name: &ObjectName,
-        definition: Definition,
-        depends_on: Vec<ObjectId>,
-        body: Body,
-    ) -> Result<(), SqlError> {
-        let (name, path, owner) = (name.clone(), self.path(), self.user_id());
-        self.inner
-            .clone()
-            .alter(async |altering: &mut Altering<'_>| {
-                let schema = altering.catalog.target_schema(&name, &path)?;
-                altering.catalog.check_free(schema, kind, name.name())?;
-                let id = altering.catalog.take_id();
-                let object = Object {
-                    id,
-                    schema,
-                    name: name.name().to_owned(),
-                    owner,
-                    definition,
-                    columns: Vec::new(),
-                    depends_on,
-                    created_at: super::now_micros(),
-                    comment: None,
-                    part_of: None,
-                    body,
-                };
-                altering.catalog.objects.insert(id, object);
-                altering.set_catalog()
-            })
-            .await
     }
 
     /// SET iceberg_engine_connection: the connection has to exist.

@@ -103,24 +103,12 @@ impl Session {
             .inner
             .clone()
             .alter(async |altering: &mut Altering<'_>| {
-                let schema = altering.catalog.target_schema(&name, &path)?;
-                altering
+                let body = Body::Table(table);
+                let object = altering
                     .catalog
-                    .check_free(schema, Kind::Table, name.name())?;
-                let id = altering.catalog.take_id();
-                let object = Object {
-                    id,
-                    schema,
-                    name: name.name().to_owned(),
-                    owner,
-                    definition,
-                    columns,
-                    depends_on: Vec::new(),
-                    created_at: super::now_micros(),
-                    comment: None,
-                    part_of: None,
-                    body: Body::Table(table),
-                };
+                    .draft(&name, &path, owner, definition, body)?;
+                let id = object.id;
+                let object = Object { columns, ..object };
                 add_table(
                     altering,
                     object,

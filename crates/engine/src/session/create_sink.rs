@@ -65,15 +65,8 @@ impl Session {
             mode,
             options,
         });
-        self.add(
-            Kind::Sink,
-            &create.name,
-            definition,
-            input.columns,
-            input.reads,
-            body,
-        )
-        .await?;
+        self.add(&create.name, definition, input.columns, input.reads, body)
+            .await?;
         Ok(Outcome::done(DONE))
     }
 

@@ -56,15 +56,8 @@ impl Session {
             query: bound.query,
             names,
         });
-        self.add(
-            Kind::View,
-            &create.name,
-            definition,
-            bound.columns,
-            bound.reads,
-            body,
-        )
-        .await?;
+        self.add(&create.name, definition, bound.columns, bound.reads, body)
+            .await?;
         Ok(Outcome::done(DONE))
     }
 
@@ -122,15 +115,8 @@ impl Session {
             key: shape.key,
             append_only: shape.append_only,
         });
-        self.add(
-            Kind::MaterializedView,
-            &create.name,
-            definition,
-            bound.columns,
-            bound.reads,
-            body,
-        )
-        .await?;
+        self.add(&create.name, definition, bound.columns, bound.reads, body)
+            .await?;
         Ok(Outcome::done(DONE))
     }
 
@@ -151,10 +137,9 @@ impl Session {
             .map_err(|e| super::query_error(&e))
     }
 
-    /// Adds an object with columns.
+    /// Adds an object; one that is no relation has no columns.
     pub(super) async fn add(
         &mut self,
-        kind: Kind,
         name: &ObjectName,
         definition: Definition,
         columns: Vec<Column>,
@@ -166,22 +151,13 @@ impl Session {
             .clone()
             .alter(async |altering: &mut Altering<'_>| {
                 let catalog = &mut altering.catalog;
-                let schema = catalog.target_schema(&name, &path)?;
-                catalog.check_free(schema, kind, name.name())?;
+                let object = catalog.draft(&name, &path, owner, definition, body)?;
                 still_there(catalog, &depends_on)?;
-                let id = catalog.take_id();
+                let (id, kind) = (object.id, object.kind());
                 let object = Object {
-                    id,
-                    schema,
-                    name: name.name().to_owned(),
-                    owner,
-                    definition,
                     columns,
                     depends_on,
-                    created_at: super::now_micros(),
-                    comment: None,
-                    part_of: None,
-                    body,
+                    ..object
                 };
                 catalog.objects.insert(id, object);
                 altering.set_catalog()?;
@@ -260,8 +236,7 @@ impl Session {
                 .insert(0, Ident::new(catalog.schema_name(table.schema)));
         }
         let shown = table.columns.clone();
-        self.add(Kind::Index, &name, definition, shown, vec![id], body)
-            .await?;
+        self.add(&name, definition, shown, vec![id], body).await?;
         Ok(Outcome::done(DONE))
     }
 
@@ -301,15 +276,8 @@ impl Session {
             from: id,
             retention,
         });
-        self.add(
-            Kind::Subscription,
-            &create.name,
-            definition,
-            columns,
-            vec![id],
-            body,
-        )
-        .await?;
+        self.add(&create.name, definition, columns, vec![id], body)
+            .await?;
         Ok(Outcome::done(DONE))
     }
 

@@ -123,10 +123,6 @@ pub(crate) fn not_implemented(what: impl std::fmt::Display) -> SqlError {
     SqlError::internal(format!("Feature is not yet implemented: {what}"))
 }
 
-pub(crate) fn now_micros() -> i64 {
-    chrono::Utc::now().timestamp_micros()
-}
-
 /// A query's error as the wire sends it.
 pub(crate) fn query_error(error: &QueryError) -> SqlError {
     let state = match error.code() {

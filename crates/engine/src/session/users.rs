@@ -313,22 +313,11 @@ impl Session {
             .text(format!(" LANGUAGE sql AS $${}$$", function.body));
         let (path, owner) = (self.path(), self.user_id());
         self.with_catalog(move |catalog| {
-            let id = catalog.take_id();
+            // Functions may share a name if their arguments differ, which was looked at before.
             let schema = catalog.target_schema(&name, &path)?;
-            let object = crate::catalog::Object {
-                id,
-                schema,
-                name: name.name().to_owned(),
-                owner,
-                definition,
-                columns: Vec::new(),
-                depends_on: Vec::new(),
-                created_at: super::now_micros(),
-                comment: None,
-                part_of: None,
-                body: Body::Function(function),
-            };
-            catalog.objects.insert(id, object);
+            let body = Body::Function(function);
+            let object = catalog.draft_in(schema, &name, owner, definition, body);
+            catalog.objects.insert(object.id, object);
             Ok(())
         })
         .await?;

@@ -33,18 +33,11 @@ const TUNABLE: [&str; 8] = [
 const BACKGROUND: &str = "background_ddl";
 
 impl Desired {
-    /// Compiles every node that is an object.
+    /// Sorts what every node that is an object ([`Compiler::objects`]) was compiled to.
     ///
     /// # Errors
-    /// What is wrong with any of them, or with a hook.
-    pub fn collect(compiler: &Compiler) -> Result<Self, CompileErrors> {
-        let ids: Vec<UniqueId> = compiler
-            .order()
-            .into_iter()
-            .filter(|id| compiler.relation_of(id).is_some())
-            .filter(|id| is_built(compiler, id))
-            .collect();
-        let compiled = compiler.compile_all(&ids)?;
+    /// What is wrong with a hook.
+    pub fn collect(compiler: &Compiler, compiled: &[CompiledNode]) -> Result<Self, CompileErrors> {
         let one = |error: CompileError| CompileErrors(vec![error]);
         let hooks = |when| -> Result<Vec<String>, CompileErrors> {
             let recorded = compiler.record_hooks(when).map_err(one)?;
@@ -70,13 +63,13 @@ impl Desired {
                 .map(words)
                 .unwrap_or_default(),
         };
-        let relations: HashMap<RelationName, String> = ids
+        let relations: HashMap<RelationName, String> = compiled
             .iter()
-            .filter_map(|id| compiler.manifest().nodes.get(id))
+            .filter_map(|node| compiler.manifest().nodes.get(&node.unique_id))
             .map(|node| (relation_of(node), node.unique_id.0.clone()))
             .collect();
         let mut identities: HashMap<String, Identity> = HashMap::new();
-        for node in &compiled {
+        for node in compiled {
             let object = object(compiler, node, &desired.schema, &relations, &mut identities);
             if let Some(object) = object {
                 desired.schemas.insert(object.relation.schema.clone());
@@ -85,14 +78,6 @@ impl Desired {
         }
         Ok(desired)
     }
-}
-
-fn is_built(compiler: &Compiler, id: &UniqueId) -> bool {
-    compiler
-        .manifest()
-        .nodes
-        .get(id)
-        .is_some_and(|node| node.resource_type.is_built())
 }
 
 fn relation_of(node: &Node) -> RelationName {

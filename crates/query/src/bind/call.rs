@@ -266,11 +266,8 @@ impl Binder<'_> {
         }
         let (scope, ctes, arguments) = (Scope::default(), super::Ctes::new(), Arguments { values });
         let env = Env {
-            scope: &scope,
-            ctes: &ctes,
-            outer: None,
-            windows: &[],
             arguments: Some(&arguments),
+            ..Env::alone(&scope, &ctes)
         };
         let result = self.deeper(|| self.expr(body, &env))?;
         self.cast(result, &function.returns, CastContext::Assign)

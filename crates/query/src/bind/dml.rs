@@ -62,13 +62,7 @@ impl Binder<'_> {
         let bound = match source.body.as_ref() {
             SetExpr::Values(values) if source.with.is_none() && source.order_by.is_none() => {
                 let (scope, ctes) = (Scope::default(), Ctes::new());
-                let env = Env {
-                    scope: &scope,
-                    ctes: &ctes,
-                    outer: None,
-                    windows: &[],
-                    arguments: None,
-                };
+                let env = Env::alone(&scope, &ctes);
                 let mut rows = Vec::with_capacity(values.rows.len());
                 for row in &values.rows {
                     if row.iter().any(is_default) {
@@ -133,13 +127,7 @@ impl Binder<'_> {
             )));
         };
         let (scope, ctes) = (Scope::default(), Ctes::new());
-        let env = Env {
-            scope: &scope,
-            ctes: &ctes,
-            outer: None,
-            windows: &[],
-            arguments: None,
-        };
+        let env = Env::alone(&scope, &ctes);
         let bound = self.expr(ast, &env)?;
         self.cast(bound, &target.column.data_type, CastContext::Assign)
     }
@@ -154,13 +142,7 @@ impl Binder<'_> {
     ) -> Result<BoundQuery, QueryError> {
         let ctes = Ctes::new();
         let empty = Scope::default();
-        let outside = Env {
-            scope: &empty,
-            ctes: &ctes,
-            outer: None,
-            windows: &[],
-            arguments: None,
-        };
+        let outside = Env::alone(&empty, &ctes);
         let (mut plan, scope) =
             self.from(std::slice::from_ref(table), &outside)
                 .map_err(|error| match error {

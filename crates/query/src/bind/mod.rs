@@ -185,6 +185,19 @@ pub(crate) struct Env<'e> {
     pub(crate) arguments: Option<&'e Arguments>,
 }
 
+impl<'e> Env<'e> {
+    /// A place with nothing around it.
+    pub(crate) fn alone(scope: &'e Scope, ctes: &'e Ctes) -> Self {
+        Self {
+            scope,
+            ctes,
+            outer: None,
+            windows: &[],
+            arguments: None,
+        }
+    }
+}
+
 /// The arguments of a SQL function's call: by position, and by name where the function names them.
 pub(crate) struct Arguments {
     pub(crate) values: Vec<(Option<String>, Bound)>,

@@ -20,13 +20,7 @@ impl Binder<'_> {
     /// Binds a query that stands alone.
     pub(crate) fn root(&self, query: &Query) -> Result<BoundQuery, QueryError> {
         let (scope, ctes) = (Scope::default(), Ctes::new());
-        let env = Env {
-            scope: &scope,
-            ctes: &ctes,
-            outer: None,
-            windows: &[],
-            arguments: None,
-        };
+        let env = Env::alone(&scope, &ctes);
         self.query(query, &env, None)
     }
 

@@ -73,5 +73,8 @@ fn desired_in(dir: &Path, env: &[(&str, &str)], vars: &str) -> Desired {
     let project = load(&options).unwrap_or_else(|errors| panic!("{errors:?}"));
     let compiler =
         Compiler::load(project, Flags::default()).unwrap_or_else(|errors| panic!("{errors}"));
-    Desired::collect(&compiler).unwrap_or_else(|errors| panic!("{errors}"))
+    let compiled = compiler.compile_all(&compiler.objects());
+    compiled
+        .and_then(|compiled| Desired::collect(&compiler, &compiled))
+        .unwrap_or_else(|errors| panic!("{errors}"))
 }
