@@ -129,6 +129,10 @@ impl Session for LiveSession {
         })
     }
 
+    fn columns(&mut self, sql: &str) -> Result<Vec<(String, u32)>, DatabaseError> {
+        self.connection.columns(sql)
+    }
+
     fn relation(
         &mut self,
         schema: &str,

@@ -29,6 +29,7 @@ enum Kind {
     Seed,
     Test,
     Function,
+    Exposure,
     All,
 }
 
@@ -40,6 +41,7 @@ impl Kind {
             Self::Seed => resource_type == ResourceType::Seed,
             Self::Test => resource_type == ResourceType::Test,
             Self::Function => resource_type == ResourceType::Function,
+            Self::Exposure => resource_type == ResourceType::Exposure,
             Self::All => true,
         }
     }

@@ -342,6 +342,22 @@ impl Connection {
         )
     }
 
+    /// Name of each column of a query, and its type's number, without running it.
+    ///
+    /// # Errors
+    /// What the server refused.
+    pub fn columns(&self, sql: &str) -> Result<Vec<(String, u32)>, DatabaseError> {
+        let sent = self.resolve(sql);
+        let statement = self
+            .handle
+            .block_on(self.client.prepare(&sent))
+            .map_err(|error| database_error(&error, sql))?;
+        let columns = statement.columns().iter();
+        Ok(columns
+            .map(|column| (column.name().to_owned(), column.type_().oid()))
+            .collect())
+    }
+
     /// The client beneath, for callers that need more of the protocol.
     pub fn into_client(self) -> Client {
         self.client

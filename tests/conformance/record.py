@@ -14,7 +14,8 @@ PostgreSQL-wire server (`wire.py`) that answers as RisingWave's catalog would an
 
 A case's `case.json` may hold: `env`, `vars` (--vars), `columns` (relation -> [[name, type], …], for
 information_schema), `answers` (rows for queries that contain a text), `ls` (lists of arguments), `runs` (which of the
-four are recorded, all by default).
+four are recorded, all by default), `event_time` (--event-time-start and --event-time-end of the runs), `comments` (the
+query comment is kept), `build` (dbt build instead of dbt run).
 """
 
 import json
@@ -149,11 +150,14 @@ class Case:
             args.append("--full-refresh")
         if kind == "zero_downtime":
             vars["zero_downtime"] = True
+        if times := self.spec.get("event_time"):
+            args += ["--event-time-start", times[0], "--event-time-end", times[1]]
         result = self.dbt(*args, vars=vars)
         statements: dict = {}
+        keep = self.spec.get("comments")
         for node, text in self.server.log:
             comment = COMMENT.match(text)
-            if comment:
+            if comment and not keep:
                 node = json.loads(comment.group(1)).get("node_id", node)
                 text = text[comment.end() :]
             statements.setdefault(node, []).append(stable(text.strip()))

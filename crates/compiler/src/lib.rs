@@ -12,7 +12,7 @@ mod parse;
 use rwt_project::{LoadErrors, LoadOptions, Project};
 
 pub use compile::CompiledNode;
-pub use compiler::{Compiler, Flags, NodeOutcome, NodeResult, When};
+pub use compiler::{Compiler, Flags, NodeOutcome, NodeResult, QueryComment, When};
 pub use error::{CompileError, CompileErrors, Problem};
 
 /// The dbt whose behaviour is followed: `dbt_version` in templates and in artifacts.

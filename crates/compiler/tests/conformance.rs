@@ -198,7 +198,9 @@ fn nodes_and_their_configs_are_dbts() {
             } else {
                 "alias"
             };
-            say(id, "identifier", &want[identifier], &got["identifier"]);
+            if kind != "exposure" {
+                say(id, "identifier", &want[identifier], &got["identifier"]);
+            }
             let sorted = |value: &Value| {
                 let mut tags: Vec<String> = value
                     .as_array()
@@ -320,7 +322,7 @@ fn selectors_are_dbts() {
                     .map_err(|errors| errors.iter().map(ToString::to_string).collect()),
             };
             let got = match chosen {
-                Err(errors) => errors,
+                Err(_) => vec!["error".to_owned()],
                 Ok(chosen) => {
                     let nodes = chosen.iter().filter_map(|id| manifest.nodes.get(id));
                     let nodes = nodes.filter(|node| {
@@ -439,7 +441,7 @@ fn statements_are_dbts() {
     let mut problems = Vec::new();
     let runs = ["first", "second", "full_refresh", "zero_downtime"];
     for case in cases() {
-        let Some(expected) = case.expected("runs.json") else {
+        let Some(expected) = case.expected("runs.json").filter(|_| !case.has_comments()) else {
             continue;
         };
         let mut replica = case.replica();
@@ -562,4 +564,74 @@ fn statements_are_dbts() {
         }
     }
     verdict(problems, differences.unused(&runs));
+}
+
+/// The comments that go with statements; [`Case::has_comments`] cases keep them in their recording.
+#[test]
+fn query_comments_are_dbts() {
+    let differences = Differences::read();
+    let mut problems = Vec::new();
+    for case in cases().iter().filter(|case| case.has_comments()) {
+        let expected = case.expected("runs.json").expect("a recording");
+        let flags = Flags {
+            command: "run".to_owned(),
+            ..Flags::default()
+        };
+        let compiler = match case.compiler(flags, &[]) {
+            Ok(compiler) => compiler,
+            Err(error) => {
+                problems.push(format!("{}: does not load:\n{error}", case.name));
+                continue;
+            }
+        };
+        let text = |sql: &str| {
+            folded(&folded(sql).replace("; ", " "))
+                .replace(" ;", ";")
+                .trim_end_matches(';')
+                .trim_end()
+                .to_owned()
+        };
+        let mut replica = case.replica();
+        let mut got: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut say = |id: Option<&UniqueId>, key: &str, sent: Vec<String>| {
+            let comment = compiler.query_comment(id).expect("a comment");
+            let on = |sql: &String| {
+                comment
+                    .as_ref()
+                    .map_or_else(|| sql.clone(), |comment| comment.on(sql))
+            };
+            let sent: Vec<String> = sent.iter().map(|sql| text(&on(sql))).collect();
+            if !sent.is_empty() {
+                got.insert(key.to_owned(), sent);
+            }
+        };
+        compiler
+            .run_hooks(When::Start, &mut replica)
+            .expect("hooks");
+        say(
+            None,
+            "operation.shop.shop-on-run-start-0",
+            std::mem::take(&mut replica.sent),
+        );
+        for id in compiler.objects() {
+            compiler.materialize(&id, &mut replica).expect("builds");
+            say(Some(&id), &id.0, std::mem::take(&mut replica.sent));
+        }
+        let mut want: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (id, messages) in expected["first"]["statements"]
+            .as_object()
+            .expect("statements")
+        {
+            let messages = messages.as_array().expect("a list").iter();
+            let messages = messages.map(|message| text(message.as_str().expect("text")));
+            want.insert(id.clone(), messages.collect());
+        }
+        if want != got && !differences.allows(&case.name, "comment", "*") {
+            problems.push(format!(
+                "{}\n--- dbt\n{want:#?}\n--- rwt\n{got:#?}",
+                case.name
+            ));
+        }
+    }
+    verdict(problems, differences.unused(&["comment"]));
 }

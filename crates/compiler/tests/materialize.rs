@@ -43,6 +43,11 @@ impl Session for Database {
         })
     }
 
+    fn columns(&mut self, sql: &str) -> Result<Vec<(String, u32)>, DatabaseError> {
+        self.sent.push(sql.to_owned());
+        Ok(vec![("n".to_owned(), 23)])
+    }
+
     fn relation(
         &mut self,
         schema: &str,

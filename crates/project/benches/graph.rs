@@ -54,6 +54,8 @@ fn manifest() -> Manifest {
             columns: IndexMap::new(),
             raw_code: String::new(),
             depends_on,
+            version: None,
+            property_file: None,
         };
         (node.unique_id.clone(), node)
     });

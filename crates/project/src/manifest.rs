@@ -1,5 +1,6 @@
 //! The parsed project: every node with its resolved configuration, in dbt's words.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub enum ResourceType {
     Test,
     /// A user-defined function: a file under `function-paths`.
     Function,
+    /// What reads the models and is not built: a dashboard, a notebook, an application; one of a property file.
+    Exposure,
 }
 
 impl ResourceType {
@@ -49,6 +52,83 @@ impl ResourceType {
             Self::Seed => "seed",
             Self::Test => "test",
             Self::Function => "function",
+            Self::Exposure => "exposure",
+        }
+    }
+}
+
+/// A version of a model that has several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Version {
+    /// `v`: a number or a text.
+    pub v: Value,
+    /// `latest_version` of the model: what `ref` means without a version.
+    pub latest: Value,
+}
+
+impl Version {
+    /// The version as in ids and names, without its `v`.
+    pub fn text(&self) -> String {
+        version_text(&self.v)
+    }
+
+    /// Whether `ref` means this one where no version is named.
+    pub fn is_latest(&self) -> bool {
+        self.v == self.latest
+    }
+
+    /// Before (`Less`) or after the latest one. dbt counts a version 0 as none.
+    pub fn against_latest(&self) -> Ordering {
+        match is_zero(&self.v) || is_zero(&self.latest) {
+            true => Ordering::Equal,
+            false => version_order(&self.v, &self.latest),
+        }
+    }
+
+    /// The version behind a model's name, as its relation is called; none for 0, as in dbt.
+    pub fn suffix(&self) -> Option<String> {
+        (!is_zero(&self.v)).then(|| format!("_v{}", self.text().replace('.', "_")))
+    }
+}
+
+fn is_zero(version: &Value) -> bool {
+    version.as_f64() == Some(0.0) || version.as_str() == Some("")
+}
+
+/// A version as in ids and names.
+pub fn version_text(version: &Value) -> String {
+    match version {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// dbt's order of versions: as numbers if both are such, else as text.
+pub fn version_order(a: &Value, b: &Value) -> Ordering {
+    let number = |version: &Value| version_text(version).trim().parse::<f64>().ok();
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        _ => version_text(a).cmp(&version_text(b)),
+    }
+}
+
+/// What `ref` was called with.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reference {
+    /// The package, if named.
+    pub package: Option<String>,
+    /// The model's name.
+    pub name: String,
+    /// The version, if named.
+    pub version: Option<String>,
+}
+
+impl Reference {
+    /// `name`, or `name.v1` where a version is named.
+    pub fn key(&self) -> String {
+        match &self.version {
+            Some(version) => format!("{}.v{version}", self.name),
+            None => self.name.clone(),
         }
     }
 }
@@ -94,6 +174,12 @@ pub struct Node {
     pub raw_code: String,
     /// Nodes it reads, sorted, without repetition.
     pub depends_on: Vec<UniqueId>,
+    /// Which version it is of a model that has several.
+    #[serde(skip)]
+    pub version: Option<Version>,
+    /// The property file that describes it, relative to the project; none for a node that is declared there.
+    #[serde(skip)]
+    pub property_file: Option<PathBuf>,
 }
 
 impl Node {
@@ -111,6 +197,28 @@ impl Node {
         name.strip_prefix("test_")
     }
 
+    /// What names it among those that `ref` takes: its name, with its version if it has one.
+    pub fn ref_key(&self) -> String {
+        match &self.version {
+            Some(version) => format!("{}.v{}", self.name, version.text()),
+            None => self.name.clone(),
+        }
+    }
+
+    /// The names under which `ref` finds it: that of a latest version finds it without the version, too.
+    pub fn ref_keys(&self) -> Vec<String> {
+        let mut keys = vec![self.ref_key()];
+        if self.version.as_ref().is_some_and(Version::is_latest) {
+            keys.push(self.name.clone());
+        }
+        keys
+    }
+
+    /// `group`
+    pub fn group(&self) -> Option<&str> {
+        self.config.get("group").and_then(Value::as_str)
+    }
+
     /// The node's line in `ls`: its `name`, its `path`, or else what selects it.
     pub fn listed(&self, output: &str) -> String {
         match (output, self.resource_type) {
@@ -122,13 +230,14 @@ impl Node {
                     self.name
                 )
             }
-            ("name", _) => self.name.clone(),
+            ("name", _) => self.ref_key(),
             (_, ResourceType::Source) => format!(
                 "source:{}.{}.{}",
                 self.package_name,
                 self.source_name.as_deref().unwrap_or_default(),
                 self.name
             ),
+            (_, ResourceType::Exposure) => format!("exposure:{}", self.fqn.join(".")),
             _ => self.fqn.join("."),
         }
     }

@@ -211,7 +211,7 @@ impl Compiler {
         })
     }
 
-    fn scope(&self, phase: Phase) -> Scope {
+    pub(super) fn scope(&self, phase: Phase) -> Scope {
         Scope::new(Arc::clone(&self.shared), phase, self.references.clone())
     }
 
@@ -297,7 +297,7 @@ impl Compiler {
             .captured()
             .refs
             .into_iter()
-            .map(|(_, name)| name)
+            .map(|reference| reference.key())
             .collect();
         Ok((Body::new(rendered.text, rendered.lines), refs))
     }
@@ -337,10 +337,10 @@ impl Compiler {
             else {
                 continue;
             };
-            if seen.insert(name.clone()) {
+            if seen.insert(node.ref_key()) {
                 let (body, inner) = self.own_body(node, session)?;
                 self.collect_ctes(&inner, session, seen, ctes)?;
-                ctes.push((cte_name(name), body.as_cte().to_owned()));
+                ctes.push((cte_name(node), body.as_cte().to_owned()));
             }
         }
         Ok(())
@@ -474,7 +474,7 @@ fn is_yaml(path: &Path) -> bool {
 }
 
 /// `model` and `node` as macros see them.
-fn model_value(node: &Node) -> Value {
+pub(super) fn model_value(node: &Node) -> Value {
     from_json(&node_json(node))
 }
 

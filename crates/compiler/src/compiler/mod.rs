@@ -1,6 +1,7 @@
 //! [`Compiler`]: a loaded project, parsed, ready to be compiled, recorded or built.
 
 mod build;
+mod comment;
 mod load;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use rwt_project::graph::Dag;
 use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
 use rwt_project::yaml::Warning;
 
+pub use self::comment::QueryComment;
 use self::load::{shared, templates};
 use crate::compile::script::{Parts, schema_statements, script};
 use crate::compile::{Body, CompiledNode};
@@ -306,7 +308,12 @@ impl Compiler {
         self.manifest
             .nodes
             .get(id)
-            .filter(|node| node.resource_type != ResourceType::Source)
+            .filter(|node| {
+                !matches!(
+                    node.resource_type,
+                    ResourceType::Source | ResourceType::Exposure
+                )
+            })
             .ok_or_else(|| CompileError::UnknownNode(id.clone()))
     }
 }

@@ -26,7 +26,7 @@ const STRATEGIES: [&str; 2] = ["append", "delete+insert"];
 /// Strategies that dbt has for databases that can do them.
 const OTHER_STRATEGIES: [&str; 3] = ["merge", "insert_overwrite", "microbatch"];
 
-const METHODS: [&str; 27] = [
+const METHODS: [&str; 28] = [
     "already_exists",
     "cache_added",
     "cache_dropped",
@@ -39,6 +39,7 @@ const METHODS: [&str; 27] = [
     "drop_relation",
     "drop_schema",
     "expand_target_column_types",
+    "get_column_schema_from_query",
     "get_columns_in_relation",
     "get_incremental_strategy_macro",
     "get_missing_columns",
@@ -120,6 +121,7 @@ impl Object for Adapter {
                 });
                 Ok(list(new))
             }
+            "get_column_schema_from_query" => super::contract::column_schema(state, args),
             "get_columns_in_relation" => {
                 let (relation,): (Value,) = from_args(args)?;
                 columns(state, &*Relation::from_value(&relation)?)

@@ -105,7 +105,6 @@ impl Object for Column {
 fn translated(name: &str) -> String {
     match name.to_uppercase().as_str() {
         "STRING" => "TEXT".to_owned(),
-        "TIMESTAMP" | "FLOAT" | "INTEGER" | "BOOLEAN" => name.to_uppercase(),
         _ => name.to_owned(),
     }
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use minijinja::value::{Kwargs, Object, Rest, Tuple, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
+use rwt_project::manifest::Reference;
 use rwt_project::profile::{is_secret_name, marker};
 use rwt_project::yaml::nearest;
 use serde_json::Value as Json;
 
 use super::collections::{dict, from_json, list, mutable, pairs_of, to_json};
 use super::column::{self, Column};
+use super::contract;
 use super::error::raise;
 use super::macros::{Loaded, return_value};
 use super::relation::{self, Relation};
@@ -110,17 +112,17 @@ fn nodes(env: &mut Environment<'static>) {
                     Some("for example ref('funnel')".to_owned()),
                 )
             })?;
-        let _: Option<Value> = keywords.get("v")?;
-        let _: Option<Value> = keywords.get("version")?;
+        let short: Option<Value> = keywords.get("v")?;
+        let long: Option<Value> = keywords.get("version")?;
         keywords.assert_all_used()?;
-        let (package, name) = match second {
-            Some(name) => (Some(first), name),
-            None => (None, first),
-        };
-        let scope = scope_of(state)?;
-        let relation = scope.resolver.reference(package.as_deref(), &name)?;
-        scope.capture(|captured| captured.refs.insert((package, name)));
-        Ok::<_, Error>(relation)
+        // As in dbt, a version that is nothing or 0 means the latest one.
+        let version = long.or(short).filter(Value::is_true);
+        refer(
+            state,
+            first,
+            second,
+            version.map(|version| version.to_string()),
+        )
     });
     let source =
         Value::from_function(|state: &mut State<'_, '_>, source: String, table: String| {
@@ -134,14 +136,7 @@ fn nodes(env: &mut Environment<'static>) {
     env.add_function(
         "function",
         |state: &mut State<'_, '_>, first: String, second: Option<String>| {
-            let (package, name) = match second {
-                Some(name) => (Some(first), name),
-                None => (None, first),
-            };
-            let scope = scope_of(state)?;
-            let relation = scope.resolver.reference(package.as_deref(), &name)?;
-            scope.capture(|captured| captured.refs.insert((package, name)));
-            Ok::<_, Error>(relation)
+            refer(state, first, second, None)
         },
     );
     env.add_function("doc", |state: &mut State<'_, '_>, first: String, second: Option<String>| {
@@ -163,6 +158,28 @@ fn nodes(env: &mut Environment<'static>) {
         Value::from_object(Builtins { reference, source }),
     );
     env.add_global("api", Value::from_object(Api));
+}
+
+/// The relation of `ref` or `function`, which are noted.
+fn refer(
+    state: &State<'_, '_>,
+    first: String,
+    second: Option<String>,
+    version: Option<String>,
+) -> Result<Value, Error> {
+    let (package, name) = match second {
+        Some(name) => (Some(first), name),
+        None => (None, first),
+    };
+    let reference = Reference {
+        package,
+        name,
+        version,
+    };
+    let scope = scope_of(state)?;
+    let relation = scope.resolver.reference(&reference)?;
+    scope.capture(|captured| captured.refs.insert(reference));
+    Ok(relation)
 }
 
 /// `builtins`: what `ref`, `source` and `config` were before a project's macros of these names.
@@ -350,6 +367,11 @@ impl Object for Exceptions {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
+        match method {
+            "raise_contract_error" => return contract::raise_contract_error(args),
+            "column_type_missing" => return contract::column_type_missing(args),
+            _ => {}
+        }
         let (message, _rest): (Value, Rest<ValueOrKwargs>) = from_args(args)?;
         let message = message.to_string();
         match method {
@@ -357,7 +379,7 @@ impl Object for Exceptions {
                 scope_of(state)?.report(Level::Warn, &message);
                 Ok(Value::from(""))
             }
-            "raise_compiler_error" | "raise_fail_fast_error" | "raise_contract_error" => {
+            "raise_compiler_error" | "raise_fail_fast_error" => {
                 Err(raise("rwt::jinja::raised", message, None))
             }
             "raise_not_implemented" => Err(raise("rwt::jinja::not_implemented", message, None)),

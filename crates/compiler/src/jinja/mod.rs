@@ -8,6 +8,7 @@ mod adapter;
 mod collections;
 mod column;
 mod config;
+mod contract;
 mod edits;
 mod environment;
 mod error;
@@ -43,6 +44,7 @@ pub use scope::{
 pub use yaml::YamlRenderer;
 
 pub(crate) use collections::{dict, list, pairs_of};
+pub(crate) use contract::check_text as check_contract_text;
 pub(crate) use lazy::lazy;
 pub(crate) use scope::scope_of;
 pub(crate) use seed::load as load_seed;

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object};
 use minijinja::{Error, State, Value};
 use rwt_project::environment::Environment;
+use rwt_project::manifest::Reference;
 use serde_json::Value as Json;
 
 use super::collections;
@@ -90,11 +91,11 @@ pub enum Phase {
 
 /// Turns `ref` and `source` into relations.
 pub trait Resolve: Send + Sync {
-    /// `ref(name)` or `ref(package, name)`
+    /// `ref(name)` or `ref(package, name)`, with `v` or `version`
     ///
     /// # Errors
-    /// No such model.
-    fn reference(&self, package: Option<&str>, name: &str) -> Result<Value, Error>;
+    /// No such model, or no such version of it.
+    fn reference(&self, reference: &Reference) -> Result<Value, Error>;
 
     /// `source(source, table)`
     ///
@@ -128,8 +129,8 @@ pub struct NodeScope {
 pub struct Captured {
     /// What `config()` said, later calls over earlier ones.
     pub config: IndexMap<String, Json>,
-    /// `ref`: package, if given, and name.
-    pub refs: BTreeSet<(Option<String>, String)>,
+    /// `ref`
+    pub refs: BTreeSet<Reference>,
     /// `source`: source and table.
     pub sources: BTreeSet<(String, String)>,
 }

@@ -134,7 +134,7 @@ fn jinja_scope(scope: &YamlScope<'_>, environment: &Environment) -> Scope {
 struct NoNodes;
 
 impl Resolve for NoNodes {
-    fn reference(&self, _: Option<&str>, _: &str) -> Result<Value, Error> {
+    fn reference(&self, _: &rwt_project::manifest::Reference) -> Result<Value, Error> {
         Err(raise("rwt::jinja::ref", "ref() has no meaning here", None))
     }
 

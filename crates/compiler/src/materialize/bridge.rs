@@ -11,6 +11,7 @@ use crate::jinja::SharedSession;
 
 enum Request {
     Execute(String, Sender<Result<Response, DatabaseError>>),
+    Columns(String, Sender<Result<Vec<(String, u32)>, DatabaseError>>),
     Relation(
         String,
         String,
@@ -39,6 +40,15 @@ impl Session for Bridge {
     fn execute(&mut self, sql: &str) -> Result<Response, DatabaseError> {
         let (answer, answers) = channel();
         let sent = self.requests.send(Request::Execute(sql.to_owned(), answer));
+        match sent.map(|()| answers.recv()) {
+            Ok(Ok(result)) => result,
+            _ => gone(sql),
+        }
+    }
+
+    fn columns(&mut self, sql: &str) -> Result<Vec<(String, u32)>, DatabaseError> {
+        let (answer, answers) = channel();
+        let sent = self.requests.send(Request::Columns(sql.to_owned(), answer));
         match sent.map(|()| answers.recv()) {
             Ok(Ok(result)) => result,
             _ => gone(sql),
@@ -103,6 +113,9 @@ fn serve(session: &mut dyn Session, received: &Receiver<Request>) {
         match request {
             Request::Execute(sql, answer) => {
                 let _ = answer.send(session.execute(&sql));
+            }
+            Request::Columns(sql, answer) => {
+                let _ = answer.send(session.columns(&sql));
             }
             Request::Relation(schema, identifier, answer) => {
                 let _ = answer.send(session.relation(&schema, &identifier));

@@ -23,10 +23,14 @@ pub const BUILT_IN: &str = "rwt";
 pub(crate) const BUILT_IN_FILES: &str = "rwt:materialize";
 
 /// Name and text of each file of built-in macros.
-pub const BUILT_IN_MACROS: [(&str, &str); 10] = [
+pub const BUILT_IN_MACROS: [(&str, &str); 11] = [
     (
         "rwt:materialize/create.sql",
         include_str!("macros/create.sql"),
+    ),
+    (
+        "rwt:materialize/contract.sql",
+        include_str!("macros/contract.sql"),
     ),
     (
         "rwt:materialize/materializations.sql",

@@ -128,6 +128,10 @@ impl Session for Recorder {
         Ok(response)
     }
 
+    fn columns(&mut self, _sql: &str) -> Result<Vec<(String, u32)>, DatabaseError> {
+        Ok(Vec::new())
+    }
+
     fn relation(
         &mut self,
         schema: &str,

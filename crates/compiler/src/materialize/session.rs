@@ -69,6 +69,13 @@ pub trait Session: Send {
     /// What the database refused.
     fn execute(&mut self, sql: &str) -> Result<Response, DatabaseError>;
 
+    /// Name and type of each column that a query gives, without its rows. A type is its number in PostgreSQL's wire
+    /// protocol; none where there is no database to ask.
+    ///
+    /// # Errors
+    /// What the database refused.
+    fn columns(&mut self, sql: &str) -> Result<Vec<(String, u32)>, DatabaseError>;
+
     /// Looks a relation up in the catalog as it is now.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use rwt_project::profile::{SESSION_KEYS, session_statement};
 use rwt_sql::{Ident, Literal};
 use serde_json::Value as Json;
 
-use crate::jinja::{Scope, pairs_of, raise, rows_sql, scope_of, send};
+use crate::jinja::{Scope, check_contract_text, pairs_of, raise, rows_sql, scope_of, send};
 
 /// Adds them to an environment.
 pub fn add_functions(env: &mut Environment<'static>) {
@@ -31,6 +31,16 @@ pub fn add_functions(env: &mut Environment<'static>) {
             send(&scope, "wait")?;
         }
         Ok::<_, Error>("")
+    });
+    env.add_function("rwt__is_live", |state: &mut State<'_, '_>| {
+        let scope = scope_of(state)?;
+        let session = scope.session.as_ref();
+        Ok::<_, Error>(
+            session.is_some_and(|session| session.lock().is_ok_and(|session| session.is_live())),
+        )
+    });
+    env.add_function("rwt__check_contract_text", |sql: String, columns: Value| {
+        check_contract_text(&sql, &columns)
     });
     env.add_function("rwt__reset_settings", |state: &mut State<'_, '_>| {
         let scope = scope_of(state)?;

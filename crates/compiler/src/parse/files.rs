@@ -115,6 +115,8 @@ impl Parser<'_> {
                     _ => file.file.text().to_owned(),
                 },
                 depends_on: Vec::new(),
+                version: None,
+                property_file: properties.map(|p| p.at.file().path().to_path_buf()),
             },
             captured,
             warnings: Vec::new(),

@@ -1,12 +1,14 @@
 //! The parse phase: every model is rendered once with `execute` false, which shows its configuration and what it reads.
 //! The result is the [`Manifest`]. All errors are collected.
 
+mod exposures;
 mod files;
+mod groups;
 mod naming;
 mod resolve;
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -69,6 +71,7 @@ impl<'a> Parser<'a> {
                         .map(|function| function.name.clone()),
                 )
                 .collect(),
+            versions: versions(project),
             sources: project.properties.sources.keys().cloned().collect(),
         };
         Self {
@@ -143,6 +146,10 @@ impl<'a> Parser<'a> {
         // What a property file describes and no file has, has a warning of its own.
         let there = match &test.target {
             TestTarget::Ref(name) => self.names.models.contains(name),
+            TestTarget::Version(name, version) => {
+                let versions = self.names.versions.get(name);
+                versions.is_some_and(|versions| versions.contains(version))
+            }
             TestTarget::Source(..) => true,
         };
         there.then(|| self.generic_test(test))
@@ -206,7 +213,7 @@ impl<'a> Parser<'a> {
         let this = Relation::new(
             &self.shared.default_database,
             &self.shared.default_schema,
-            before.text("alias").unwrap_or(&model.name),
+            before.text("alias").unwrap_or(&model.default_alias()),
         );
         let mut scope = Scope::new(Arc::clone(&self.shared), Phase::Parse, self.names.clone());
         scope.node = Some(NodeScope {
@@ -255,16 +262,20 @@ impl<'a> Parser<'a> {
         mut config: ResolvedConfig,
         scope: &Arc<Scope>,
     ) -> Result<Node, TemplateError> {
-        let properties = self.project.properties.models.get(&model.name);
+        let properties = self.project.properties.models.get(&model.key());
         let custom = |key: &str| config.text(key).map(str::to_owned);
         let value = || model_value(&id, model, &Arc::new(config.values.clone()));
-        let naming = self.name(custom, &model.name, &value)?;
+        let naming = self.name(custom, &model.default_alias(), &value)?;
         let materialized = config.materialized().to_owned();
         let default = || Json::from(materialized.as_str());
         config
             .values
             .entry("materialized".to_owned())
             .or_insert_with(default);
+        if let Some(Json::Object(contract)) = config.values.get_mut("contract") {
+            contract.entry("enforced").or_insert(Json::Bool(false));
+            contract.entry("alias_types").or_insert(Json::Bool(true));
+        }
         if materialized != EPHEMERAL && self.jinja.macros().materialization(&materialized).is_none()
         {
             return Err(self.unknown_materialization(model, &materialized));
@@ -290,6 +301,8 @@ impl<'a> Parser<'a> {
             columns: self.described_columns(properties, scope)?,
             raw_code: model.file.text().to_owned(),
             depends_on: Vec::new(),
+            version: model.version.clone(),
+            property_file: properties.map(|p| p.at.file().path().to_path_buf()),
         })
     }
 
@@ -301,7 +314,7 @@ impl<'a> Parser<'a> {
             |near| format!("did you mean `{near}`?"),
         );
         let message = format!("model {}: there is no materialization `{name}`", model.name);
-        let properties = self.project.properties.models.get(&model.name);
+        let properties = self.project.properties.models.get(&model.key());
         let property = properties.and_then(|properties| properties.config.get("materialized"));
         let (file, range) = match property {
             Some((value, at)) if value == name => (at.file(), at.range()),
@@ -337,9 +350,11 @@ impl<'a> Parser<'a> {
         let models: BTreeMap<String, (UniqueId, bool)> = parsed
             .iter()
             .filter(|parsed| parsed.node.resource_type != ResourceType::Test)
-            .map(|model| {
+            .flat_map(|model| {
                 let node = &model.node;
-                (node.name.clone(), (node.unique_id.clone(), node.enabled))
+                let found = (node.unique_id.clone(), node.enabled);
+                let keys = node.ref_keys().into_iter();
+                keys.map(move |key| (key, found.clone()))
             })
             .collect();
         for Parsed {
@@ -349,7 +364,8 @@ impl<'a> Parser<'a> {
             if !node.enabled {
                 continue;
             }
-            for (_, name) in &captured.refs {
+            for reference in &captured.refs {
+                let name = &reference.key();
                 // A model that is not here has its own error.
                 let Some((id, enabled)) = models.get(name) else {
                     continue;
@@ -382,7 +398,11 @@ impl<'a> Parser<'a> {
             node.depends_on.dedup();
             nodes.insert(node.unique_id.clone(), node);
         }
+        for node in self.exposures(&models, &sources, errors) {
+            nodes.insert(node.unique_id.clone(), node);
+        }
         self.ambiguous(&nodes, errors);
+        self.check_groups(&nodes, errors);
         Manifest {
             project_name: self.project.name().to_owned(),
             nodes: nodes.into_iter().collect(),
@@ -426,6 +446,18 @@ impl<'a> Parser<'a> {
             }
         }
     }
+}
+
+/// The versions of the models that have them, as text.
+fn versions(project: &Project) -> HashMap<String, Vec<String>> {
+    let mut versions: HashMap<String, Vec<String>> = HashMap::new();
+    for model in &project.models {
+        if let Some(version) = &model.version {
+            let known = versions.entry(model.name.clone()).or_default();
+            known.push(version.text());
+        }
+    }
+    versions
 }
 
 /// An error at the first place in a file where a word stands, or at the file's start.
@@ -499,7 +531,9 @@ fn model_value(id: &UniqueId, model: &ModelFile, config: &Arc<IndexMap<String, J
             "unique_id": id.0,
             "resource_type": "model",
             "name": model.name,
-            "alias": config.get("alias").and_then(Json::as_str).unwrap_or(&model.name),
+            "alias": config.get("alias").and_then(Json::as_str).map_or_else(|| model.default_alias(), str::to_owned),
+            "version": model.version.as_ref().map(|version| &version.v),
+            "latest_version": model.version.as_ref().map(|version| &version.latest),
             "package_name": model.fqn.first(),
             "fqn": model.fqn,
             "path": model.path,

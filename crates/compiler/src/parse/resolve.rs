@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use minijinja::{Error, Value};
-use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
+use rwt_project::manifest::{Manifest, Node, Reference, ResourceType, UniqueId, Version};
 use rwt_project::yaml::nearest;
 use serde_json::{Value as Json, json};
 
@@ -14,8 +14,9 @@ use crate::jinja::{Relation, Resolve, from_json, raise};
 pub const EPHEMERAL: &str = "ephemeral";
 
 /// The name of an ephemeral model's common table expression, as in dbt.
-pub fn cte_name(name: &str) -> String {
-    format!("__dbt__cte__{name}")
+pub fn cte_name(node: &Node) -> String {
+    let suffix = node.version.as_ref().and_then(Version::suffix);
+    format!("__dbt__cte__{}{}", node.name, suffix.unwrap_or_default())
 }
 
 fn unknown_model<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Error {
@@ -26,6 +27,17 @@ fn unknown_model<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Error 
             || "ref() takes the name of a model's file without .sql".to_owned(),
             |near| format!("did you mean `{near}`?"),
         )),
+    )
+}
+
+fn unknown_version(name: &str, version: &str, known: &[String]) -> Error {
+    raise(
+        "rwt::jinja::unknown_ref",
+        format!("the model `{name}` has no version {version}"),
+        Some(match known {
+            [] => format!("it has no versions: write ref('{name}')"),
+            known => format!("its versions are: {}", known.join(", ")),
+        }),
     )
 }
 
@@ -71,19 +83,30 @@ pub struct Names {
     pub schema: String,
     /// Models.
     pub models: BTreeSet<String>,
+    /// Versions of the models that have them.
+    pub versions: HashMap<String, Vec<String>>,
     /// Sources and their tables.
     pub sources: BTreeSet<(String, String)>,
 }
 
 impl Resolve for Names {
-    fn reference(&self, package: Option<&str>, name: &str) -> Result<Value, Error> {
-        if let Some(package) =
-            package.filter(|package| !self.packages.iter().any(|known| known == package))
+    fn reference(&self, reference: &Reference) -> Result<Value, Error> {
+        let name = reference.name.as_str();
+        if let Some(package) = reference
+            .package
+            .as_deref()
+            .filter(|package| !self.packages.iter().any(|known| known == package))
         {
             return Err(unknown_package(package, &self.packages[0]));
         }
         if !self.models.contains(name) {
             return Err(unknown_model(name, self.models.iter().map(String::as_str)));
+        }
+        if let Some(version) = &reference.version {
+            let known = self.versions.get(name).map_or(&[][..], Vec::as_slice);
+            if !known.contains(version) {
+                return Err(unknown_version(name, version, known));
+            }
         }
         Ok(Relation::new(&self.database, &self.schema, name).value())
     }
@@ -113,6 +136,16 @@ pub fn node_json(node: &Node) -> Json {
     fields.insert("alias".to_owned(), node.identifier.as_str().into());
     fields.insert("relation_name".to_owned(), node.relation_name().into());
     fields.insert("language".to_owned(), "sql".into());
+    let version = node.version.as_ref();
+    for (key, value) in [
+        ("version", version.map(|version| version.v.clone())),
+        (
+            "latest_version",
+            version.map(|version| version.latest.clone()),
+        ),
+    ] {
+        fields.insert(key.to_owned(), value.unwrap_or_default());
+    }
     fields.insert(
         "depends_on".to_owned(),
         json!({"nodes": node.depends_on, "macros": []}),
@@ -149,9 +182,11 @@ impl References {
                 (Some(source), ResourceType::Source) => {
                     sources.insert((source.clone(), node.name.clone()), id.clone());
                 }
-                (_, ResourceType::Test) => {}
+                (_, ResourceType::Test | ResourceType::Exposure) => {}
                 _ => {
-                    models.insert(node.name.clone(), id.clone());
+                    for key in node.ref_keys() {
+                        models.insert(key, id.clone());
+                    }
                 }
             }
         }
@@ -163,7 +198,7 @@ impl References {
         }
     }
 
-    /// The model of this name.
+    /// The model of this name, or `name.v1`.
     pub fn model(&self, name: &str) -> Option<&Node> {
         self.manifest.nodes.get(self.models.get(name)?)
     }
@@ -171,7 +206,7 @@ impl References {
     /// The relation of a node as templates see it: what it is in the database is not known there, as in dbt.
     pub fn relation(node: &Node) -> Relation {
         if node.materialized == EPHEMERAL {
-            return Relation::cte(&cte_name(&node.name));
+            return Relation::cte(&cte_name(node));
         }
         Relation::new(&node.database, &node.schema, &node.identifier)
     }
@@ -203,8 +238,9 @@ pub fn object_kind(materialized: &str) -> Option<&'static str> {
 }
 
 impl Resolve for References {
-    fn reference(&self, _package: Option<&str>, name: &str) -> Result<Value, Error> {
-        self.model(name)
+    fn reference(&self, reference: &Reference) -> Result<Value, Error> {
+        let name = reference.name.as_str();
+        self.model(&reference.key())
             .map(|node| Self::relation(node).value())
             .ok_or_else(|| unknown_model(name, self.models.keys().map(String::as_str)))
     }
@@ -223,14 +259,18 @@ impl Resolve for References {
         let build = || {
             let mut nodes = serde_json::Map::new();
             let mut sources = serde_json::Map::new();
+            let mut exposures = serde_json::Map::new();
             for (id, node) in &self.manifest.nodes {
                 let value = node_json(node);
                 match node.resource_type {
                     ResourceType::Source => sources.insert(id.0.clone(), value),
+                    ResourceType::Exposure => exposures.insert(id.0.clone(), value),
                     _ => nodes.insert(id.0.clone(), value),
                 };
             }
-            from_json(&serde_json::json!({ "nodes": nodes, "sources": sources }))
+            from_json(
+                &serde_json::json!({ "nodes": nodes, "sources": sources, "exposures": exposures }),
+            )
         };
         self.graph.get_or_init(build).clone()
     }

@@ -33,6 +33,9 @@ pub fn generic_text(test: &GenericTest) -> Arc<SourceFile> {
 fn call(test: &GenericTest) -> String {
     let target = match &test.target {
         TestTarget::Ref(name) => format!("ref({})", quoted(name)),
+        TestTarget::Version(name, version) => {
+            format!("ref({}, version={})", quoted(name), quoted(version))
+        }
         TestTarget::Source(source, table) => {
             format!("source({}, {})", quoted(source), quoted(table))
         }
@@ -190,6 +193,7 @@ fn names(test: &GenericTest) -> (String, String) {
     }
     let (kind, target) = match &test.target {
         TestTarget::Ref(name) => (test.name.clone(), name.clone()),
+        TestTarget::Version(name, version) => (test.name.clone(), format!("{name}_v{version}")),
         TestTarget::Source(source, table) => {
             (format!("source_{}", test.name), format!("{source}_{table}"))
         }
@@ -249,6 +253,7 @@ fn cleaned(text: &str) -> String {
 fn hash(test: &GenericTest, name: &str) -> String {
     let target = match &test.target {
         TestTarget::Ref(name) => format!("ref('{name}')"),
+        TestTarget::Version(name, version) => format!("ref('{name}', version='{version}')"),
         TestTarget::Source(source, table) => format!("source('{source}', '{table}')"),
     };
     let mut kwargs: serde_json::Map<String, Json> = test.args.clone().into_iter().collect();
@@ -417,6 +422,8 @@ impl Parser<'_> {
                 columns: IndexMap::new(),
                 raw_code: draft.raw_code,
                 depends_on: Vec::new(),
+                version: None,
+                property_file: None,
             },
             captured,
             warnings: Vec::new(),

@@ -56,6 +56,11 @@ impl Case {
         self.spec["schema"].as_str().unwrap_or("public")
     }
 
+    /// Whether its recording keeps the query comments.
+    pub fn has_comments(&self) -> bool {
+        self.spec["comments"] == true
+    }
+
     pub fn expected(&self, file: &str) -> Option<Value> {
         read_json(&self.dir.join("expected").join(file))
     }

@@ -1,5 +1,6 @@
 //! One criterion of a selector: a method, a value, and how far to go from what they match.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::path::Path;
 
@@ -35,11 +36,15 @@ pub enum Method {
     Group,
     /// The `access` of a node.
     Access,
+    /// `latest`, `old`, `prerelease` or `none`: models by their version.
+    Version,
+    /// `exposure` or `package.exposure`.
+    Exposure,
 }
 
 impl Method {
     /// The words before the colon.
-    pub const WORDS: [&'static str; 12] = [
+    pub const WORDS: [&'static str; 14] = [
         "fqn",
         "tag",
         "path",
@@ -52,6 +57,8 @@ impl Method {
         "test_name",
         "group",
         "access",
+        "version",
+        "exposure",
     ];
 }
 
@@ -69,6 +76,8 @@ impl fmt::Display for Method {
             Self::TestName => "test_name",
             Self::Group => "group",
             Self::Access => "access",
+            Self::Version => "version",
+            Self::Exposure => "exposure",
             Self::Config(keys) => return write!(f, "config.{}", keys.join(".")),
         })
     }
@@ -105,6 +114,10 @@ enum Patterns {
         source: Pattern,
         table: Option<Pattern>,
     },
+    Exposure {
+        package: Option<Pattern>,
+        name: Pattern,
+    },
 }
 
 impl PartialEq for Criterion {
@@ -130,11 +143,11 @@ impl Criterion {
             Method::ResourceType
                 if !matches!(
                     value,
-                    "model" | "source" | "seed" | "test" | "function" | "*"
+                    "model" | "source" | "seed" | "test" | "function" | "exposure" | "*"
                 ) =>
             {
                 return Err(
-                    "the resource types here are `model`, `source`, `seed`, `test` and `function`"
+                    "the resource types here are `model`, `source`, `seed`, `test`, `function` and `exposure`"
                         .to_owned(),
                 );
             }
@@ -143,6 +156,10 @@ impl Criterion {
                     "the types of tests here are `generic`, `singular` and `data`".to_owned(),
                 );
             }
+            Method::Version if !matches!(value, "latest" | "old" | "prerelease" | "none") => {
+                return Err("a version is `latest`, `prerelease`, `old` or `none`".to_owned());
+            }
+            Method::Exposure => exposure_patterns(value)?,
             _ => Patterns::One(Pattern::words(value)?),
         };
         Ok(Self {
@@ -159,14 +176,13 @@ impl Criterion {
     pub fn matches(&self, node: &Node, manifest: &Manifest) -> bool {
         match (&self.method, &self.patterns) {
             (Method::Fqn, Patterns::Fqn { whole, fixed, rest }) => {
+                let leaf = leaf(node);
+                let unscoped = &node.fqn[1.min(node.fqn.len())..];
                 node.resource_type != ResourceType::Source
-                    && (matches_fqn(&node.fqn, whole, fixed, rest.as_ref())
-                        || matches_fqn(
-                            &node.fqn[1.min(node.fqn.len())..],
-                            whole,
-                            fixed,
-                            rest.as_ref(),
-                        ))
+                    && (leaf.is_some_and(|leaf| whole.matches(leaf))
+                        || matches_version(node, &self.value)
+                        || matches_fqn(&node.fqn, fixed, rest.as_ref())
+                        || matches_fqn(unscoped, fixed, rest.as_ref()))
             }
             (
                 Method::Source,
@@ -185,6 +201,13 @@ impl Criterion {
                     && any(table, &node.name)
                     && any(package, &node.package_name)
             }
+            (Method::Exposure, Patterns::Exposure { package, name }) => {
+                node.resource_type == ResourceType::Exposure
+                    && name.matches(&node.name)
+                    && package
+                        .as_ref()
+                        .is_none_or(|package| package.matches(&node.package_name))
+            }
             (_, Patterns::One(pattern)) => self.matches_one(pattern, node, manifest),
             _ => false,
         }
@@ -193,9 +216,14 @@ impl Criterion {
     fn matches_one(&self, pattern: &Pattern, node: &Node, manifest: &Manifest) -> bool {
         match &self.method {
             Method::Tag => node.tags.iter().any(|tag| pattern.matches(tag)),
-            Method::Path => node.original_file_path.ancestors().any(|path| {
-                pattern.matches(&slashes(path)) || pattern.as_str() == "." && path == Path::new("")
-            }),
+            Method::Path => {
+                let described = node.property_file.as_deref();
+                described.is_some_and(|file| pattern.matches(&slashes(file)))
+                    || node.original_file_path.ancestors().any(|path| {
+                        pattern.matches(&slashes(path))
+                            || pattern.as_str() == "." && path == Path::new("")
+                    })
+            }
             Method::File => {
                 let path = &node.original_file_path;
                 [path.file_name(), path.file_stem()]
@@ -230,7 +258,19 @@ impl Criterion {
                         None => pattern.matches("protected"),
                     }
             }
-            Method::Fqn | Method::Source => false,
+            Method::Version => {
+                node.resource_type == ResourceType::Model
+                    && match (&node.version, pattern.as_str()) {
+                        (None, which) => which == "none",
+                        (Some(version), "latest") => version.is_latest(),
+                        (Some(version), "old") => version.against_latest() == Ordering::Less,
+                        (Some(version), "prerelease") => {
+                            version.against_latest() == Ordering::Greater
+                        }
+                        _ => false,
+                    }
+            }
+            Method::Fqn | Method::Source | Method::Exposure => false,
         }
     }
 }
@@ -295,15 +335,36 @@ fn source_patterns(value: &str) -> Result<Patterns, String> {
     })
 }
 
-/// dbt's `is_selected_node`: the name itself matches, or the path from its beginning on; what holds a wildcard is
-/// compared with all of the rest.
-fn matches_fqn(fqn: &[String], whole: &Pattern, fixed: &[String], rest: Option<&Pattern>) -> bool {
-    let Some(name) = fqn.last() else {
+fn exposure_patterns(value: &str) -> Result<Patterns, String> {
+    let (package, name) = match value.split('.').collect::<Vec<_>>().as_slice() {
+        [name] => (None, Pattern::words(name)?),
+        [package, name] => (Some(Pattern::words(package)?), Pattern::words(name)?),
+        _ => return Err("write exposure:<exposure> or exposure:<package>.<exposure>".to_owned()),
+    };
+    Ok(Patterns::Exposure { package, name })
+}
+
+/// The part of a node's path that is its name: the last but one of a version of a model, whose last one is the version.
+fn leaf(node: &Node) -> Option<&String> {
+    match node.version {
+        Some(_) => node.fqn.iter().nth_back(1),
+        None => node.fqn.last(),
+    }
+}
+
+/// Whether a value is a version's name and version, joined by `.` or `_`.
+fn matches_version(node: &Node, value: &str) -> bool {
+    let [.., name, version] = node.fqn.as_slice() else {
         return false;
     };
-    if whole.matches(name) {
-        return true;
-    }
+    let parts: Vec<&str> = value.split('.').collect();
+    let last_two = parts[parts.len().saturating_sub(2)..].join("_");
+    node.version.is_some() && last_two == format!("{name}_{version}")
+}
+
+/// dbt's `is_selected_node`: the name itself matches, or the path from its beginning on; what holds a wildcard is
+/// compared with all of the rest.
+fn matches_fqn(fqn: &[String], fixed: &[String], rest: Option<&Pattern>) -> bool {
     let mut flat = fqn.iter().flat_map(|part| part.split('.'));
     if !fixed.iter().all(|part| flat.next() == Some(part.as_str())) {
         return false;
@@ -345,7 +406,8 @@ fn matches_value(value: &Value, pattern: &Pattern) -> bool {
             pattern.as_str().eq_ignore_ascii_case(&value.to_string())
                 || pattern.matches(&value.to_string())
         }
-        Value::Number(number) => pattern.matches(&number.to_string()),
+        // dbt compares a number with the selector's text, which is never equal.
+        Value::Number(_) => false,
         Value::String(text) => pattern.matches(text),
         Value::Array(items) => items.iter().any(|item| matches_value(item, pattern)),
         Value::Object(map) => map.keys().any(|key| pattern.matches(key)),

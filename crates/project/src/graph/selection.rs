@@ -215,6 +215,7 @@ fn candidates(method: &Method, node: &Node) -> Vec<String> {
     let path = &node.original_file_path;
     match method {
         Method::Fqn if node.resource_type == ResourceType::Model => vec![node.name.clone()],
+        Method::Exposure if node.resource_type == ResourceType::Exposure => vec![node.name.clone()],
         Method::Fqn | Method::ResourceType => Vec::new(),
         Method::Tag => node.tags.iter().cloned().collect(),
         Method::Path => path
@@ -237,6 +238,8 @@ fn candidates(method: &Method, node: &Node) -> Vec<String> {
         | Method::TestType
         | Method::TestName
         | Method::Group
+        | Method::Version
+        | Method::Exposure
         | Method::Access => Vec::new(),
     }
 }

@@ -236,6 +236,8 @@ impl Parser<'_> {
             "test_name" => Method::TestName,
             "group" => Method::Group,
             "access" => Method::Access,
+            "version" => Method::Version,
+            "exposure" => Method::Exposure,
             _ => match word.strip_prefix("config.") {
                 Some(keys) if keys.split('.').all(|key| !key.is_empty()) => {
                     Method::Config(keys.split('.').map(str::to_owned).collect())

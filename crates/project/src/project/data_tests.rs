@@ -14,6 +14,8 @@ use crate::yaml::{Fields, Kind, Location, Yaml};
 pub enum TestTarget {
     /// A model, seed or anything else that `ref` takes.
     Ref(String),
+    /// A version of a model, as text.
+    Version(String, String),
     /// A source table.
     Source(String, String),
 }

@@ -12,15 +12,17 @@ use super::config::resolve;
 use super::error::ProjectError;
 use super::file::ProjectFile;
 use crate::error::LoadError;
-use crate::manifest::UniqueId;
+use crate::manifest::{UniqueId, Version};
 use crate::yaml::{SourceFile, Warning, YamlError, nearest};
 
 /// A model's file.
 #[derive(Debug, Clone)]
 pub struct ModelFile {
-    /// The file's name without `.sql`: what `ref` takes.
+    /// What `ref` takes: the file's name without `.sql`, or that of the model of which it is a version.
     pub name: String,
-    /// Package, folders below the model path, name.
+    /// Which version it is, if it is one.
+    pub version: Option<Version>,
+    /// Package, folders below the model path, name, and `v1` for a version.
     pub fqn: Vec<String>,
     /// Relative to its model path, with `/`.
     pub path: PathBuf,
@@ -31,10 +33,24 @@ pub struct ModelFile {
 }
 
 impl ModelFile {
-    /// `model.<package>.<name>`.
+    /// `model.<package>.<name>`, with `.v1` behind it for a version.
     pub fn unique_id(&self) -> UniqueId {
         let package = self.fqn.first().map_or("", String::as_str);
-        UniqueId(format!("model.{package}.{}", self.name))
+        UniqueId(format!("model.{package}.{}", self.key()))
+    }
+
+    /// Its name, with `.v1` behind it for a version: what its properties are kept under.
+    pub fn key(&self) -> String {
+        match &self.version {
+            Some(version) => format!("{}.v{}", self.name, version.text()),
+            None => self.name.clone(),
+        }
+    }
+
+    /// What its relation is called where no alias is given.
+    pub fn default_alias(&self) -> String {
+        let suffix = self.version.as_ref().and_then(Version::suffix);
+        format!("{}{}", self.name, suffix.unwrap_or_default())
     }
 }
 
@@ -253,6 +269,7 @@ fn model(project: &ProjectFile, file: Arc<SourceFile>, path: PathBuf, inner: Pat
         .collect();
     ModelFile {
         name,
+        version: None,
         fqn,
         path: inner,
         original_file_path: path,

@@ -52,6 +52,8 @@ pub struct ProjectFile {
     pub tests: Option<Yaml>,
     /// `functions`: the same for functions.
     pub functions: Option<Yaml>,
+    /// `exposures`: the same for exposures.
+    pub exposures: Option<Yaml>,
     /// `on-run-start`, unrendered.
     pub on_run_start: Vec<Hook>,
     /// `on-run-end`, unrendered.
@@ -60,7 +62,8 @@ pub struct ProjectFile {
     pub dispatch: Vec<Dispatch>,
     /// `flags`.
     pub flags: IndexMap<String, Value>,
-    /// `query-comment`, unrendered: text, or a mapping with `comment` and `append`; `false` and empty text mean none.
+    /// `query-comment`, unrendered: text, or a mapping with `comment` and `append`; null, `false` and empty text mean no
+    /// comment, and dbt's own is meant where the key is absent.
     pub query_comment: Option<Value>,
 }
 
@@ -128,7 +131,7 @@ fn read_fields(
         "asset-paths",
         "log-path",
     ]);
-    fields.known(&["snapshots", "unit_tests", "exposures", "metrics"]);
+    fields.known(&["snapshots", "unit_tests", "metrics"]);
     fields.known(&[
         "semantic-models",
         "saved-queries",
@@ -136,6 +139,7 @@ fn read_fields(
         "dbt-cloud",
         "restrict-access",
     ]);
+    fields.known(&["query-comment"]);
     let paths = |key: &'static str, default: &[&str]| -> Vec<PathBuf> {
         match fields.texts(key) {
             Some(texts) => texts.into_iter().map(|(text, _)| text.into()).collect(),
@@ -169,6 +173,7 @@ fn read_fields(
         seeds: mapping(&fields, "seeds"),
         tests: mapping(&fields, "data_tests").or_else(|| mapping(&fields, "tests")),
         functions: mapping(&fields, "functions"),
+        exposures: mapping(&fields, "exposures"),
         on_run_start: hooks(&fields, "on-run-start"),
         on_run_end: hooks(&fields, "on-run-end"),
         dispatch: dispatch(&fields, warnings),
@@ -177,7 +182,7 @@ fn read_fields(
             .and(fields.value("flags"))
             .map(values)
             .unwrap_or_default(),
-        query_comment: fields.value("query-comment").map(Yaml::to_value),
+        query_comment: yaml.get("query-comment").map(Yaml::to_value),
         name: name?,
     };
     fields.finish(warnings);

@@ -13,6 +13,7 @@ use super::file::{self, ProjectFile};
 use super::packages::{Loader, Package, prefixed};
 use super::properties::{Properties, Reader};
 use super::sources::source_fqn;
+use super::versions::apply_versions;
 use crate::environment::{self, Environment};
 use crate::error::{LoadError, LoadErrors};
 use crate::manifest::{Node, ResourceType};
@@ -156,6 +157,7 @@ impl Project {
             reader.file(tree);
         }
         let properties = reader.properties;
+        apply_versions(&properties, &mut found.models, &mut warnings);
         check_configs(&file, &found.models, &properties, &mut warnings);
         if !errors.is_empty() {
             return Err(LoadErrors(errors));
@@ -192,7 +194,7 @@ impl Project {
         model: &ModelFile,
         in_file: &IndexMap<String, Value>,
     ) -> ResolvedConfig {
-        let property = self.properties.models.get(&model.name);
+        let property = self.properties.models.get(&model.key());
         resolve(
             &self.trees(&model.fqn, |file| file.models.as_ref()),
             &model.fqn,

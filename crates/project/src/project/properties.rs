@@ -13,9 +13,10 @@ use super::config::{check_key, entries};
 use super::data_tests::{GenericTest, TestTarget, tests_of};
 use super::discover::{ModelFile, nearest_model};
 use super::error::ProjectError;
+use super::exposures::{Exposure, Group};
 use super::file::is_hook;
 use crate::error::LoadError;
-use crate::manifest::Column;
+use crate::manifest::{Column, Version};
 use crate::yaml::{
     Fields, Location, Render, RenderError, Scope, Warning, Yaml, YamlError, render_tree,
 };
@@ -38,6 +39,10 @@ pub struct Properties {
     pub tests: IndexMap<String, ModelProperties>,
     /// Functions by name.
     pub functions: IndexMap<String, FunctionProperties>,
+    /// Exposures by name.
+    pub exposures: IndexMap<String, Exposure>,
+    /// Groups by name.
+    pub groups: IndexMap<String, Group>,
     /// Tests of models, seeds, sources and their columns, in the order found.
     pub generic_tests: Vec<GenericTest>,
 }
@@ -65,8 +70,10 @@ pub struct FunctionArgument {
 /// What is said about a model.
 #[derive(Debug, Clone)]
 pub struct ModelProperties {
-    /// The model's name.
+    /// The model's name; of a version `name.v1`.
     pub name: String,
+    /// For a version: the model's name, the version, and the names that its file may have without `.sql`.
+    pub version: Option<(String, Version, Vec<String>)>,
     /// Where the name stands.
     pub at: Location,
     /// `description`, with its Jinja (`doc()`) unrendered.
@@ -118,18 +125,7 @@ pub struct SourceTable {
 }
 
 /// Sections that dbt has and that nothing reads here.
-const OTHER_SECTIONS: [&str; 10] = [
-    "version",
-    "analyses",
-    "catalogs",
-    "exposures",
-    "groups",
-    "metrics",
-    "saved_queries",
-    "semantic_models",
-    "snapshots",
-    "unit_tests",
-];
+const OTHER_SECTIONS: [&str; 5] = ["version", "analyses", "catalogs", "snapshots", "unit_tests"];
 
 /// Keys whose Jinja waits: hooks, descriptions (`doc()`), and the arguments of tests.
 fn is_rendered_late(key: &str) -> bool {
@@ -198,6 +194,13 @@ impl Reader<'_> {
             for item in fields.maps("functions") {
                 self.function(item);
             }
+            for item in fields.maps("groups") {
+                self.group(item);
+            }
+            for item in fields.maps("exposures") {
+                self.exposure(item);
+            }
+            self.not_supported(&fields);
             fields.known(&OTHER_SECTIONS);
             fields.finish(self.warnings);
         }
@@ -215,6 +218,7 @@ impl Reader<'_> {
         let target = TestTarget::Ref(name.clone());
         let mut tests = tests_of(&fields, &target, None);
         let node = ModelProperties {
+            version: None,
             description: text(&fields, "description"),
             columns: self.columns(&fields, &target, &mut tests),
             config: self.config(&fields),
@@ -278,6 +282,10 @@ impl Reader<'_> {
     }
 
     fn model(&mut self, fields: Fields<'_>) {
+        if fields.value("versions").is_some() {
+            self.versioned_model(fields);
+            return;
+        }
         let Some((model, tests)) = self.node(fields, "the model's name: its file without `.sql`")
         else {
             return;
@@ -293,12 +301,17 @@ impl Reader<'_> {
                 at: at.span(),
             });
         }
+        self.keep_model(model);
+    }
+
+    /// Keeps what is said about a model, once.
+    pub(super) fn keep_model(&mut self, model: ModelProperties) {
         match self.properties.models.entry(model.name.clone()) {
             Slot::Vacant(slot) => {
                 slot.insert(model);
             }
             Slot::Occupied(slot) => {
-                let error = twice("the model", &model.name, &slot.get().at, at);
+                let error = twice("the model", &model.name, &slot.get().at, &model.at);
                 self.errors.push(error);
             }
         }
@@ -393,46 +406,52 @@ impl Reader<'_> {
         }
     }
 
-    fn columns(
+    pub(super) fn columns(
         &mut self,
         fields: &Fields<'_>,
         target: &TestTarget,
         tests: &mut Vec<GenericTest>,
     ) -> IndexMap<String, Column> {
-        let mut columns = IndexMap::new();
-        for column in fields.maps("columns") {
-            let Some((name, _)) = required_name(&column, "the column's name") else {
-                continue;
-            };
-            let quote = column.bool("quote").unwrap_or(false);
-            let shown = if quote {
-                rwt_sql::Ident::new(name.as_str()).quoted()
-            } else {
-                name.clone()
-            };
-            tests.extend(tests_of(&column, target, Some(&shown)));
-            let read = Column {
-                data_type: column.text(&["data_type"]).map(|(text, _)| text),
-                description: text(&column, "description"),
-                quote,
-                name: name.clone(),
-            };
-            column.known(&["tags", "meta", "docs", "config"]);
-            column.known(&[
-                "constraints",
-                "policy_tags",
-                "granularity",
-                "identifier",
-                "dimension",
-            ]);
-            column.finish(self.warnings);
-            columns.insert(name, read);
-        }
+        let columns = fields.maps("columns").into_iter();
         columns
+            .filter_map(|column| self.column(column, target, tests))
+            .collect()
+    }
+
+    pub(super) fn column(
+        &mut self,
+        column: Fields<'_>,
+        target: &TestTarget,
+        tests: &mut Vec<GenericTest>,
+    ) -> Option<(String, Column)> {
+        let (name, _) = required_name(&column, "the column's name")?;
+        let quote = column.bool("quote").unwrap_or(false);
+        let shown = if quote {
+            rwt_sql::Ident::new(name.as_str()).quoted()
+        } else {
+            name.clone()
+        };
+        tests.extend(tests_of(&column, target, Some(&shown)));
+        let read = Column {
+            data_type: column.text(&["data_type"]).map(|(text, _)| text),
+            description: text(&column, "description"),
+            quote,
+            name: name.clone(),
+        };
+        column.known(&["tags", "meta", "docs", "config"]);
+        column.known(&[
+            "constraints",
+            "policy_tags",
+            "granularity",
+            "identifier",
+            "dimension",
+        ]);
+        column.finish(self.warnings);
+        Some((name, read))
     }
 
     /// `config`, over the config keys that dbt takes beside it.
-    fn config(&mut self, fields: &Fields<'_>) -> PropertyConfig {
+    pub(super) fn config(&mut self, fields: &Fields<'_>) -> PropertyConfig {
         let mut config = PropertyConfig::new();
         for key in ["tags", "meta", "docs", "access", "group"] {
             if let Some((_, entry)) = fields.any(&[key]) {
@@ -463,7 +482,7 @@ impl Reader<'_> {
         config
     }
 
-    fn folders(&self, file: &std::path::Path) -> Vec<String> {
+    pub(super) fn folders(&self, file: &std::path::Path) -> Vec<String> {
         let inner = self
             .model_paths
             .iter()
@@ -478,7 +497,7 @@ impl Reader<'_> {
     }
 }
 
-fn required_name<'a>(fields: &Fields<'a>, what: &str) -> Option<(String, &'a Location)> {
+pub(super) fn required_name<'a>(fields: &Fields<'a>, what: &str) -> Option<(String, &'a Location)> {
     let name = fields.text(&["name"]);
     if name.is_none() && fields.value("name").is_none() {
         fields.missing("name", &format!("add `name: …`, {what}"));
@@ -486,14 +505,19 @@ fn required_name<'a>(fields: &Fields<'a>, what: &str) -> Option<(String, &'a Loc
     name
 }
 
-fn text(fields: &Fields<'_>, key: &'static str) -> String {
+pub(super) fn text(fields: &Fields<'_>, key: &'static str) -> String {
     fields
         .text(&[key])
         .map(|(text, _)| text)
         .unwrap_or_default()
 }
 
-fn twice(kind: &'static str, name: &str, first: &Location, second: &Location) -> LoadError {
+pub(super) fn twice(
+    kind: &'static str,
+    name: &str,
+    first: &Location,
+    second: &Location,
+) -> LoadError {
     let place = |at: &Location| format!("{}:{}", at.file().path().display(), at.line());
     LoadError::from(ProjectError::DuplicateProperties {
         kind,

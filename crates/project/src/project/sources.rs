@@ -52,6 +52,8 @@ impl Project {
             columns: table.columns.clone(),
             raw_code: String::new(),
             depends_on: Vec::new(),
+            version: None,
+            property_file: None,
         }
     }
 }

@@ -235,6 +235,28 @@ pub enum Warning {
         at: SourceSpan,
     },
 
+    /// A section of dbt's Semantic Layer.
+    #[error("{path} has `{section}`, which rwt does not support")]
+    #[diagnostic(
+        code(rwt::yaml::not_supported),
+        severity(Warning),
+        help(
+            "they belong to dbt's Semantic Layer; the models they are about are built as usual, and nothing lists or selects them"
+        )
+    )]
+    NotSupported {
+        /// The file.
+        path: String,
+        /// The section's key.
+        section: String,
+        /// The file's text.
+        #[source_code]
+        file: Arc<SourceFile>,
+        /// The key.
+        #[label("not read")]
+        at: SourceSpan,
+    },
+
     /// A directory that the project file names is not there.
     #[error("{path} names the directory `{directory}`, which does not exist")]
     #[diagnostic(

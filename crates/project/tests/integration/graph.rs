@@ -73,6 +73,8 @@ fn node(path: &str, reads: &[&str], config: Value) -> Node {
         columns: IndexMap::new(),
         raw_code: String::new(),
         depends_on: reads.iter().map(|name| id(name)).collect(),
+        version: None,
+        property_file: None,
     }
 }
 

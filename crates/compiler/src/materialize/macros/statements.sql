@@ -11,7 +11,7 @@
 
 {% macro risingwave__create_view_as(relation, sql) -%}
     {{ risingwave__render_sql_header() }}
-{{ rwt_contract() -}}
+{{ rwt_contract(sql) -}}
 create view if not exists {{ relation }} as
 {{ sql }}
 ;
@@ -19,7 +19,7 @@ create view if not exists {{ relation }} as
 
 {% macro risingwave__create_table_as(temporary, relation, sql) -%}
     {{ risingwave__render_sql_header() }}
-{{ rwt_contract() -}}
+{{ rwt_contract(sql) -}}
 create table if not exists {{ relation }} as
 {{ sql }}
 ;
@@ -27,7 +27,7 @@ create table if not exists {{ relation }} as
 
 {% macro risingwave__create_materialized_view_as(relation, sql) -%}
     {{ risingwave__render_sql_header() }}
-{{ rwt_contract() -}}
+{{ rwt_contract(sql) -}}
 create materialized view if not exists {{ relation }}{{ risingwave__render_materialized_view_options() }} as
 {{ sql }}
 ;
@@ -58,11 +58,9 @@ create materialized view if not exists {{ relation }}{{ risingwave__render_mater
     {{ risingwave__create_materialized_view_as(relation, sql) }}
 {%- endmacro %}
 
-{# A contract is not checked: that would ask the database for the types of the query's columns. #}
-{% macro rwt_contract() -%}
-    {%- if (config.get('contract') or {}).enforced -%}
-        {%- do exceptions.warn('the contract of ' ~ model.name ~ ' is not checked by rwt') -%}
-    {%- endif -%}
+{# Nothing where there is no contract or it holds. #}
+{% macro rwt_contract(sql) -%}
+    {%- if (config.get('contract') or {}).enforced -%}{{ get_assert_columns_equivalent(sql) }}{%- endif -%}
 {%- endmacro %}
 
 {% macro risingwave__render_materialized_view_options() -%}

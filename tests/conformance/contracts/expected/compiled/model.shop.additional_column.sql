@@ -1,0 +1,2 @@
+
+select 1 as id, 2 as more, 3 as another /* additional_column */

@@ -1,0 +1,2 @@
+
+select id, name, 1.5 as amount /* good_mv */ from "dev"."public"."good_view"

@@ -1,0 +1,2 @@
+
+select name, id /* good_table */ from "dev"."public"."good_view"

@@ -1,0 +1,2 @@
+
+select id /* grown */ from "dev"."public"."good_view"

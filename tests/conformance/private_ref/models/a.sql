@@ -1,0 +1,1 @@
+{{ config(group='one', access='private') }} select 1 as id

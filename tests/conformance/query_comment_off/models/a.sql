@@ -1,0 +1,2 @@
+{{ config(materialized='materialized_view', pre_hook='select 1 as before') }}
+select 1 as id

@@ -1,0 +1,1 @@
+{{ config(group='two') }} select 1 as id

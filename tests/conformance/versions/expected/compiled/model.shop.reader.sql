@@ -1,0 +1,6 @@
+select * from "dev"."public"."dim_v2"
+union all select * from "dev"."public"."dim_old"
+union all select * from "dev"."public"."dim_v3"
+union all select * from "dev"."public"."dim_v2"
+union all select * from "dev"."public"."fact_v1"
+union all select * from "dev"."public"."fact_v1"

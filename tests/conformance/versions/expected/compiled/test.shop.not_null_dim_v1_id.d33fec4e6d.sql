@@ -1,0 +1,11 @@
+
+    
+    
+
+
+
+select id
+from "dev"."public"."dim_old"
+where id is null
+
+

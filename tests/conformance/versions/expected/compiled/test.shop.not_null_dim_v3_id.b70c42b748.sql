@@ -1,0 +1,11 @@
+
+    
+    
+
+
+
+select id
+from "dev"."public"."dim_v3"
+where id is null
+
+

@@ -1,0 +1,1 @@
+{{ config(tags=['two']) }} select 1 as id, 'a' as name
