@@ -7,6 +7,7 @@ use super::error::raise;
 
 /// Adds every filter to an environment.
 pub fn add_to(env: &mut Environment<'static>) {
+    super::arithmetic::add_to(env);
     env.add_filter("as_bool", |value: Value| {
         match value.to_string().to_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Ok(true),

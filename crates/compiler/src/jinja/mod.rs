@@ -5,6 +5,7 @@
 //! statements go to. Errors come back as [`TemplateError`] with the places in the files of the project.
 
 mod adapter;
+mod arithmetic;
 mod collections;
 mod column;
 mod config;
@@ -18,6 +19,7 @@ mod itertools;
 mod lazy;
 mod macros;
 mod modules;
+mod moment;
 mod regex_module;
 mod relation;
 mod rewrite;
@@ -27,7 +29,9 @@ mod seed;
 mod statement;
 mod table;
 mod text_methods;
+mod timedelta;
 mod yaml;
+mod zones;
 
 pub use collections::{from_json, to_json};
 pub use edits::OffsetMap;

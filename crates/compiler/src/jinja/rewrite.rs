@@ -9,6 +9,7 @@
 
 use std::ops::Range;
 
+use super::arithmetic;
 use super::edits::{Edit, OffsetMap, apply};
 use super::scan::{
     assignment, blanks, end_of_raw, find_after, has_word, identifier_len, operand_end,
@@ -72,6 +73,7 @@ pub fn rewrite(text: &str, kind: FileKind) -> Result<Rewritten, TagError> {
         edits: Vec::new(),
         definitions: Vec::new(),
         open: Vec::new(),
+        times: arithmetic::speaks_of_times(text),
     };
     scan.run()?;
     let (rewritten, map) = apply(text, scan.edits);
@@ -96,6 +98,8 @@ struct Scan<'a> {
     edits: Vec<Edit>,
     definitions: Vec<Definition>,
     open: Vec<OpenMacro>,
+    /// Whether operators may stand between times.
+    times: bool,
 }
 
 impl Scan<'_> {
@@ -110,6 +114,7 @@ impl Scan<'_> {
                     let end = tag_end(bytes, at + 2, b"}}").unwrap_or(bytes.len());
                     self.note_special_names(at..end);
                     self.percent_formats(at + 2..end.saturating_sub(2).max(at + 2));
+                    self.operators(inner(bytes, at, end));
                     at = end;
                 }
                 Some(b'%') => at = self.tag(at)?,
@@ -145,6 +150,12 @@ impl Scan<'_> {
         let rest = inner.start + keyword_len..inner.end;
         if !matches!(keyword, "raw" | "docs" | "materialization" | "snapshot") {
             self.percent_formats(rest.clone());
+        }
+        if matches!(
+            keyword,
+            "set" | "if" | "elif" | "do" | "for" | "call" | "return"
+        ) {
+            self.operators(rest.clone());
         }
         match keyword {
             "raw" => return Ok(end_of_raw(self.text, end, "endraw").1),
@@ -281,6 +292,13 @@ impl Scan<'_> {
         }
     }
 
+    /// Operators between times become filters.
+    fn operators(&mut self, range: Range<usize>) {
+        if self.times {
+            arithmetic::edits(self.text, range, &mut self.edits);
+        }
+    }
+
     /// `'%s' % x` becomes `'%s' |format(x)`: minijinja's `%` is for numbers only.
     fn percent_formats(&mut self, range: Range<usize>) {
         let bytes = &self.text.as_bytes()[..range.end];
@@ -361,6 +379,15 @@ impl Scan<'_> {
         with.push_str(&"\n".repeat(lines.saturating_sub(kept)));
         self.edits.push(Edit { range, with });
     }
+}
+
+/// What stands between the braces of `{{- … -}}`, the signs left out.
+fn inner(bytes: &[u8], start: usize, end: usize) -> Range<usize> {
+    let is_sign = |at: usize| matches!(bytes.get(at), Some(b'-' | b'+'));
+    let first = start + 2 + usize::from(is_sign(start + 2));
+    let last = end.saturating_sub(2).max(first);
+    let last = last - usize::from(last > first && is_sign(last - 1));
+    first..last
 }
 
 fn materialization_error(range: &Range<usize>) -> TagError {

@@ -345,7 +345,7 @@ impl Object for ScopeValue {
             ),
             "project_name" => Value::from(shared.project_name.as_str()),
             "invocation_id" => Value::from(shared.invocation_id.as_str()),
-            "run_started_at" => super::modules::datetime(shared.started_at),
+            "run_started_at" => super::moment::datetime(shared.started_at),
             "flags" => collections::dict([
                 (
                     Value::from("FULL_REFRESH"),
