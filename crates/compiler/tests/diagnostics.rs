@@ -39,7 +39,9 @@ macro_rules! fixtures {
 }
 
 fixtures! {
+    access_and_groups
     ambiguous_relation
+    broken_contract
     config_required
     cycle
     disabled_ref
@@ -47,6 +49,7 @@ fixtures! {
     ephemeral_in_statement
     error_in_hook
     error_in_macro
+    exposure_of_nothing
     macro_syntax_error
     missing_env_var
     missing_env_var_in_profile
@@ -57,6 +60,7 @@ fixtures! {
     unknown_materialization
     unknown_ref
     unknown_source
+    unknown_version
     wrong_arguments
     wrong_config_call
 }
