@@ -238,6 +238,7 @@ impl Context {
         let compiler_flags = Flags {
             full_refresh: flags.full_refresh,
             command: flags.command.to_owned(),
+            invocation_id: None,
             reporter: Arc::new(Messages(printer.clone())),
         };
         let compiler = Compiler::load(project, compiler_flags).map_err(not_compiled)?;

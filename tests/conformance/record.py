@@ -7,6 +7,7 @@
 Run by hand, needs the network once: the packages go into target/conformance-env. dbt runs in this process against a
 PostgreSQL-wire server (`wire.py`) that answers as RisingWave's catalog would and logs every statement. Each case gets
 
+    expected/manifest.json    the manifest of `dbt compile`, without what dbt brings along and without times
     expected/nodes.json       what `dbt compile` put into the manifest, per node
     expected/compiled/*.sql   compiled code, byte for byte
     expected/runs.json        statements per node: first run, second run, --full-refresh, zero downtime
@@ -136,6 +137,15 @@ class Case:
                 }
         return kept
 
+    def own_manifest(self) -> dict:
+        """The manifest without the macros and docs of dbt's packages, and without what says nothing about the project."""
+        manifest = self.manifest()
+        for section in ("macros", "docs"):
+            found = manifest[section].items()
+            manifest[section] = {key: value for key, value in found if value["package_name"] not in INTERNAL}
+        manifest["metadata"] = {key: manifest["metadata"][key] for key in METADATA_KEYS}
+        return without_times(manifest)
+
     def compiled(self) -> dict:
         manifest = self.manifest()
         nodes = {**manifest["nodes"], **manifest.get("functions", {})}
@@ -171,6 +181,10 @@ class Case:
         return {"statements": statements, "errors": errors}
 
 
+INTERNAL = ("dbt", "dbt_postgres", "dbt_risingwave")
+
+METADATA_KEYS = ("dbt_schema_version", "dbt_version", "project_name", "project_id", "adapter_type", "quoting")
+
 NODE_KEYS = [
     "resource_type", "name", "package_name", "path", "original_file_path", "fqn", "alias", "identifier", "database",
     "schema", "relation_name", "tags", "config", "description", "source_name", "language", "test_metadata", "column_name",
@@ -182,6 +196,14 @@ def write(path: Path, value) -> None:
     text = value if isinstance(value, str) else json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode())
+
+
+def without_times(value):
+    if isinstance(value, dict):
+        return {key: without_times(item) for key, item in value.items() if key not in ("created_at", "compiled_path")}
+    if isinstance(value, list):
+        return [without_times(item) for item in value]
+    return value
 
 
 def without_places(value, root: str):
@@ -207,6 +229,7 @@ def record(name: str, work: Path) -> None:
         print(f"{name}: compile fails: {message.splitlines()[0] if message else ''}")
         return
     write(expected / "nodes.json", without_places(case.nodes(), root))
+    write(expected / "manifest.json", json.dumps(without_places(case.own_manifest(), root), sort_keys=True, ensure_ascii=False) + "\n")
     for unique_id, text in case.compiled().items():
         write(expected / "compiled" / f"{unique_id}.sql", text)
     answers = []

@@ -104,6 +104,19 @@ impl fmt::Display for CompileErrors {
 
 impl std::error::Error for CompileErrors {}
 
+impl CompileError {
+    /// Whether a name was not found: of a model, a source or a docs block.
+    pub(crate) fn is_of_a_name(&self) -> bool {
+        let code = self.code().map(|code| code.to_string());
+        let codes = [
+            "rwt::jinja::unknown_ref",
+            "rwt::jinja::unknown_source",
+            "rwt::jinja::unknown_doc",
+        ];
+        code.is_some_and(|code| codes.contains(&code.as_str()))
+    }
+}
+
 impl From<std::io::Error> for CompileError {
     fn from(error: std::io::Error) -> Self {
         Self::Thread(error.to_string())

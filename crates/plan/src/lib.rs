@@ -9,11 +9,13 @@
 //!
 //! - [`desired`]: each object that the project wants, with its statements sorted by purpose and its fingerprint.
 //! - [`state`]: what rwt has put into the database, as it remembers it there. [`catalog`]: what is there.
+//! - [`compare`]: two manifests of a project, or of two targets of it, for people.
 //! - [`plan`](mod@plan): what is decided per object, why, what it costs in rows, and the ordered steps. A step's
 //!   statements have effects that the catalog shows ([`step::Fact`]), so that an interrupted step can be judged.
 
 pub mod advice;
 pub mod catalog;
+pub mod compare;
 pub mod desired;
 mod diff;
 mod name;
@@ -26,6 +28,7 @@ pub mod version;
 
 pub use advice::{Advice, lint};
 pub use catalog::CatalogSnapshot;
+pub use compare::Comparison;
 pub use desired::{Desired, DesiredObject};
 pub use name::{Kind, RelationName};
 pub use plan::{Options, Plan};

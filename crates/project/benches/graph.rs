@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use indexmap::IndexMap;
 use rwt_project::graph::{Dag, Selection};
-use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
+use rwt_project::manifest::{Declared, Manifest, Node, ResourceType, UniqueId};
 
 const MODELS: usize = 10_000;
 
@@ -56,12 +56,14 @@ fn manifest() -> Manifest {
             depends_on,
             version: None,
             property_file: None,
+            declared: Declared::default(),
         };
         (node.unique_id.clone(), node)
     });
     Manifest {
         project_name: "shop".to_owned(),
         nodes: nodes.collect(),
+        disabled: Vec::new(),
     }
 }
 

@@ -180,21 +180,55 @@ pub struct Node {
     /// The property file that describes it, relative to the project; none for a node that is declared there.
     #[serde(skip)]
     pub property_file: Option<PathBuf>,
+    /// What its own text says, for artifacts and for comparisons with them.
+    #[serde(skip)]
+    pub declared: Declared,
+}
+
+/// What a node's own text says, before anything is resolved. Sorted, without repetition.
+#[derive(Debug, Clone, Default)]
+pub struct Declared {
+    /// `ref`
+    pub refs: Vec<Reference>,
+    /// `source`: source and table.
+    pub sources: Vec<(String, String)>,
+    /// `function`
+    pub functions: Vec<Reference>,
+    /// Ids of the macros that the text calls itself, `macro.<package>.<name>`.
+    pub macros: Vec<String>,
+    /// `config()` in its file.
+    pub config: IndexMap<String, Value>,
+    /// What a test of a property file is.
+    pub test: Option<Box<TestMetadata>>,
+}
+
+/// A generic test: `test_metadata` and its neighbours in dbt's manifest.
+#[derive(Debug, Clone, Serialize)]
+pub struct TestMetadata {
+    /// The macro's name without `test_`.
+    pub name: String,
+    /// The macro's arguments; `model` and `column_name` are among them.
+    pub kwargs: serde_json::Map<String, Value>,
+    /// The package of the macro, where the property file names it.
+    pub namespace: Option<String>,
+    /// What the property file says of its configuration, rendered.
+    #[serde(skip)]
+    pub config: IndexMap<String, Value>,
+    /// The column below which the test stands.
+    #[serde(skip)]
+    pub column_name: Option<String>,
+    /// The list of the property file and the name below which the test stands, for example `models.orders`.
+    #[serde(skip)]
+    pub file_key_name: String,
+    /// The name that `ref` takes of what the test is about; none for a source.
+    #[serde(skip)]
+    pub model: Option<String>,
 }
 
 impl Node {
     /// The name of a generic test, without `test_`; none for anything else.
     pub fn test_macro(&self) -> Option<&str> {
-        let call = self.raw_code.strip_prefix("{{ ")?;
-        let is_yaml = self
-            .original_file_path
-            .extension()
-            .is_some_and(|extension| extension != "sql");
-        let (name, _) = call
-            .split_once('(')
-            .filter(|_| self.resource_type == ResourceType::Test && is_yaml)?;
-        let name = name.rsplit_once('.').map_or(name, |(_, name)| name);
-        name.strip_prefix("test_")
+        Some(&self.declared.test.as_deref()?.name)
     }
 
     /// What names it among those that `ref` takes: its name, with its version if it has one.
@@ -265,6 +299,10 @@ pub struct Column {
     pub description: String,
     /// Whether its name is always quoted.
     pub quote: bool,
+    /// `meta`
+    pub meta: serde_json::Map<String, Value>,
+    /// `tags`
+    pub tags: Vec<String>,
 }
 
 /// All enabled nodes of the project and its packages, sorted by unique id.
@@ -274,4 +312,6 @@ pub struct Manifest {
     pub project_name: String,
     /// Nodes by id.
     pub nodes: IndexMap<UniqueId, Node>,
+    /// Nodes that `enabled` leaves out, sorted by unique id.
+    pub disabled: Vec<Node>,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use indexmap::IndexMap;
 use minijinja::Value;
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use rwt_project::project::FunctionProperties;
@@ -18,7 +19,7 @@ use crate::jinja::{
     load_seed,
 };
 use crate::materialize::{DatabaseError, Session, is_query, lend};
-use crate::parse::{EPHEMERAL, References, cte_name, node_json};
+use crate::parse::{EPHEMERAL, References, cte_name, declared, node_json};
 
 impl Compiler {
     /// Builds a node through a session: renders its text, then runs its materialization, from its first hook to its last.
@@ -106,6 +107,61 @@ impl Compiler {
                 .map(|hook| self.run_hook(hook, &names, &session))
                 .collect()
         })?
+    }
+
+    /// The hooks of the project file as dbt's manifest has them, `operation.<project>.<project>-on-run-start-0`, with
+    /// what they read and call.
+    pub(crate) fn hook_nodes(&self) -> Vec<(Node, When, usize)> {
+        let file = &self.project.file;
+        let starts = file.on_run_start.iter().enumerate();
+        let ends = file.on_run_end.iter().enumerate();
+        let hooks = starts
+            .map(|(index, hook)| (When::Start, index, hook))
+            .chain(ends.map(|(index, hook)| (When::End, index, hook)));
+        hooks
+            .map(|(when, index, hook)| {
+                let package = self.project.name();
+                let name = format!("{package}-{}-{index}", when.key());
+                // What a hook does wrong is told when it runs.
+                let scope = Arc::new(self.scope(Phase::Parse));
+                let _ = self.jinja.render_text("hook", &hook.text, &scope);
+                let captured = scope.captured();
+                let reads = captured.refs.iter().chain(&captured.functions);
+                let models = reads.filter_map(|reference| self.references.model(&reference.key()));
+                let mut depends_on: Vec<UniqueId> =
+                    models.map(|node| node.unique_id.clone()).collect();
+                let sources = captured.sources.iter();
+                depends_on
+                    .extend(sources.filter_map(|key| self.references.source_id(key).cloned()));
+                depends_on.sort();
+                depends_on.dedup();
+                let node = Node {
+                    unique_id: UniqueId(format!("operation.{package}.{name}")),
+                    resource_type: ResourceType::Model,
+                    source_name: None,
+                    package_name: package.to_owned(),
+                    fqn: vec![package.to_owned(), "hooks".to_owned(), name.clone()],
+                    original_file_path: format!("./{}", file.source.path().display()).into(),
+                    path: format!("hooks/{name}.sql").into(),
+                    database: self.shared.default_database.clone(),
+                    schema: self.shared.default_schema.clone(),
+                    identifier: name.clone(),
+                    materialized: "view".to_owned(),
+                    enabled: true,
+                    tags: BTreeSet::new(),
+                    config: IndexMap::new(),
+                    description: String::new(),
+                    columns: IndexMap::new(),
+                    raw_code: hook.text.clone(),
+                    depends_on,
+                    version: None,
+                    property_file: None,
+                    declared: declared(captured),
+                    name,
+                };
+                (node, when, index)
+            })
+            .collect()
     }
 
     /// What `on-run-end` sees besides: `results`, `schemas`, `database_schemas`.

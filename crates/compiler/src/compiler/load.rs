@@ -86,7 +86,9 @@ pub(super) fn shared(project: &Project, flags: Flags, jinja: &Jinja) -> Shared {
             .collect(),
         full_refresh: flags.full_refresh,
         command: flags.command,
-        invocation_id: uuid::Uuid::new_v4().to_string(),
+        invocation_id: flags
+            .invocation_id
+            .unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
         started_at: chrono::Utc::now(),
         docs: docs(project),
         environment: project.environment.clone(),
@@ -98,25 +100,32 @@ pub(super) fn shared(project: &Project, flags: Flags, jinja: &Jinja) -> Shared {
 fn docs(project: &Project) -> HashMap<String, String> {
     let mut found = HashMap::new();
     for file in &project.docs {
-        let mut rest = file.text();
-        while let Some((_, behind)) = rest.split_once("{%") {
-            let Some((tag, body)) = behind.split_once("%}") else {
-                break;
-            };
-            rest = body;
-            let words = tag.trim_matches(|c: char| c.is_whitespace() || c == '-');
-            let Some(name) = words.strip_prefix("docs ").map(str::trim) else {
-                continue;
-            };
-            let end = body.match_indices("{%").find(|(at, _)| {
-                let inside =
-                    body[at + 2..].trim_start_matches(|c: char| c.is_whitespace() || c == '-');
-                inside.starts_with("enddocs")
-            });
-            if let Some((end, _)) = end {
-                found.insert(name.to_owned(), body[..end].trim().to_owned());
-                rest = &body[end..];
-            }
+        let blocks = docs_blocks(file.text()).into_iter();
+        found.extend(blocks.map(|(name, text)| (name.to_owned(), text.to_owned())));
+    }
+    found
+}
+
+/// Name and text of each docs block of a file.
+pub(crate) fn docs_blocks(text: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some((_, behind)) = rest.split_once("{%") {
+        let Some((tag, body)) = behind.split_once("%}") else {
+            break;
+        };
+        rest = body;
+        let words = tag.trim_matches(|c: char| c.is_whitespace() || c == '-');
+        let Some(name) = words.strip_prefix("docs ").map(str::trim) else {
+            continue;
+        };
+        let end = body.match_indices("{%").find(|(at, _)| {
+            let inside = body[at + 2..].trim_start_matches(|c: char| c.is_whitespace() || c == '-');
+            inside.starts_with("enddocs")
+        });
+        if let Some((end, _)) = end {
+            found.push((name, body[..end].trim()));
+            rest = &body[end..];
         }
     }
     found

@@ -13,11 +13,13 @@ use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
 use rwt_project::yaml::Warning;
 
 pub use self::comment::QueryComment;
+pub(crate) use self::load::docs_blocks;
 use self::load::{shared, templates};
+use crate::artifacts::Invocation;
 use crate::compile::script::{Parts, schema_statements, script};
 use crate::compile::{Body, CompiledNode};
 use crate::error::{CompileError, CompileErrors};
-use crate::jinja::{Jinja, Quiet, Relation, Reporter, Shared, SharedSession};
+use crate::jinja::{Jinja, MacroTable, Quiet, Relation, Reporter, Shared, SharedSession};
 use crate::materialize::{RecordedStatement, Recorder, Session, drop_statement, lend};
 use crate::parse::{EPHEMERAL, Parser, References, in_parallel, template_name};
 
@@ -28,6 +30,8 @@ pub struct Flags {
     pub full_refresh: bool,
     /// The command's name, for `flags.WHICH`.
     pub command: String,
+    /// The invocation that this is a part of; a new one where none is named.
+    pub invocation_id: Option<String>,
     /// Where `log(…, info=True)`, `print` and `exceptions.warn` go.
     pub reporter: Arc<dyn Reporter>,
 }
@@ -37,6 +41,7 @@ impl Default for Flags {
         Self {
             full_refresh: false,
             command: "compile".to_owned(),
+            invocation_id: None,
             reporter: Arc::new(Quiet),
         }
     }
@@ -156,6 +161,21 @@ impl Compiler {
     /// What is allowed in models and probably not meant.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// The command, as artifacts name it.
+    pub fn invocation(&self) -> Invocation {
+        let shared = &self.shared;
+        Invocation::new(
+            &shared.invocation_id,
+            shared.started_at,
+            &shared.environment,
+        )
+    }
+
+    /// All macros.
+    pub(crate) fn macros(&self) -> &MacroTable {
+        self.jinja.macros()
     }
 
     /// The invocation's id, as templates see it.

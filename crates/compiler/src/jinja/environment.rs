@@ -144,6 +144,7 @@ impl Jinja {
                 name: definition.name.clone(),
                 package: package.to_owned(),
                 file: name.to_owned(),
+                block: definition.block.clone(),
             });
             if let Err(first) = added {
                 errors.push(TemplateError::at(

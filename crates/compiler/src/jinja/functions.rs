@@ -1,5 +1,6 @@
 //! dbt's functions: `ref`, `source`, `var`, `env_var`, `log`, `return`, `run_query`, conversions and the rest.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use minijinja::value::{Kwargs, Object, Rest, Tuple, ValueOrKwargs, from_args};
@@ -16,7 +17,7 @@ use super::error::raise;
 use super::macros::{Loaded, return_value};
 use super::relation::{self, Relation};
 use super::rewrite::MUTABLE;
-use super::scope::{Level, Phase, ScopeValue, scope_of};
+use super::scope::{Captured, Level, Phase, ScopeValue, scope_of};
 use super::statement;
 
 type Args = Rest<ValueOrKwargs>;
@@ -122,6 +123,7 @@ fn nodes(env: &mut Environment<'static>) {
             first,
             second,
             version.map(|version| version.to_string()),
+            |captured| &mut captured.refs,
         )
     });
     let source =
@@ -136,7 +138,7 @@ fn nodes(env: &mut Environment<'static>) {
     env.add_function(
         "function",
         |state: &mut State<'_, '_>, first: String, second: Option<String>| {
-            refer(state, first, second, None)
+            refer(state, first, second, None, |captured| &mut captured.functions)
         },
     );
     env.add_function("doc", |state: &mut State<'_, '_>, first: String, second: Option<String>| {
@@ -166,6 +168,7 @@ fn refer(
     first: String,
     second: Option<String>,
     version: Option<String>,
+    among: fn(&mut Captured) -> &mut BTreeSet<Reference>,
 ) -> Result<Value, Error> {
     let (package, name) = match second {
         Some(name) => (Some(first), name),
@@ -178,7 +181,7 @@ fn refer(
     };
     let scope = scope_of(state)?;
     let relation = scope.resolver.reference(&reference)?;
-    scope.capture(|captured| captured.refs.insert(reference));
+    scope.capture(|captured| among(captured).insert(reference));
     Ok(relation)
 }
 
@@ -408,11 +411,14 @@ fn statements(env: &mut Environment<'static>) {
         "load_relation",
         |state: &mut State<'_, '_>, relation: Value| {
             let relation = Relation::from_value(&relation)?;
-            statement::find_relation(&*scope_of(state)?, &relation)
+            let scope = scope_of(state)?;
+            scope.note_native("load_relation");
+            statement::find_relation(&scope, &relation)
         },
     );
     env.add_function("should_full_refresh", |state: &mut State<'_, '_>| {
         let scope = scope_of(state)?;
+        scope.note_native("should_full_refresh");
         let own = scope
             .config_value("full_refresh")
             .and_then(|value| value.as_bool());
@@ -420,6 +426,7 @@ fn statements(env: &mut Environment<'static>) {
     });
     env.add_function("is_incremental", |state: &mut State<'_, '_>| {
         let scope = scope_of(state)?;
+        scope.note_native("is_incremental");
         let Some(node) = scope
             .node
             .as_ref()

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -15,6 +16,7 @@ use minijinja::{Error, ErrorKind, State, Value};
 
 use super::collections;
 use super::error::InMacro;
+use super::scope::Scope;
 
 /// Prefixes that `adapter.dispatch` tries, the most specific first. dbt-risingwave's parent is dbt-postgres.
 pub const DISPATCH_PREFIXES: [&str; 3] = ["risingwave__", "postgres__", "default__"];
@@ -36,6 +38,26 @@ pub struct MacroDefinition {
     pub package: String,
     /// The file, which is also the template's name.
     pub file: String,
+    /// The bytes of its block in the file, from tag to tag.
+    pub block: Range<usize>,
+}
+
+impl MacroDefinition {
+    /// `macro.<package>.<name>`. What rwt brings along is called as dbt calls what it stands for.
+    pub fn unique_id(&self) -> String {
+        format!("macro.{}.{}", self.public_package(), self.name)
+    }
+
+    /// The package under which the macro is known: dbt's own for what rwt brings along.
+    pub fn public_package(&self) -> &str {
+        if self.package != crate::materialize::BUILT_IN {
+            &self.package
+        } else if self.name.starts_with("risingwave__") || self.name.ends_with("_risingwave") {
+            "dbt_risingwave"
+        } else {
+            "dbt"
+        }
+    }
 }
 
 /// All macros, in the order of their packages: the project, then its packages, then what rwt brings along.
@@ -136,6 +158,11 @@ impl MacroTable {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Every macro, by package and name.
+    pub fn definitions(&self) -> impl Iterator<Item = &Arc<MacroDefinition>> {
+        self.packages.values().flat_map(HashMap::values)
     }
 
     /// Every macro's name.
@@ -273,7 +300,13 @@ fn call(
 ) -> Result<Value, Error> {
     let target = native(definition, state)?;
     let args = pack(definition, &target, args)?;
-    match target.call(state, &args) {
+    let scope = state.get_extension::<Arc<Scope>>();
+    let outermost = scope.filter(|scope| scope.enter_macro(definition)).cloned();
+    let result = target.call(state, &args);
+    if let Some(scope) = outermost {
+        scope.leave_macro();
+    }
+    match result {
         Ok(value) => Ok(value),
         Err(error) => match returned(&error) {
             Some(value) => Ok(value),

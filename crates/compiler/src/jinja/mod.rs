@@ -23,7 +23,7 @@ mod moment;
 mod regex_module;
 mod relation;
 mod rewrite;
-mod scan;
+pub(crate) mod scan;
 mod scope;
 mod seed;
 mod statement;

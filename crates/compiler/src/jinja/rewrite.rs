@@ -43,6 +43,8 @@ pub struct Definition {
     pub name: String,
     /// The tag in the file.
     pub range: Range<usize>,
+    /// The tag, its end tag and what is between.
+    pub block: Range<usize>,
 }
 
 /// A tag that cannot be rewritten.
@@ -90,6 +92,8 @@ struct OpenMacro {
     parameters_end: Option<(usize, bool)>,
     varargs: bool,
     kwargs: bool,
+    /// Its place among the definitions.
+    definition: Option<usize>,
 }
 
 struct Scan<'a> {
@@ -170,9 +174,9 @@ impl Scan<'_> {
             "materialization" => {
                 let name = materialization_name(&self.text[rest.clone()])
                     .ok_or_else(|| materialization_error(&inner))?;
+                self.open(None);
                 self.define(name.clone(), start..end);
                 self.replace(inner, format!("macro {}()", internal_name(&name)));
-                self.open(None);
             }
             "test" | "data_test" => self.test(&rest, inner.start..rest.start, start..end)?,
             "snapshot" => {
@@ -189,9 +193,9 @@ impl Scan<'_> {
             }
             "endmaterialization" | "endtest" | "enddata_test" => {
                 self.replace(inner, "endmacro".to_owned());
-                self.close();
+                self.close(end);
             }
-            "endmacro" => self.close(),
+            "endmacro" => self.close(end),
             "return" => self.replace(inner.start..rest.start, "do return".to_owned()),
             "set" => {
                 self.note_special_names(rest.clone());
@@ -334,7 +338,11 @@ impl Scan<'_> {
     }
 
     fn define(&mut self, name: String, range: Range<usize>) {
-        self.definitions.push(Definition { name, range });
+        let block = range.clone();
+        self.definitions.push(Definition { name, range, block });
+        if let Some(open) = self.open.last_mut() {
+            open.definition = Some(self.definitions.len() - 1);
+        }
     }
 
     fn open(&mut self, parameters_end: Option<(usize, bool)>) {
@@ -342,11 +350,16 @@ impl Scan<'_> {
             parameters_end,
             varargs: false,
             kwargs: false,
+            definition: None,
         });
     }
 
-    fn close(&mut self) {
+    /// Closes the innermost macro, whose end tag ends at `end`.
+    fn close(&mut self, end: usize) {
         let Some(open) = self.open.pop() else { return };
+        if let Some(index) = open.definition {
+            self.definitions[index].block.end = end;
+        }
         let Some((at, comma)) = open.parameters_end else {
             return;
         };

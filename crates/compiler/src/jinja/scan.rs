@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Where a macro's parameter list closes, and whether it has parameters.
-pub(super) fn parameters_end(text: &str, rest: &Range<usize>) -> Option<(usize, bool)> {
+pub(crate) fn parameters_end(text: &str, rest: &Range<usize>) -> Option<(usize, bool)> {
     let open = rest.start + text[rest.clone()].find('(')?;
     let close = rest.start + text[rest.clone()].rfind(')')?;
     let inner = text.get(open + 1..close)?.trim_end();
@@ -11,7 +11,7 @@ pub(super) fn parameters_end(text: &str, rest: &Range<usize>) -> Option<(usize, 
 }
 
 /// The `=` of an assignment, outside of strings and brackets, that is not part of `==`, `<=` and so on.
-pub(super) fn assignment(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn assignment(bytes: &[u8]) -> Option<usize> {
     let mut depth = 0_usize;
     let mut i = 0;
     while i < bytes.len() {
@@ -33,7 +33,7 @@ pub(super) fn assignment(bytes: &[u8]) -> Option<usize> {
 }
 
 /// How many blanks follow.
-pub(super) fn blanks(bytes: &[u8], from: usize) -> usize {
+pub(crate) fn blanks(bytes: &[u8], from: usize) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
     rest.iter()
         .take_while(|byte| byte.is_ascii_whitespace())
@@ -41,7 +41,7 @@ pub(super) fn blanks(bytes: &[u8], from: usize) -> usize {
 }
 
 /// The byte behind the bracket that closes the one at `start`.
-pub(super) fn tuple_end(bytes: &[u8], start: usize) -> usize {
+pub(crate) fn tuple_end(bytes: &[u8], start: usize) -> usize {
     let mut depth = 0_usize;
     let mut i = start;
     while i < bytes.len() {
@@ -65,7 +65,7 @@ pub(super) fn tuple_end(bytes: &[u8], start: usize) -> usize {
 }
 
 /// The byte behind a string, number, name or bracket, with the attributes, calls and indexes that follow it.
-pub(super) fn operand_end(bytes: &[u8], start: usize) -> Option<usize> {
+pub(crate) fn operand_end(bytes: &[u8], start: usize) -> Option<usize> {
     let mut end = match bytes.get(start)? {
         quote @ (b'\'' | b'"') => string_end(bytes, start, *quote),
         b'(' | b'[' | b'{' => tuple_end(bytes, start),
@@ -82,14 +82,14 @@ pub(super) fn operand_end(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 /// How long the name at the start of a text is.
-pub(super) fn identifier_len(text: &str) -> usize {
+pub(crate) fn identifier_len(text: &str) -> usize {
     text.bytes()
         .take_while(|b| b.is_ascii_alphanumeric() || *b == b'_')
         .count()
 }
 
 /// Whether a text holds a word by itself.
-pub(super) fn has_word(text: &str, word: &str) -> bool {
+pub(crate) fn has_word(text: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {
         !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
@@ -97,14 +97,14 @@ pub(super) fn has_word(text: &str, word: &str) -> bool {
 }
 
 /// The byte behind the next place of a text.
-pub(super) fn find_after(text: &str, from: usize, what: &str) -> usize {
+pub(crate) fn find_after(text: &str, from: usize, what: &str) -> usize {
     text[from..]
         .find(what)
         .map_or(text.len(), |at| from + at + what.len())
 }
 
 /// The byte behind a string that begins at `start`.
-pub(super) fn string_end(bytes: &[u8], start: usize, quote: u8) -> usize {
+pub(crate) fn string_end(bytes: &[u8], start: usize, quote: u8) -> usize {
     let mut i = start + 1;
     while i < bytes.len() {
         match bytes[i] {
@@ -117,7 +117,7 @@ pub(super) fn string_end(bytes: &[u8], start: usize, quote: u8) -> usize {
 }
 
 /// The byte behind the closing delimiter, if it closes; delimiters in strings and inside of brackets do not count.
-pub(super) fn tag_end(bytes: &[u8], from: usize, delimiter: &[u8]) -> Option<usize> {
+pub(crate) fn tag_end(bytes: &[u8], from: usize, delimiter: &[u8]) -> Option<usize> {
     let mut depth = 0_usize;
     let mut i = from;
     while i < bytes.len() {
@@ -139,7 +139,7 @@ pub(super) fn tag_end(bytes: &[u8], from: usize, delimiter: &[u8]) -> Option<usi
 }
 
 /// The inside of the end tag of a raw block, and the byte behind it.
-pub(super) fn end_of_raw(text: &str, from: usize, word: &str) -> (Option<Range<usize>>, usize) {
+pub(crate) fn end_of_raw(text: &str, from: usize, word: &str) -> (Option<Range<usize>>, usize) {
     let mut at = from;
     while let Some(found) = text[at..].find("{%") {
         let open = at + found;

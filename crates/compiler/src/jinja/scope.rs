@@ -13,7 +13,7 @@ use rwt_project::manifest::Reference;
 use serde_json::Value as Json;
 
 use super::collections;
-use super::macros::{MacroTable, MacroValue, PackageValue};
+use super::macros::{MacroDefinition, MacroTable, MacroValue, PackageValue};
 use super::relation::Relation;
 use crate::materialize::Session;
 
@@ -133,6 +133,10 @@ pub struct Captured {
     pub refs: BTreeSet<Reference>,
     /// `source`: source and table.
     pub sources: BTreeSet<(String, String)>,
+    /// `function`
+    pub functions: BTreeSet<Reference>,
+    /// Ids of macros that the text calls itself.
+    pub macros: BTreeSet<String>,
 }
 
 /// A statement's result, for `load_result`.
@@ -168,6 +172,8 @@ pub struct Scope {
     header: AtomicBool,
     /// Whether something undefined was written.
     undefined: AtomicBool,
+    /// Whether a macro is running.
+    in_macro: AtomicBool,
     captured: Mutex<Captured>,
     results: Mutex<IndexMap<String, StatementResult>>,
 }
@@ -198,6 +204,7 @@ impl Scope {
             extra: IndexMap::new(),
             header: AtomicBool::new(false),
             undefined: AtomicBool::new(false),
+            in_macro: AtomicBool::new(false),
             captured: Mutex::default(),
             results: Mutex::default(),
         }
@@ -221,6 +228,29 @@ impl Scope {
     /// Whether something undefined was written as nothing.
     pub fn has_undefined(&self) -> bool {
         self.undefined.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a macro begins. True if the text of the node itself calls it while it is parsed: then the macro is one
+    /// that the node depends on, and [`Scope::leave_macro`] is to be called when it has ended.
+    pub fn enter_macro(&self, definition: &MacroDefinition) -> bool {
+        if self.phase != Phase::Parse || self.in_macro.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        self.capture(|captured| captured.macros.insert(definition.unique_id()));
+        true
+    }
+
+    /// Notes that a function is called that is a macro of dbt's.
+    pub fn note_native(&self, name: &str) {
+        if self.phase == Phase::Parse && !self.in_macro.load(Ordering::Relaxed) {
+            let id = format!("macro.dbt.{name}");
+            self.capture(|captured| captured.macros.insert(id));
+        }
+    }
+
+    /// Notes that the macro has ended.
+    pub fn leave_macro(&self) {
+        self.in_macro.store(false, Ordering::Relaxed);
     }
 
     /// What the rendering showed.

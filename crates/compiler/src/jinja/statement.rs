@@ -83,6 +83,7 @@ pub fn statement(state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Err
     })?;
     let sql = caller.call(state, &[])?.to_string();
     let scope = scope_of(state)?;
+    scope.note_native("statement");
     if scope.phase == Phase::Parse {
         return Ok(Value::from(""));
     }
@@ -99,6 +100,7 @@ pub fn statement(state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Err
 /// What the database refused.
 pub fn run_query(state: &mut State<'_, '_>, sql: &Value) -> Result<Value, Error> {
     let scope = scope_of(state)?;
+    scope.note_native("run_query");
     if scope.phase == Phase::Parse {
         return Ok(Value::from(()));
     }

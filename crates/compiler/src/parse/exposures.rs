@@ -8,7 +8,7 @@ use rwt_project::yaml::Location;
 
 use super::Parser;
 use crate::error::CompileError;
-use crate::jinja::{Phase, Scope, TemplateError};
+use crate::jinja::{Captured, Phase, Scope, TemplateError};
 
 type Known<K> = BTreeMap<K, (UniqueId, bool)>;
 
@@ -33,7 +33,11 @@ impl Parser<'_> {
             }
             for (text, place) in &exposure.depends_on {
                 match self.named(text, models, sources) {
-                    Ok(found) => node.depends_on.extend(found),
+                    Ok((found, captured)) => {
+                        node.depends_on.extend(found);
+                        node.declared.refs.extend(captured.refs);
+                        node.declared.sources.extend(captured.sources);
+                    }
                     Err(error) => errors.push(at(error, place)),
                 }
             }
@@ -55,9 +59,9 @@ impl Parser<'_> {
         text: &str,
         models: &Known<String>,
         sources: &Known<(String, String)>,
-    ) -> Result<Vec<UniqueId>, TemplateError> {
+    ) -> Result<(Vec<UniqueId>, Captured), TemplateError> {
         if text.trim_start().starts_with("metric") {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Captured::default()));
         }
         let scope = self.bare_scope();
         self.jinja
@@ -80,7 +84,7 @@ impl Parser<'_> {
                 0..text.len(),
             ));
         }
-        Ok(found)
+        Ok((found, captured.clone()))
     }
 }
 

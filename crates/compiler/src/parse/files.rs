@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use minijinja::Value;
-use rwt_project::manifest::{Node, ResourceType, UniqueId};
+use rwt_project::manifest::{Declared, Node, ResourceType, UniqueId};
 use rwt_project::project::{ModelProperties, NodeFile, ResolvedConfig};
 use serde_json::Value as Json;
 
@@ -117,6 +117,7 @@ impl Parser<'_> {
                 depends_on: Vec::new(),
                 version: None,
                 property_file: properties.map(|p| p.at.file().path().to_path_buf()),
+                declared: Declared::default(),
             },
             captured,
             warnings: Vec::new(),

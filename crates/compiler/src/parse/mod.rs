@@ -16,13 +16,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use indexmap::IndexMap;
 use minijinja::Value;
 use rwt_project::Project;
-use rwt_project::manifest::{Column, Manifest, Node, ResourceType, UniqueId};
+use rwt_project::manifest::{Column, Declared, Manifest, Node, ResourceType, UniqueId};
 use rwt_project::project::{ModelFile, ModelProperties, ResolvedConfig, TestTarget, near_config};
 use rwt_project::yaml::{SourceFile, Warning, nearest};
 use serde_json::Value as Json;
 
 pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name, node_json};
-pub(crate) use tests::{generic_template, generic_text};
+pub(crate) use tests::{generic_template, generic_text, python_repr};
 
 use crate::error::{CompileError, CompileErrors, NodeName};
 use crate::jinja::{
@@ -303,6 +303,7 @@ impl<'a> Parser<'a> {
             depends_on: Vec::new(),
             version: model.version.clone(),
             property_file: properties.map(|p| p.at.file().path().to_path_buf()),
+            declared: Declared::default(),
         })
     }
 
@@ -330,6 +331,7 @@ impl<'a> Parser<'a> {
     /// Puts nodes together, with what they read; disabled ones are left out.
     fn assemble(&self, parsed: Vec<Parsed>, errors: &mut Vec<CompileError>) -> Manifest {
         let mut nodes: BTreeMap<UniqueId, Node> = BTreeMap::new();
+        let mut disabled = Vec::new();
         let mut sources: BTreeMap<(String, String), (UniqueId, bool)> = BTreeMap::new();
         let here = Arc::new(Scope::new(
             Arc::clone(&self.shared),
@@ -345,6 +347,8 @@ impl<'a> Parser<'a> {
             sources.insert(key, (node.unique_id.clone(), node.enabled));
             if node.enabled {
                 nodes.insert(node.unique_id.clone(), node);
+            } else {
+                disabled.push(node);
             }
         }
         let models: BTreeMap<String, (UniqueId, bool)> = parsed
@@ -362,9 +366,11 @@ impl<'a> Parser<'a> {
         } in parsed
         {
             if !node.enabled {
+                declare(&mut node, captured);
+                disabled.push(node);
                 continue;
             }
-            for reference in &captured.refs {
+            for reference in captured.refs.iter().chain(&captured.functions) {
                 let name = &reference.key();
                 // A model that is not here has its own error.
                 let Some((id, enabled)) = models.get(name) else {
@@ -391,7 +397,9 @@ impl<'a> Parser<'a> {
                     errors.push(self.disabled(&node, table, "source table"));
                 }
             }
+            declare(&mut node, captured);
             if !node.enabled {
+                disabled.push(node);
                 continue;
             }
             node.depends_on.sort();
@@ -403,9 +411,11 @@ impl<'a> Parser<'a> {
         }
         self.ambiguous(&nodes, errors);
         self.check_groups(&nodes, errors);
+        disabled.sort_by(|a, b| a.unique_id.cmp(&b.unique_id));
         Manifest {
             project_name: self.project.name().to_owned(),
             nodes: nodes.into_iter().collect(),
+            disabled,
         }
     }
 
@@ -458,6 +468,29 @@ fn versions(project: &Project) -> HashMap<String, Vec<String>> {
         }
     }
     versions
+}
+
+/// What a rendering showed, as a node keeps it.
+pub(crate) fn declared(captured: Captured) -> Declared {
+    Declared {
+        refs: captured.refs.into_iter().collect(),
+        sources: captured.sources.into_iter().collect(),
+        functions: captured.functions.into_iter().collect(),
+        macros: captured.macros.into_iter().collect(),
+        config: captured.config,
+        test: None,
+    }
+}
+
+/// Adds what the first rendering of a node's text showed to what its property file says.
+fn declare(node: &mut Node, captured: Captured) {
+    let mut found = declared(captured);
+    let before = std::mem::take(&mut node.declared);
+    let mut config = before.config;
+    config.extend(found.config);
+    found.config = config;
+    found.test = before.test;
+    node.declared = found;
 }
 
 /// An error at the first place in a file where a word stands, or at the file's start.

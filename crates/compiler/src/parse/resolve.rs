@@ -203,6 +203,11 @@ impl References {
         self.manifest.nodes.get(self.models.get(name)?)
     }
 
+    /// The source table of these names.
+    pub fn source_id(&self, key: &(String, String)) -> Option<&UniqueId> {
+        self.sources.get(key)
+    }
+
     /// The relation of a node as templates see it: what it is in the database is not known there, as in dbt.
     pub fn relation(node: &Node) -> Relation {
         if node.materialized == EPHEMERAL {

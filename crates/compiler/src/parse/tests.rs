@@ -7,8 +7,8 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use md5::Digest;
 use minijinja::Value;
-use rwt_project::manifest::{Node, ResourceType, UniqueId};
-use rwt_project::project::{GenericTest, NodeFile, TestTarget};
+use rwt_project::manifest::{Declared, Node, ResourceType, TestMetadata, UniqueId};
+use rwt_project::project::{GenericTest, NodeFile, Properties, TestTarget};
 use rwt_project::yaml::SourceFile;
 use serde_json::Value as Json;
 
@@ -124,7 +124,7 @@ fn python_text(value: &Json) -> String {
     }
 }
 
-fn python_repr(value: &Json) -> String {
+pub(crate) fn python_repr(value: &Json) -> String {
     match value {
         Json::Null => "None".to_owned(),
         Json::Bool(true) => "True".to_owned(),
@@ -249,8 +249,8 @@ fn cleaned(text: &str) -> String {
     out
 }
 
-/// The end of a generic test's id, which tells two tests of one name apart.
-fn hash(test: &GenericTest, name: &str) -> String {
+/// The arguments of a test's macro, as dbt keeps them.
+fn kwargs(test: &GenericTest) -> serde_json::Map<String, Json> {
     let target = match &test.target {
         TestTarget::Ref(name) => format!("ref('{name}')"),
         TestTarget::Version(name, version) => format!("ref('{name}', version='{version}')"),
@@ -264,10 +264,37 @@ fn hash(test: &GenericTest, name: &str) -> String {
         "model".to_owned(),
         format!("{{{{ get_where_subquery({target}) }}}}").into(),
     );
+    kwargs
+}
+
+fn metadata(test: &GenericTest, properties: &Properties) -> TestMetadata {
+    let (file_key_name, model) = match &test.target {
+        TestTarget::Ref(name) if properties.seeds.contains_key(name) => {
+            (format!("seeds.{name}"), Some(name.clone()))
+        }
+        TestTarget::Ref(name) => (format!("models.{name}"), Some(name.clone())),
+        TestTarget::Version(name, version) => {
+            (format!("models.{name}"), Some(format!("{name}.v{version}")))
+        }
+        TestTarget::Source(source, _) => (format!("sources.{source}"), None),
+    };
+    TestMetadata {
+        name: test.name.clone(),
+        kwargs: kwargs(test),
+        namespace: test.namespace.clone(),
+        config: IndexMap::new(),
+        column_name: test.column.clone(),
+        file_key_name,
+        model,
+    }
+}
+
+/// The end of a generic test's id, which tells two tests of one name apart.
+fn hash(test: &GenericTest, name: &str) -> String {
     let metadata = serde_json::json!({
         "namespace": test.namespace,
         "name": test.name,
-        "kwargs": kwargs,
+        "kwargs": kwargs(test),
     });
     let digest = md5(&format!("{name}{}", python_repr(&hashable(&metadata))));
     digest[digest.len() - 10..].to_owned()
@@ -295,6 +322,7 @@ struct Draft {
     raw_code: String,
     description: String,
     config: IndexMap<String, Json>,
+    metadata: Option<Box<TestMetadata>>,
 }
 
 impl Parser<'_> {
@@ -318,6 +346,7 @@ impl Parser<'_> {
             config: config
                 .map(|(key, (value, _))| (key.clone(), value.clone()))
                 .collect(),
+            metadata: None,
         })
     }
 
@@ -343,10 +372,12 @@ impl Parser<'_> {
             raw_code: call(test),
             description: test.description.clone(),
             config,
+            metadata: Some(Box::new(metadata(test, &self.project.properties))),
         })
     }
 
-    fn test(&self, draft: Draft) -> Result<Parsed, CompileError> {
+    fn test(&self, mut draft: Draft) -> Result<Parsed, CompileError> {
+        let mut metadata = draft.metadata.take();
         let name = NodeName {
             unique_id: &draft.id,
             name: &draft.name,
@@ -357,7 +388,11 @@ impl Parser<'_> {
             .project
             .resolve_test_config(&draft.fqn, &IndexMap::new());
         for (key, value) in &draft.config {
-            before.lay(key, self.rendered(value, &draft.name).map_err(failed)?);
+            let value = self.rendered(value, &draft.name).map_err(failed)?;
+            if let Some(metadata) = &mut metadata {
+                metadata.config.insert(key.clone(), value.clone());
+            }
+            before.lay(key, value);
         }
         let mut scope = Scope::new(Arc::clone(&self.shared), Phase::Parse, self.names.clone());
         scope.node = Some(NodeScope {
@@ -424,6 +459,11 @@ impl Parser<'_> {
                 depends_on: Vec::new(),
                 version: None,
                 property_file: None,
+                declared: Declared {
+                    config: draft.config,
+                    test: metadata,
+                    ..Declared::default()
+                },
             },
             captured,
             warnings: Vec::new(),

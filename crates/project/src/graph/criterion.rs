@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::pattern::{Pattern, has_wildcard};
 use crate::manifest::{Manifest, Node, ResourceType};
+use crate::state::{Needs, Past, STATES};
 
 /// How a criterion's value is compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +41,17 @@ pub enum Method {
     Version,
     /// `exposure` or `package.exposure`.
     Exposure,
+    /// How a node differs from an earlier manifest.
+    State,
+    /// How a node ended in an earlier run.
+    Result,
+    /// Whether a source has newer rows than then.
+    SourceStatus,
 }
 
 impl Method {
     /// The words before the colon.
-    pub const WORDS: [&'static str; 14] = [
+    pub const WORDS: [&'static str; 17] = [
         "fqn",
         "tag",
         "path",
@@ -59,6 +66,9 @@ impl Method {
         "access",
         "version",
         "exposure",
+        "state",
+        "result",
+        "source_status",
     ];
 }
 
@@ -78,6 +88,9 @@ impl fmt::Display for Method {
             Self::Access => "access",
             Self::Version => "version",
             Self::Exposure => "exposure",
+            Self::State => "state",
+            Self::Result => "result",
+            Self::SourceStatus => "source_status",
             Self::Config(keys) => return write!(f, "config.{}", keys.join(".")),
         })
     }
@@ -160,6 +173,12 @@ impl Criterion {
                 return Err("a version is `latest`, `prerelease`, `old` or `none`".to_owned());
             }
             Method::Exposure => exposure_patterns(value)?,
+            Method::State if !STATES.contains(&value) => {
+                return Err(format!("the states are: {}", STATES.join(", ")));
+            }
+            Method::SourceStatus if value != "fresher" => {
+                return Err("the status of a source here is `fresher`".to_owned());
+            }
             _ => Patterns::One(Pattern::words(value)?),
         };
         Ok(Self {
@@ -173,7 +192,7 @@ impl Criterion {
     }
 
     /// Whether the node is matched, its neighbours not counted.
-    pub fn matches(&self, node: &Node, manifest: &Manifest) -> bool {
+    pub fn matches(&self, node: &Node, manifest: &Manifest, past: &Past) -> bool {
         match (&self.method, &self.patterns) {
             (Method::Fqn, Patterns::Fqn { whole, fixed, rest }) => {
                 let leaf = leaf(node);
@@ -208,12 +227,19 @@ impl Criterion {
                         .as_ref()
                         .is_none_or(|package| package.matches(&node.package_name))
             }
-            (_, Patterns::One(pattern)) => self.matches_one(pattern, node, manifest),
+            (_, Patterns::One(pattern)) => self.matches_one(pattern, node, manifest, past),
             _ => false,
         }
     }
 
-    fn matches_one(&self, pattern: &Pattern, node: &Node, manifest: &Manifest) -> bool {
+    fn matches_one(
+        &self,
+        pattern: &Pattern,
+        node: &Node,
+        manifest: &Manifest,
+        past: &Past,
+    ) -> bool {
+        let id = &node.unique_id.0;
         match &self.method {
             Method::Tag => node.tags.iter().any(|tag| pattern.matches(tag)),
             Method::Path => {
@@ -270,7 +296,19 @@ impl Criterion {
                         _ => false,
                     }
             }
+            Method::State => past.is(id, &self.value),
+            Method::Result => past.results.get(id) == Some(&self.value),
+            Method::SourceStatus => past.fresher.contains(id),
             Method::Fqn | Method::Source | Method::Exposure => false,
+        }
+    }
+
+    /// What must be known of the past to tell what is matched.
+    pub fn needs(&self) -> Needs {
+        Needs {
+            manifest: self.method == Method::State,
+            results: self.method == Method::Result,
+            sources: self.method == Method::SourceStatus,
         }
     }
 }

@@ -13,6 +13,7 @@ use super::dag::Dag;
 use super::selection::Selection;
 use super::selector::{Selector, SelectorError};
 use crate::manifest::{Manifest, UniqueId};
+use crate::state::{Needs, Past};
 use crate::yaml::{Kind, SourceFile, Yaml, YamlError, nearest, parse, scalar_text};
 
 /// The file's name.
@@ -25,6 +26,7 @@ const DEEPEST: usize = 32;
 #[derive(Debug, Clone, Default)]
 pub struct NamedSelectors {
     selectors: IndexMap<String, Named>,
+    past: Arc<Past>,
 }
 
 #[derive(Debug, Clone)]
@@ -115,10 +117,35 @@ impl NamedSelectors {
             }
         }
         if errors.is_empty() {
-            Ok(Self { selectors })
+            Ok(Self {
+                selectors,
+                past: Arc::default(),
+            })
         } else {
             Err(errors)
         }
+    }
+
+    /// The same, compared with the past.
+    #[must_use]
+    pub fn against(mut self, past: &Arc<Past>) -> Self {
+        self.past = Arc::clone(past);
+        self
+    }
+
+    /// What must be known of the past to tell what a selector chooses.
+    pub fn needs(&self, name: &str) -> Needs {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![name];
+        let mut needs = Needs::default();
+        while let Some(name) = open.pop() {
+            if seen.insert(name)
+                && let Some(selector) = self.selectors.get(name)
+            {
+                needs = needs | selector.definition.needs(&mut open);
+            }
+        }
+        needs
     }
 
     /// The selector that holds where nothing is selected.
@@ -180,7 +207,10 @@ impl NamedSelectors {
         depth: usize,
     ) -> Result<BTreeSet<UniqueId>, NamedError> {
         match definition {
-            Definition::Words(selector) => Ok(Selection::of(selector).resolve(manifest, dag).nodes),
+            Definition::Words(selector) => {
+                let selection = Selection::of(selector).against(&self.past);
+                Ok(selection.resolve(manifest, dag).nodes)
+            }
             Definition::Named(name) => self.named(name, manifest, dag, depth + 1),
             Definition::Set(all, parts, exclude) => {
                 let mut chosen: Option<BTreeSet<UniqueId>> = None;
@@ -198,6 +228,23 @@ impl NamedSelectors {
                     chosen.retain(|id| !left_out.contains(id));
                 }
                 Ok(chosen)
+            }
+        }
+    }
+}
+
+impl Definition {
+    /// What must be known of the past; selectors that it names are added to `open`.
+    fn needs<'a>(&'a self, open: &mut Vec<&'a str>) -> Needs {
+        match self {
+            Self::Words(selector) => selector.needs(),
+            Self::Named(name) => {
+                open.push(name);
+                Needs::default()
+            }
+            Self::Set(_, parts, exclude) => {
+                let all = parts.iter().chain(exclude);
+                all.fold(Needs::default(), |needs, part| needs | part.needs(open))
             }
         }
     }

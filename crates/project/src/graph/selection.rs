@@ -11,6 +11,7 @@ use super::criterion::{Criterion, Method};
 use super::dag::Dag;
 use super::selector::{Selector, SelectorError};
 use crate::manifest::{Manifest, Node, ResourceType, UniqueId};
+use crate::state::{Needs, Past};
 use crate::yaml::{SourceFile, nearest};
 
 /// What `--select` and `--exclude` say.
@@ -18,6 +19,7 @@ use crate::yaml::{SourceFile, nearest};
 pub struct Selection {
     select: Vec<Selector>,
     exclude: Vec<Selector>,
+    past: Arc<Past>,
 }
 
 /// The chosen nodes, sources among them where a criterion reaches them.
@@ -67,6 +69,7 @@ impl Selection {
         let selection = Self {
             select: all("--select", select),
             exclude: all("--exclude", exclude),
+            past: Arc::default(),
         };
         if errors.is_empty() {
             Ok(selection)
@@ -79,13 +82,26 @@ impl Selection {
     pub(super) fn of(selector: &Selector) -> Self {
         Self {
             select: vec![selector.clone()],
-            exclude: Vec::new(),
+            ..Self::default()
         }
     }
 
     /// Everything.
     pub fn all() -> Self {
         Self::default()
+    }
+
+    /// What must be known of the past to tell what is chosen.
+    pub fn needs(&self) -> Needs {
+        let selectors = self.select.iter().chain(&self.exclude);
+        selectors.fold(Needs::default(), |needs, selector| needs | selector.needs())
+    }
+
+    /// The same, compared with the past.
+    #[must_use]
+    pub fn against(mut self, past: &Arc<Past>) -> Self {
+        self.past = Arc::clone(past);
+        self
     }
 
     /// The nodes of the manifest that are chosen.
@@ -126,8 +142,9 @@ impl Selection {
             for (part, criteria) in selector.union.iter().enumerate() {
                 let mut of_part: Option<BTreeSet<UniqueId>> = None;
                 for (place, criterion) in criteria.iter().enumerate() {
-                    let found = expand(criterion, manifest, dag);
-                    if found.is_empty() {
+                    let found = expand(criterion, &self.past, manifest, dag);
+                    // That nothing has changed is an answer, and no slip.
+                    if found.is_empty() && !criterion.needs().any() {
                         warnings.push(no_match(
                             selector,
                             (part, place),
@@ -149,11 +166,16 @@ impl Selection {
 }
 
 /// What a criterion matches, and what its signs reach from there.
-fn expand(criterion: &Criterion, manifest: &Manifest, dag: &Dag) -> BTreeSet<UniqueId> {
+fn expand(
+    criterion: &Criterion,
+    past: &Past,
+    manifest: &Manifest,
+    dag: &Dag,
+) -> BTreeSet<UniqueId> {
     let matched: BTreeSet<UniqueId> = manifest
         .nodes
         .values()
-        .filter(|node| criterion.matches(node, manifest))
+        .filter(|node| criterion.matches(node, manifest, past))
         .map(|node| node.unique_id.clone())
         .collect();
     let mut all = matched.clone();
@@ -240,6 +262,9 @@ fn candidates(method: &Method, node: &Node) -> Vec<String> {
         | Method::Group
         | Method::Version
         | Method::Exposure
-        | Method::Access => Vec::new(),
+        | Method::Access
+        | Method::State
+        | Method::Result
+        | Method::SourceStatus => Vec::new(),
     }
 }

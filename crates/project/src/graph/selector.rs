@@ -8,6 +8,7 @@ use miette::{Diagnostic, SourceSpan};
 use thiserror::Error;
 
 use super::criterion::{Criterion, Method};
+use crate::state::Needs;
 use crate::yaml::{SourceFile, nearest};
 
 /// One argument of `--select` or `--exclude`.
@@ -74,6 +75,14 @@ impl Selector {
             union,
             spans,
             source,
+        })
+    }
+
+    /// What must be known of the past to tell what is chosen.
+    pub fn needs(&self) -> Needs {
+        let criteria = self.union.iter().flatten();
+        criteria.fold(Needs::default(), |needs, criterion| {
+            needs | criterion.needs()
         })
     }
 
@@ -238,6 +247,9 @@ impl Parser<'_> {
             "access" => Method::Access,
             "version" => Method::Version,
             "exposure" => Method::Exposure,
+            "state" => Method::State,
+            "result" => Method::Result,
+            "source_status" => Method::SourceStatus,
             _ => match word.strip_prefix("config.") {
                 Some(keys) if keys.split('.').all(|key| !key.is_empty()) => {
                     Method::Config(keys.split('.').map(str::to_owned).collect())

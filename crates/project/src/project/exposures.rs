@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::config::resolve;
 use super::load::Project;
 use super::properties::{PropertyConfig, Reader, required_name, text, twice};
-use crate::manifest::{Node, ResourceType, UniqueId};
+use crate::manifest::{Declared, Node, ResourceType, UniqueId};
 use crate::yaml::{Fields, Location, Warning, Yaml};
 
 /// A dashboard, notebook, analysis, application or model of somebody else that reads the project's nodes.
@@ -225,6 +225,7 @@ impl Project {
             depends_on: Vec::new(),
             version: None,
             property_file: None,
+            declared: Declared::default(),
         }
     }
 }

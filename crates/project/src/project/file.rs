@@ -16,6 +16,8 @@ use crate::yaml::{Fields, Kind, Location, SourceFile, Warning, Yaml, YamlError};
 pub struct ProjectFile {
     /// The file itself.
     pub source: Arc<SourceFile>,
+    /// Its content as written, with Jinja unrendered.
+    pub written: Yaml,
     /// `name`: the package's name.
     pub name: String,
     /// `version`, which nothing depends on.
@@ -105,11 +107,12 @@ pub(super) fn is_hook(key: &str) -> bool {
 pub(super) fn read(
     source: &Arc<SourceFile>,
     yaml: &Yaml,
+    written: Yaml,
     errors: &mut Vec<LoadError>,
     warnings: &mut Vec<Warning>,
 ) -> Option<ProjectFile> {
     let problems = RefCell::new(Vec::new());
-    let file = read_fields(source, yaml, &problems, errors, warnings);
+    let file = read_fields(source, yaml, written, &problems, errors, warnings);
     errors.extend(problems.into_inner().into_iter().map(LoadError::from));
     file
 }
@@ -117,6 +120,7 @@ pub(super) fn read(
 fn read_fields(
     source: &Arc<SourceFile>,
     yaml: &Yaml,
+    written: Yaml,
     problems: &RefCell<Vec<YamlError>>,
     errors: &mut Vec<LoadError>,
     warnings: &mut Vec<Warning>,
@@ -151,6 +155,7 @@ fn read_fields(
         .map_or_else(|| PathBuf::from("target"), |(text, _)| text.into());
     let file = ProjectFile {
         source: Arc::clone(source),
+        written,
         version: fields.text(&["version"]).map(|(text, _)| text),
         model_paths: paths("model-paths", &["models"]),
         macro_paths: paths("macro-paths", &["macros"]),

@@ -11,7 +11,7 @@ use super::discover::{Discovered, MacroFile, ModelFile, NodeFile, discover, dupl
 use super::error::ProjectError;
 use super::file::{self, ProjectFile};
 use super::packages::{Loader, Package, prefixed};
-use super::properties::{Properties, Reader};
+use super::properties::{ModelProperties, Properties, Reader};
 use super::sources::source_fqn;
 use super::versions::apply_versions;
 use crate::environment::{self, Environment};
@@ -34,6 +34,8 @@ pub struct LoadOptions {
     pub target: Option<String>,
     /// `--target-path`.
     pub target_path: Option<PathBuf>,
+    /// `--packages-install-path`.
+    pub packages_install_path: Option<PathBuf>,
     /// `--vars`; [`parse_vars`] reads their text.
     pub vars: IndexMap<String, Value>,
     /// Environment; the process's unless a test says otherwise.
@@ -83,6 +85,22 @@ impl Project {
     /// # Errors
     /// As much of what is wrong as can be told at once.
     pub fn load(options: &LoadOptions, render: &Render<'_>) -> Result<Self, LoadErrors> {
+        let (project, errors) = Self::load_in_part(options, render)?;
+        if errors.is_empty() {
+            Ok(project)
+        } else {
+            Err(LoadErrors(errors))
+        }
+    }
+
+    /// The same, for who wants to know all that is wrong: the project without what could not be read, and the errors.
+    ///
+    /// # Errors
+    /// The project file, the profile or the target is such that nothing else can be looked at.
+    pub fn load_in_part(
+        options: &LoadOptions,
+        render: &Render<'_>,
+    ) -> Result<(Self, Vec<LoadError>), LoadErrors> {
         let (root, path) = find(options)?;
         let source = read_source(&root, path)?;
         let yaml = parse(&source).map_err(many)?;
@@ -109,11 +127,15 @@ impl Project {
                 rendered
             }
             // Without a target nothing can be rendered; the rest of the file can still be looked at.
-            None => yaml,
+            None => yaml.clone(),
         };
-        let Some(file) = file::read(&source, &rendered, &mut errors, &mut warnings) else {
+        let Some(mut file) = file::read(&source, &rendered, yaml, &mut errors, &mut warnings)
+        else {
             return Err(LoadErrors(errors));
         };
+        if let Some(path) = &options.packages_install_path {
+            file.packages_install_path.clone_from(path);
+        }
         let mut found = discover(&root, &file, &mut errors, &mut warnings);
         let mut vars = file.vars.clone();
         vars.extend(options.vars.clone());
@@ -159,10 +181,7 @@ impl Project {
         let properties = reader.properties;
         apply_versions(&properties, &mut found.models, &mut warnings);
         check_configs(&file, &found.models, &properties, &mut warnings);
-        if !errors.is_empty() {
-            return Err(LoadErrors(errors));
-        }
-        Ok(Self {
+        let project = Self {
             target_path: root.join(target_path(options, &file)),
             root,
             file,
@@ -179,7 +198,8 @@ impl Project {
             properties,
             warnings,
             environment: options.environment.clone(),
-        })
+        };
+        Ok((project, errors))
     }
 
     /// The project's name, which is its package's.
@@ -201,6 +221,65 @@ impl Project {
             property.map(|property| &property.config),
             in_file,
         )
+    }
+
+    /// The configuration of a node as it is written, Jinja of the project file unrendered: what dbt compares to tell
+    /// whether a configuration has changed.
+    pub fn written_config(&self, node: &Node) -> IndexMap<String, Value> {
+        let keys: &[&str] = match node.resource_type {
+            ResourceType::Model => &["models"],
+            ResourceType::Source => &["sources"],
+            ResourceType::Seed => &["seeds"],
+            ResourceType::Test => &["data_tests", "tests"],
+            ResourceType::Function => &["functions"],
+            ResourceType::Exposure => &["exposures"],
+        };
+        let tree =
+            |file: &'_ ProjectFile| keys.iter().find_map(|key| file.written.get(key)).cloned();
+        let package = self
+            .packages
+            .iter()
+            .find(|package| package.file.name == node.package_name);
+        let trees: Vec<Yaml> = package
+            .and_then(|package| tree(&package.file))
+            .into_iter()
+            .chain(tree(&self.file))
+            .collect();
+        let property = self.properties_of(node).map(|found| &found.config);
+        let mut config = resolve(
+            &trees.iter().collect::<Vec<_>>(),
+            &node.fqn,
+            property.filter(|_| node.resource_type != ResourceType::Test),
+            &IndexMap::new(),
+        );
+        if let Some(source) = &node.source_name {
+            let key = (source.clone(), node.name.clone());
+            let table = self.properties.sources.get(&key);
+            for (key, (value, _)) in table.into_iter().flat_map(|table| &table.configs).flatten() {
+                config.lay(key, value.clone());
+            }
+        }
+        let exposure = self.properties.exposures.get(&node.name);
+        let exposure = exposure.filter(|_| node.resource_type == ResourceType::Exposure);
+        for (key, (value, _)) in exposure.into_iter().flat_map(|found| &found.config) {
+            config.lay(key, value.clone());
+        }
+        for (key, value) in &node.declared.config {
+            config.lay(key, value.clone());
+        }
+        config.values
+    }
+
+    /// What a property file says about a model, seed, function or singular test.
+    pub fn properties_of(&self, node: &Node) -> Option<&ModelProperties> {
+        let properties = &self.properties;
+        match node.resource_type {
+            ResourceType::Model => properties.models.get(&node.ref_key()),
+            ResourceType::Seed => properties.seeds.get(&node.name),
+            ResourceType::Function => properties.functions.get(&node.name).map(|f| &f.node),
+            ResourceType::Test if node.declared.test.is_none() => properties.tests.get(&node.name),
+            ResourceType::Test | ResourceType::Source | ResourceType::Exposure => None,
+        }
     }
 
     /// The trees of folder configs that a node's package has, the root project's last.

@@ -222,7 +222,7 @@ impl Loader<'_> {
             &mut failures,
         );
         errors.extend(failures.into_iter().map(LoadError::from));
-        let mut file = file::read(&source, &rendered, errors, warnings)?;
+        let mut file = file::read(&source, &rendered, yaml, errors, warnings)?;
         let mut vars = std::mem::take(&mut file.vars);
         vars.extend(self.project.vars.clone());
         if let Some(Value::Object(own)) = self.project.vars.get(&file.name) {

@@ -118,6 +118,10 @@ pub struct SourceTable {
     pub description: String,
     /// `description` of the source.
     pub source_description: String,
+    /// `loader` of the table or of the source.
+    pub loader: String,
+    /// `external` of the table.
+    pub external: Option<Value>,
     /// `columns`.
     pub columns: IndexMap<String, Column>,
     /// `config`, `tags` and `meta` of the source, then the table's.
@@ -351,14 +355,9 @@ impl Reader<'_> {
             .text(&["schema"])
             .map_or_else(|| source_name.clone(), |(text, _)| text);
         let source_description = text(source, "description");
-        let source_config = self.config(source);
-        source.known(&[
-            "version",
-            "loader",
-            "loaded_at_field",
-            "loaded_at_query",
-            "freshness",
-        ]);
+        let source_config = self.source_config(source);
+        let loader = text(source, "loader");
+        source.known(&["version"]);
         source.known(&["overrides", "quoting", "tests", "data_tests"]);
         let file = at.file().path().to_path_buf();
         let folders = self.folders(&file);
@@ -381,13 +380,16 @@ impl Reader<'_> {
                     .map_or_else(|| name.clone(), |(text, _)| text),
                 description: text(&table, "description"),
                 source_description: source_description.clone(),
+                loader: table
+                    .text(&["loader"])
+                    .map_or_else(|| loader.clone(), |(text, _)| text),
+                external: table.value("external").map(Yaml::to_value),
                 columns: self.columns(&table, &target, &mut tests),
-                configs: vec![source_config.clone(), self.config(&table)],
+                configs: vec![source_config.clone(), self.source_config(&table)],
                 name,
             };
             self.properties.generic_tests.append(&mut tests);
-            table.known(&["loader", "loaded_at_field", "loaded_at_query", "freshness"]);
-            table.known(&["external", "quoting"]);
+            table.known(&["quoting"]);
             table.finish(self.warnings);
             match self
                 .properties
@@ -436,9 +438,13 @@ impl Reader<'_> {
             data_type: column.text(&["data_type"]).map(|(text, _)| text),
             description: text(&column, "description"),
             quote,
+            meta: self.column_meta(&column),
+            tags: (column.texts("tags").into_iter().flatten())
+                .map(|(text, _)| text)
+                .collect(),
             name: name.clone(),
         };
-        column.known(&["tags", "meta", "docs", "config"]);
+        column.known(&["docs"]);
         column.known(&[
             "constraints",
             "policy_tags",
@@ -450,12 +456,39 @@ impl Reader<'_> {
         Some((name, read))
     }
 
+    /// `meta` of a column, with what its `config` adds.
+    fn column_meta(&self, column: &Fields<'_>) -> serde_json::Map<String, Value> {
+        let config = column.value("config").and_then(|config| config.get("meta"));
+        let both = [column.value("meta"), config].into_iter().flatten();
+        both.map(Yaml::to_value)
+            .filter_map(|value| match value {
+                Value::Object(map) => Some(map),
+                _ => None,
+            })
+            .flatten()
+            .collect()
+    }
+
     /// `config`, over the config keys that dbt takes beside it.
     pub(super) fn config(&mut self, fields: &Fields<'_>) -> PropertyConfig {
+        self.config_beside(fields, &["tags", "meta", "docs", "access", "group"])
+    }
+
+    /// The same for a source or one of its tables.
+    fn source_config(&mut self, fields: &Fields<'_>) -> PropertyConfig {
+        let freshness = ["freshness", "loaded_at_field", "loaded_at_query"];
+        let keys = ["tags", "meta", freshness[0], freshness[1], freshness[2]];
+        self.config_beside(fields, &keys)
+    }
+
+    fn config_beside(&mut self, fields: &Fields<'_>, beside: &[&'static str]) -> PropertyConfig {
         let mut config = PropertyConfig::new();
-        for key in ["tags", "meta", "docs", "access", "group"] {
+        for key in beside {
             if let Some((_, entry)) = fields.any(&[key]) {
-                config.insert(key.to_owned(), (entry.value.to_value(), entry.key.clone()));
+                config.insert(
+                    (*key).to_owned(),
+                    (entry.value.to_value(), entry.key.clone()),
+                );
             }
         }
         if fields.map("config").is_some()

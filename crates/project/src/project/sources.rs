@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::config::resolve;
 use super::load::Project;
 use super::properties::SourceTable;
-use crate::manifest::{Node, ResourceType, UniqueId};
+use crate::manifest::{Declared, Node, ResourceType, UniqueId};
 
 impl Project {
     /// The enabled and disabled tables of all sources, as nodes, in the order declared.
@@ -54,6 +54,7 @@ impl Project {
             depends_on: Vec::new(),
             version: None,
             property_file: None,
+            declared: Declared::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 use proptest::prelude::*;
 use rwt_project::graph::{Dag, Selection, Selector};
-use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
+use rwt_project::manifest::{Declared, Manifest, Node, ResourceType, UniqueId};
 use serde_json::{Value, json};
 
 use crate::stand_in::shown;
@@ -75,6 +75,7 @@ fn node(path: &str, reads: &[&str], config: Value) -> Node {
         depends_on: reads.iter().map(|name| id(name)).collect(),
         version: None,
         property_file: None,
+        declared: Declared::default(),
     }
 }
 
@@ -85,6 +86,7 @@ fn manifest(nodes: Vec<Node>) -> Manifest {
             .into_iter()
             .map(|node| (node.unique_id.clone(), node))
             .collect(),
+        disabled: Vec::new(),
     }
 }
 
@@ -413,7 +415,8 @@ fn malformed_selectors_are_refused_with_their_place() {
         "@a+",
         "tga:x",
         "config:view",
-        "state:modified",
+        "state:changed",
+        "source_status:stale",
         "src_[p",
         "source:a.b.c.d",
         "resource_type:metric",
