@@ -138,7 +138,9 @@ fn nodes(env: &mut Environment<'static>) {
     env.add_function(
         "function",
         |state: &mut State<'_, '_>, first: String, second: Option<String>| {
-            refer(state, first, second, None, |captured| &mut captured.functions)
+            refer(state, first, second, None, |captured| {
+                &mut captured.functions
+            })
         },
     );
     env.add_function("doc", |state: &mut State<'_, '_>, first: String, second: Option<String>| {

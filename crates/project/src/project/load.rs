@@ -18,7 +18,9 @@ use crate::environment::{self, Environment};
 use crate::error::{LoadError, LoadErrors};
 use crate::manifest::{Node, ResourceType};
 use crate::profile::{self, ProfileOptions, Target};
-use crate::yaml::{Render, Scope, SourceFile, Warning, Yaml, YamlError, parse, render_tree};
+use crate::yaml::{
+    Render, Scope, SourceFile, Warning, Yaml, YamlError, nearest, parse, render_tree,
+};
 
 /// What the command line says about where a project is and how it is read. Whatever is absent comes from
 /// [`crate::environment`] or a default.
@@ -180,7 +182,8 @@ impl Project {
         }
         let properties = reader.properties;
         apply_versions(&properties, &mut found.models, &mut warnings);
-        check_configs(&file, &found.models, &properties, &mut warnings);
+        check_described(&found, &properties, &mut warnings);
+        check_configs(&file, &found, &properties, &mut warnings);
         let project = Self {
             target_path: root.join(target_path(options, &file)),
             root,
@@ -479,19 +482,68 @@ fn parse_all(found: &Discovered, errors: &mut Vec<LoadError>) -> Vec<Yaml> {
     trees
 }
 
+/// Warnings for seeds and functions that a property file describes and that are no files.
+fn check_described(found: &Discovered, properties: &Properties, warnings: &mut Vec<Warning>) {
+    let seeds = properties.seeds.values();
+    let functions = properties.functions.values().map(|function| &function.node);
+    let described = seeds
+        .map(|node| ("seed", node, &found.seeds))
+        .chain(functions.map(|node| ("function", node, &found.functions)));
+    for (kind, node, files) in described {
+        let mut names = files.iter().map(|file| file.name.as_str());
+        if names.any(|name| name == node.name) {
+            continue;
+        }
+        let near = nearest(&node.name, files.iter().map(|file| file.name.as_str()));
+        warnings.push(Warning::UnknownNode {
+            path: node.at.file().path().display().to_string(),
+            kind,
+            name: node.name.clone(),
+            help: near.map_or_else(
+                || format!("write the file of the {kind}, or remove the entry"),
+                |near| format!("did you mean `{near}`?"),
+            ),
+            file: Arc::clone(node.at.file()),
+            at: node.at.span(),
+        });
+    }
+}
+
 fn check_configs(
     file: &ProjectFile,
-    models: &[ModelFile],
+    found: &Discovered,
     properties: &Properties,
     warnings: &mut Vec<Warning>,
 ) {
+    let models: Vec<&[String]> = found.models.iter().map(|model| &model.fqn[..]).collect();
+    let fqns = |files: &[NodeFile]| -> Vec<Vec<String>> {
+        files.iter().map(|file| file.fqn.clone()).collect()
+    };
     if let Some(tree) = &file.models {
-        check_tree(
-            "models",
-            tree,
-            models.iter().map(|model| &model.fqn[..]),
-            warnings,
-        );
+        check_tree("models", tree, models.iter().copied(), warnings);
+    }
+    for (what, tree, files) in [
+        ("seeds", &file.seeds, &found.seeds),
+        ("functions", &file.functions, &found.functions),
+    ] {
+        if let Some(tree) = tree {
+            let fqns = fqns(files);
+            check_tree(what, tree, fqns.iter().map(Vec::as_slice), warnings);
+        }
+    }
+    if let Some(tree) = &file.exposures {
+        let exposures = properties.exposures.values();
+        let fqns: Vec<Vec<String>> = exposures
+            .map(|exposure| {
+                let folders = exposure.folders.iter().cloned();
+                let ends = std::iter::once(exposure.name.clone());
+                std::iter::once(file.name.clone())
+                    .chain(folders)
+                    .chain(ends)
+                    .collect()
+            })
+            .collect();
+        check_tree("exposures", tree, fqns.iter().map(Vec::as_slice), warnings);
     }
     if let Some(tree) = &file.sources {
         let tables = properties.sources.values();

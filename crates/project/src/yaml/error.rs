@@ -235,6 +235,27 @@ pub enum Warning {
         at: SourceSpan,
     },
 
+    /// A property file describes a seed or a function that does not exist.
+    #[error("{path} describes the {kind} `{name}`, which does not exist")]
+    #[diagnostic(code(rwt::project::unknown_node), severity(Warning))]
+    UnknownNode {
+        /// The file.
+        path: String,
+        /// `seed` or `function`.
+        kind: &'static str,
+        /// The name as written.
+        name: String,
+        /// The nearest one.
+        #[help]
+        help: String,
+        /// The file's text.
+        #[source_code]
+        file: Arc<SourceFile>,
+        /// The name.
+        #[label("no file of this name")]
+        at: SourceSpan,
+    },
+
     /// A section of dbt's Semantic Layer.
     #[error("{path} has `{section}`, which rwt does not support")]
     #[diagnostic(

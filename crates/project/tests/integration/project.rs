@@ -354,3 +354,23 @@ fn only_slips_of_known_configs_have_a_nearest_one() {
     assert_eq!(near_config("topic"), None);
     assert_eq!(near_config("commit_checkpoint_interval"), None);
 }
+
+#[test]
+fn what_is_described_and_not_there_is_warned_of() {
+    let warnings = warnings_of(&[
+        (
+            "project.yml",
+            "name: shop\nprofile: shop\nconfig-version: 2\nseeds:\n  shop:\n    contries: {+schema: raw}\n\
+             exposures:\n  shop:\n    raports: {+enabled: true}\n",
+        ),
+        ("seeds/countries.csv", "code\nNO\n"),
+        ("models/a.sql", "select 1"),
+        (
+            "models/reports/all.yml",
+            "seeds: [{name: countrys}]\nmetrics: [{name: revenue}]\n\
+             exposures:\n  - {name: weekly, type: dashboard, owner: {name: Data}, urll: x}\n\
+             models:\n  - name: dim\n    versions: [{v: 1, defind_in: a}]\n",
+        ),
+    ]);
+    insta::assert_snapshot!(warnings);
+}
