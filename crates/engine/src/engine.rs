@@ -383,7 +383,7 @@ impl Inner {
         };
         let state = self.state();
         let schema = crate::storage::stored_schema(object);
-        let decoder = Decoder::new(&object.columns, &source.origins, schema);
+        let decoder = Decoder::new(&object.columns, source, schema);
         let progress = state
             .sources
             .get(&object.id)

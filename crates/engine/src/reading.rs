@@ -187,8 +187,8 @@ impl Reading {
             _ => return self.table_rows(object.id),
         };
         let schema = stored_schema(object);
-        let decoder = Decoder::new(&object.columns, &source.origins, schema)
-            .map_err(QueryError::NotImplemented)?;
+        let decoder =
+            Decoder::new(&object.columns, source, schema).map_err(QueryError::NotImplemented)?;
         let batches = tokio::task::spawn_blocking(move || options.read_all(decoder))
             .await
             .map_err(internal)?
@@ -196,6 +196,7 @@ impl Reading {
         let mut next = 0;
         let rows = batches
             .iter()
+            .map(|rows| &rows.batch)
             .map(|batch| {
                 let count = i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
                 let ids = Int64Array::from_iter_values(next..next + count);

@@ -87,4 +87,9 @@ impl Dialect for RisingWaveDialect {
     fn supports_interval_options(&self) -> bool {
         true
     }
+
+    /// `* EXCEPT (a, b)`
+    fn supports_select_wildcard_except(&self) -> bool {
+        true
+    }
 }

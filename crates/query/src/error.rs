@@ -94,6 +94,16 @@ impl QueryError {
         Self::Evaluation("Numeric out of range".into())
     }
 
+    /// `Numeric out of range: overflow`
+    pub(crate) fn overflow() -> Self {
+        Self::Evaluation("Numeric out of range: overflow".into())
+    }
+
+    /// `Numeric out of range: underflow`
+    pub(crate) fn underflow() -> Self {
+        Self::Evaluation("Numeric out of range: underflow".into())
+    }
+
     /// `Division by zero`
     pub(crate) fn division_by_zero() -> Self {
         Self::Evaluation("Division by zero".into())

@@ -11,8 +11,7 @@ pub(crate) fn canonical(text: &str) -> Result<String, QueryError> {
 
 /// Reads a JSON text.
 pub(crate) fn parse(text: &str) -> Result<Json, QueryError> {
-    serde_json::from_str(text)
-        .map_err(|error| QueryError::parse(format!("invalid input syntax for type jsonb: {error}")))
+    serde_json::from_str(text).map_err(|error| QueryError::parse(format!("jsonb {error}")))
 }
 
 /// Writes canonical text.
@@ -49,6 +48,47 @@ fn write_to(value: &Json, out: &mut String) {
             out.push('}');
         }
         other => out.push_str(&other.to_string()),
+    }
+}
+
+/// Text over several lines, four blanks for each step in.
+pub(crate) fn pretty(value: &Json) -> String {
+    let mut out = String::new();
+    pretty_to(value, 0, &mut out);
+    out
+}
+
+fn pretty_to(value: &Json, depth: usize, out: &mut String) {
+    let line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.push_str(&"    ".repeat(depth));
+    };
+    match value {
+        Json::Array(items) if !items.is_empty() => {
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                out.push_str(if i > 0 { "," } else { "" });
+                line(out, depth + 1);
+                pretty_to(item, depth + 1, out);
+            }
+            line(out, depth);
+            out.push(']');
+        }
+        Json::Object(fields) if !fields.is_empty() => {
+            let mut keys: Vec<&String> = fields.keys().collect();
+            keys.sort();
+            out.push('{');
+            for (i, key) in keys.into_iter().enumerate() {
+                out.push_str(if i > 0 { "," } else { "" });
+                line(out, depth + 1);
+                out.push_str(&Json::String(key.clone()).to_string());
+                out.push_str(": ");
+                pretty_to(&fields[key], depth + 1, out);
+            }
+            line(out, depth);
+            out.push('}');
+        }
+        other => write_to(other, out),
     }
 }
 

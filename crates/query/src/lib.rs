@@ -12,6 +12,7 @@ mod error;
 mod exchange;
 mod execute;
 mod insert;
+mod interval_text;
 mod json;
 mod kernel;
 mod names;

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use chrono::{NaiveDate, TimeZone as _};
 use chrono_tz::Tz;
-use rust_decimal::Decimal;
 use rwt_sql::DataType;
 
 use crate::error::QueryError;
+use crate::interval_text;
 use crate::json;
 use crate::numeric::Numeric;
 use crate::text::Style;
-use crate::value::{Interval, Value};
+use crate::value::Value;
 
 const TIMESTAMP_FORMATS: &str = "(expected format is YYYY-MM-DD HH:MM:SS[.D+{up to 9 digits}] or YYYY-MM-DD HH:MM or YYYY-MM-DD or ISO 8601 format)";
 const DAY: i64 = 86_400_000_000;
@@ -36,23 +36,29 @@ pub(crate) fn read_as<'a>(
         DataType::Date => date(trimmed)
             .map(Value::Date)
             .ok_or_else(|| QueryError::parse("date Can't cast string to date (expected format is YYYY-MM-DD)")),
-        DataType::Time => time(trimmed).map(Value::Time).ok_or_else(|| {
+        DataType::Time => time_of_day(trimmed).map(Value::Time).ok_or_else(|| {
             QueryError::parse(
                 "time without time zone Can't cast string to time (expected format is HH:MM:SS[.D+{up to 6 digits}][Z] or HH:MM)",
             )
         }),
-        DataType::Timestamp => timestamp(trimmed).map(Value::Timestamp).ok_or_else(|| {
-            QueryError::parse(format!(
+        DataType::Timestamp => match timestamp(trimmed) {
+            Some((micros, 0)) => Ok(Value::Timestamp(micros)),
+            Some(_) => Err(QueryError::NotImplemented(
+                "timestamps to the nanosecond: the embedded engine keeps microseconds".into(),
+            )),
+            None => Err(QueryError::parse(format!(
                 "timestamp without time zone Can't cast string to timestamp {TIMESTAMP_FORMATS}"
-            ))
-        }),
+            ))),
+        },
         DataType::Timestamptz => timestamptz(trimmed, style.zone).map(Value::Timestamp).ok_or_else(|| {
             QueryError::parse(
                 "Can't cast string to timestamp with time zone (expected format is YYYY-MM-DD HH:MM:SS[.D+{up to 6 digits}] followed by +hh:mm or literal Z)\nFor example: '2021-04-01 00:00:00+00:00'",
             )
         }),
-        DataType::Interval => interval(trimmed).map(Value::Interval),
-        DataType::Jsonb => json::canonical(text).map(|v| Value::Text(Cow::Owned(v))),
+        DataType::Interval => interval_text::read(trimmed)
+            .map(Value::Interval)
+            .map_err(|why| QueryError::parse(format!("interval {why}"))),
+        DataType::Jsonb => json::canonical(trimmed).map(|v| Value::Text(Cow::Owned(v))),
         DataType::List(item) => list(trimmed, item, style),
         DataType::Struct(fields) => structure(trimmed, fields, style),
         DataType::Map(..) => Err(QueryError::NotImplemented("text as a map".into())),
@@ -92,17 +98,12 @@ pub(crate) fn numeric(text: &str) -> Result<Numeric, QueryError> {
         .map_err(|_| QueryError::parse("numeric Failed to parse"))
 }
 
-/// A number in an interval.
-fn amount(text: &str) -> Option<Decimal> {
-    numeric(text).ok()?.finite()
-}
-
 fn bytes(text: &str) -> Result<Vec<u8>, QueryError> {
     let Some(hex) = text
         .strip_prefix("\\x")
         .or_else(|| text.strip_prefix("\\X"))
     else {
-        return Ok(text.as_bytes().to_vec());
+        return escaped_bytes(text);
     };
     let mut nibbles = Vec::with_capacity(hex.len());
     for c in hex.chars().filter(|c| !c.is_ascii_whitespace()) {
@@ -121,6 +122,33 @@ fn bytes(text: &str) -> Result<Vec<u8>, QueryError> {
         .chunks_exact(2)
         .map(|pair| pair[0] * 16 + pair[1])
         .collect())
+}
+
+/// Bytes in the older form: `\\` is a backslash, `\ooo` a byte in octal digits.
+pub(crate) fn escaped_bytes(text: &str) -> Result<Vec<u8>, QueryError> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, more @ ..] = rest {
+        let (byte, after) = match (first, more) {
+            (b'\\', [b'\\', after @ ..]) => (b'\\', after),
+            (
+                b'\\',
+                [
+                    a @ b'0'..=b'3',
+                    b @ b'0'..=b'7',
+                    c @ b'0'..=b'7',
+                    after @ ..,
+                ],
+            ) => ((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'), after),
+            (b'\\', _) => {
+                return Err(QueryError::parse("invalid input syntax for type bytea"));
+            }
+            (byte, after) => (*byte, after),
+        };
+        out.push(byte);
+        rest = after;
+    }
+    Ok(out)
 }
 
 fn digits(text: &str, from: usize, count: usize) -> Option<u32> {
@@ -160,14 +188,11 @@ pub(crate) fn time(text: &str) -> Option<i64> {
         return None;
     }
     micros += i64::from(second) * 1_000_000;
-    match text.get(8..)?.strip_prefix('.') {
+    match text.get(8..)?.strip_prefix(['.', ',']) {
         None if text.len() == 8 => Some(micros),
         None => None,
         Some(fraction) => {
-            if fraction.is_empty()
-                || fraction.len() > 9
-                || !fraction.bytes().all(|b| b.is_ascii_digit())
-            {
+            if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
                 return None;
             }
             let padded = format!("{fraction:0<6}");
@@ -176,25 +201,103 @@ pub(crate) fn time(text: &str) -> Option<i64> {
     }
 }
 
-/// A timestamp without zone. A numeric zone at the end is read over, as RisingWave does; a `Z` is an error.
-pub(crate) fn timestamp(text: &str) -> Option<i64> {
+/// A time of day. Whatever zone the text ends with is read over.
+fn time_of_day(text: &str) -> Option<i64> {
+    let text = text.trim_end_matches('Z');
+    match text.get(5..).and_then(|rest| rest.find(['+', '-'])) {
+        Some(at) => {
+            zone_offset(&text[5 + at..])?;
+            time(&text[..5 + at])
+        }
+        None => time(text),
+    }
+}
+
+/// A timestamp without zone, as ISO 8601 writes it: with or without `-` and `:`, of days or hours alone. A numeric zone and
+/// annotations in brackets at the end are read over, as RisingWave does; a `Z` is an error. Gives microseconds, and the
+/// nanoseconds beyond them.
+pub(crate) fn timestamp(text: &str) -> Option<(i64, i64)> {
     if !text.is_ascii() {
         return None;
     }
-    let day = i64::from(date(text.get(..10)?)?) * DAY;
-    if text.len() == 10 {
-        return Some(day);
+    let mut rest = text;
+    let day = calendar_day(&mut rest)?;
+    let (mut nanos, mut clocked) = (0, false);
+    if let Some(clock) = rest.strip_prefix([' ', 'T', 't']) {
+        rest = clock;
+        nanos = civil_clock(&mut rest)?;
+        clocked = true;
     }
-    let separator = text.as_bytes()[10];
-    if separator != b' ' && separator != b'T' && separator != b't' {
-        return None;
+    if clocked && rest.starts_with(['+', '-']) {
+        let end = rest.find('[').unwrap_or(rest.len());
+        zone_offset(&rest[..end])?;
+        rest = &rest[end..];
     }
-    let rest = text.get(11..)?;
-    let (clock, zone) = split_zone(rest);
-    if let Some(zone) = zone {
-        zone_offset(zone).filter(|_| !zone.eq_ignore_ascii_case("z"))?;
+    while let Some(annotation) = rest.strip_prefix('[') {
+        let (_, after) = annotation.split_once(']')?;
+        rest = after;
     }
-    Some(day + time(clock)?)
+    rest.is_empty()
+        .then_some((day * DAY + nanos.div_euclid(1000), nanos.rem_euclid(1000)))
+}
+
+/// Takes so many digits off the front.
+fn take_number(rest: &mut &str, count: usize) -> Option<u32> {
+    let value = digits(rest, 0, count)?;
+    *rest = &rest[count..];
+    Some(value)
+}
+
+/// Takes `YYYY-MM-DD`, `YYYYMMDD` or these with a year of six digits and a sign off the front: days since 1970.
+fn calendar_day(rest: &mut &str) -> Option<i64> {
+    let sign = match rest.strip_prefix(['+', '-']) {
+        Some(unsigned) => {
+            let sign = if rest.starts_with('-') { -1 } else { 1 };
+            *rest = unsigned;
+            Some(sign)
+        }
+        None => None,
+    };
+    let year = take_number(rest, if sign.is_some() { 6 } else { 4 })?;
+    let year = i32::try_from(year).ok()? * sign.unwrap_or(1);
+    let separated = rest.starts_with('-');
+    *rest = rest.strip_prefix('-').unwrap_or(rest);
+    let month = take_number(rest, 2)?;
+    if separated {
+        *rest = rest.strip_prefix('-')?;
+    }
+    let day = take_number(rest, 2)?;
+    let date = NaiveDate::from_ymd_opt(year, month, day)?;
+    (-9999..=9999)
+        .contains(&year)
+        .then(|| date.signed_duration_since(NaiveDate::default()).num_days())
+}
+
+/// Takes `HH`, `HH:MM`, `HHMM`, `HH:MM:SS.fraction` or `HHMMSS.fraction` off the front: nanoseconds of the day. The
+/// sixtieth second is the fifty-ninth.
+fn civil_clock(rest: &mut &str) -> Option<i64> {
+    let hour = take_number(rest, 2).filter(|h| *h < 24)?;
+    let separated = rest.starts_with(':');
+    let more = |rest: &mut &str| match separated {
+        true => rest.strip_prefix(':').map(|after| *rest = after).is_some(),
+        false => rest.starts_with(|c: char| c.is_ascii_digit()),
+    };
+    let (mut minute, mut second, mut nanos) = (0, 0, 0);
+    if more(rest) {
+        minute = take_number(rest, 2).filter(|m| *m < 60)?;
+        if more(rest) {
+            second = take_number(rest, 2).filter(|s| *s <= 60)?.min(59);
+            if let Some(fraction) = rest.strip_prefix(['.', ',']) {
+                let count = fraction.bytes().take_while(u8::is_ascii_digit).count();
+                if !(1..=9).contains(&count) {
+                    return None;
+                }
+                nanos = format!("{:0<9}", &fraction[..count]).parse().ok()?;
+                *rest = &fraction[count..];
+            }
+        }
+    }
+    Some(i64::from(hour * 3600 + minute * 60 + second) * 1_000_000_000 + nanos)
 }
 
 fn split_zone(text: &str) -> (&str, Option<&str>) {
@@ -241,173 +344,20 @@ pub(crate) fn timestamptz(text: &str, session: Tz) -> Option<i64> {
     }
 }
 
-/// A local time of a zone as UTC microseconds; the earlier one where a clock was set back.
+/// A local time of a zone as UTC microseconds; the later one where a clock was set back.
 pub(crate) fn to_utc(local: i64, zone: Tz) -> Option<i64> {
     let naive = chrono::DateTime::from_timestamp_micros(local)?.naive_utc();
-    match zone.from_local_datetime(&naive).earliest() {
+    match zone.from_local_datetime(&naive).latest() {
         Some(time) => Some(time.timestamp_micros()),
-        // The hour that a clock skips: as if it had not been set yet.
+        // A time that a clock skips: as if it had not been set yet. No clock skips three hours.
         None => {
-            let before = naive.checked_sub_signed(chrono::TimeDelta::hours(1))?;
-            Some(
-                zone.from_local_datetime(&before)
-                    .earliest()?
-                    .timestamp_micros()
-                    + 3_600_000_000,
-            )
+            let step = chrono::TimeDelta::hours(3);
+            let before = zone
+                .from_local_datetime(&naive.checked_sub_signed(step)?)
+                .single()?;
+            Some(before.timestamp_micros() + 3 * 3_600_000_000)
         }
     }
-}
-
-/// `1 day 02:00:00`, `-1 mons`, `90 minutes`, `1.5 hours`, ISO 8601 `P1DT2H`.
-pub(crate) fn interval(text: &str) -> Result<Interval, QueryError> {
-    let invalid = || QueryError::parse(format!("Invalid interval: {text}"));
-    if let Some(iso) = text.strip_prefix('P') {
-        return iso_interval(iso).ok_or_else(invalid);
-    }
-    let mut total = Interval::default();
-    let mut words = tokens(text).into_iter().peekable();
-    if words.peek().is_none() {
-        return Err(invalid());
-    }
-    let mut last_unit_seen = false;
-    while let Some(word) = words.next() {
-        if word == "@" {
-            continue;
-        }
-        if word.eq_ignore_ascii_case("ago") && words.peek().is_none() && last_unit_seen {
-            total = Interval {
-                months: -total.months,
-                days: -total.days,
-                micros: -total.micros,
-            };
-            continue;
-        }
-        if word.contains(':') {
-            total.micros = total
-                .micros
-                .checked_add(clock(&word).ok_or_else(invalid)?)
-                .ok_or_else(invalid)?;
-            last_unit_seen = true;
-            continue;
-        }
-        let amount = amount(&word).ok_or_else(invalid)?;
-        let unit = match words.peek() {
-            Some(next) if next.chars().next().is_some_and(char::is_alphabetic) => {
-                words.next().unwrap_or_default()
-            }
-            _ => "second".to_owned(),
-        };
-        total = add_unit(total, amount, &unit.to_ascii_lowercase()).ok_or_else(invalid)?;
-        last_unit_seen = true;
-    }
-    Ok(total)
-}
-
-/// Words, with a number and a unit that touch (`1day`) taken apart.
-fn tokens(text: &str) -> Vec<String> {
-    let mut out: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        let split = word.find(|c: char| c.is_alphabetic());
-        match split {
-            Some(at) if at > 0 => {
-                out.push(word[..at].to_owned());
-                out.push(word[at..].to_owned());
-            }
-            _ => out.push(word.to_owned()),
-        }
-    }
-    out
-}
-
-fn clock(text: &str) -> Option<i64> {
-    let (sign, text) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let mut parts = text.split(':');
-    let hours: i64 = parts.next()?.parse().ok()?;
-    let minutes: i64 = parts.next()?.parse().ok()?;
-    let seconds: Decimal = parts.next().unwrap_or("0").parse().ok()?;
-    let micros = (seconds * Decimal::from(1_000_000)).trunc().mantissa();
-    Some(sign * ((hours * 3600 + minutes * 60) * 1_000_000 + i64::try_from(micros).ok()?))
-}
-
-fn add_unit(total: Interval, amount: Decimal, unit: &str) -> Option<Interval> {
-    let mut out = total;
-    let micros_per_unit = match unit {
-        "millennium" | "millennia" => return add_months(&mut out, amount, 12_000).map(|()| out),
-        "century" | "centuries" | "c" => return add_months(&mut out, amount, 1200).map(|()| out),
-        "decade" | "decades" => return add_months(&mut out, amount, 120).map(|()| out),
-        "year" | "years" | "yr" | "yrs" | "y" => {
-            return add_months(&mut out, amount, 12).map(|()| out);
-        }
-        "month" | "months" | "mon" | "mons" => {
-            return add_months(&mut out, amount, 1).map(|()| out);
-        }
-        "week" | "weeks" | "w" => {
-            return add_days(&mut out, amount.checked_mul(Decimal::from(7))?).map(|()| out);
-        }
-        "day" | "days" | "d" => return add_days(&mut out, amount).map(|()| out),
-        "hour" | "hours" | "hr" | "hrs" | "h" => 3_600_000_000_i64,
-        "minute" | "minutes" | "min" | "mins" | "m" => 60_000_000,
-        "second" | "seconds" | "sec" | "secs" | "s" => 1_000_000,
-        "millisecond" | "milliseconds" | "ms" => 1000,
-        "microsecond" | "microseconds" | "us" => 1,
-        _ => return None,
-    };
-    let micros = amount.checked_mul(Decimal::from(micros_per_unit))?.round();
-    out.micros = out
-        .micros
-        .checked_add(i64::try_from(micros.mantissa()).ok()?)?;
-    Some(out)
-}
-
-fn add_months(out: &mut Interval, amount: Decimal, months: i64) -> Option<()> {
-    let total = amount.checked_mul(Decimal::from(months))?;
-    let whole = total.trunc();
-    out.months = out
-        .months
-        .checked_add(i32::try_from(whole.mantissa()).ok()?)?;
-    add_days(out, (total - whole).checked_mul(Decimal::from(30))?)
-}
-
-fn add_days(out: &mut Interval, amount: Decimal) -> Option<()> {
-    let whole = amount.trunc();
-    out.days = out
-        .days
-        .checked_add(i32::try_from(whole.mantissa()).ok()?)?;
-    let rest = ((amount - whole) * Decimal::from(DAY)).round();
-    out.micros = out
-        .micros
-        .checked_add(i64::try_from(rest.mantissa()).ok()?)?;
-    Some(())
-}
-
-fn iso_interval(text: &str) -> Option<Interval> {
-    let mut out = Interval::default();
-    let (mut number, mut in_time) = (String::new(), false);
-    for c in text.chars() {
-        match c {
-            'T' => in_time = true,
-            '0'..='9' | '.' | '-' | '+' => number.push(c),
-            unit => {
-                let amount = amount(&std::mem::take(&mut number))?;
-                let unit = match (unit, in_time) {
-                    ('Y', false) => "year",
-                    ('M', false) => "month",
-                    ('W', false) => "week",
-                    ('D', false) => "day",
-                    ('H', true) => "hour",
-                    ('M', true) => "minute",
-                    ('S', true) => "second",
-                    _ => return None,
-                };
-                out = add_unit(out, amount, unit)?;
-            }
-        }
-    }
-    number.is_empty().then_some(out)
 }
 
 /// The items of `{a,"b c",NULL}` or the fields of `(1,"a b",)`: `None` for NULL.
@@ -506,9 +456,18 @@ mod tests {
             "2024-05-06T07:08:09",
             "2024-05-06 07:08:09.000",
             "2024-05-06 07:08:09+02:00",
+            "20240506T070809",
+            "2024-05-06 07:08:09,0[Europe/Berlin]",
+            "+002024-05-06 07:08:09",
         ] {
             assert_eq!(timestamp(text), expected, "{text}");
         }
+        let midnight = timestamp("2024-05-06");
+        assert_eq!(timestamp("2024-05-06 00"), midnight);
+        assert_eq!(
+            timestamp("2024-05-06 07:08:09.000000001"),
+            expected.map(|(micros, _)| (micros, 1))
+        );
         for text in [
             "2024-05-06T07:08:09Z",
             "yesterday",
@@ -516,30 +475,35 @@ mod tests {
             "2024-05-06 25:00:00",
             "",
             "2024-5-6",
+            "2024-05-06 07:08:09.1234567890",
+            "2024-05-06 0708:09",
+            "2024-05-06+02:00",
         ] {
             assert_eq!(timestamp(text), None, "{text}");
         }
-        assert_eq!(timestamptz("2024-05-06 09:08:09+02", Tz::UTC), expected);
+        let instant = expected.map(|(micros, _)| micros);
+        assert_eq!(timestamptz("2024-05-06 09:08:09+02", Tz::UTC), instant);
+        assert_eq!(timestamptz("2024-05-06 16:08:09", Tz::Asia__Tokyo), instant);
+    }
+
+    #[test]
+    fn clocks_that_are_set_back_and_forward() {
+        let zurich = |text| timestamptz(text, Tz::Europe__Zurich);
         assert_eq!(
-            timestamptz("2024-05-06 16:08:09", Tz::Asia__Tokyo),
-            expected
+            zurich("2022-10-30 02:30:00"),
+            timestamptz("2022-10-30 01:30:00Z", Tz::UTC)
+        );
+        assert_eq!(
+            zurich("2022-03-27 02:30:00"),
+            timestamptz("2022-03-27 01:30:00Z", Tz::UTC)
         );
     }
 
     #[test]
-    fn intervals_add_up() {
-        let parse = |text| interval(text).map(crate::text::interval).unwrap();
-        assert_eq!(parse("90 minutes"), "01:30:00");
-        assert_eq!(parse("1 day 02:03:04"), "1 day 02:03:04");
-        assert_eq!(
-            parse("-1 mons -2 days -03:00:00"),
-            "-1 mons -2 days -03:00:00"
-        );
-        assert_eq!(parse("1.5 hours"), "01:30:00");
-        assert_eq!(parse("P1DT2H"), "1 day 02:00:00");
-        assert_eq!(parse("1 MINUTE"), "00:01:00");
-        assert_eq!(parse("250 ms"), "00:00:00.25");
-        assert!(interval("soon").is_err());
+    fn times_of_day_read_over_their_zone() {
+        assert_eq!(time_of_day("07:08Z"), time("07:08:00"));
+        assert_eq!(time_of_day("07:08:09.5+02:00"), time("07:08:09.500"));
+        assert_eq!(time_of_day("7:08"), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use arrow::array::{Array as _, ArrayRef};
 use arrow::datatypes::DataType as ArrowType;
-use chrono::{DateTime, NaiveDate, Offset as _, TimeZone as _};
+use chrono::{DateTime, Datelike as _, NaiveDate, Offset as _, TimeZone as _};
 use chrono_tz::Tz;
 use rwt_sql::DataType;
 
@@ -197,9 +197,19 @@ const DAY: i64 = 86_400_000_000;
 /// `2024-05-06`
 pub(crate) fn date(days: i32) -> String {
     match naive_date(i64::from(days)) {
-        Some(date) => date.format("%Y-%m-%d").to_string(),
+        Some(date) => format!("{}{}", of_year(date), era(date)),
         None => "date out of range".into(),
     }
+}
+
+/// The day of a year that is counted from one before and after Christ.
+fn of_year(date: NaiveDate) -> String {
+    let (_, year) = date.year_ce();
+    format!("{year:04}-{:02}-{:02}", date.month(), date.day())
+}
+
+fn era(date: NaiveDate) -> &'static str {
+    if date.year_ce().0 { "" } else { " BC" }
 }
 
 pub(crate) fn naive_date(days: i64) -> Option<NaiveDate> {
@@ -228,11 +238,17 @@ fn fraction(micros: i64) -> String {
 
 /// `2024-05-06 07:08:09.250`
 pub(crate) fn timestamp(micros: i64) -> String {
+    with_clock(micros, "")
+}
+
+/// A day and a clock, with a zone's offset behind it.
+fn with_clock(micros: i64, offset: &str) -> String {
     match naive_date(micros.div_euclid(DAY)) {
         Some(date) => format!(
-            "{} {}",
-            date.format("%Y-%m-%d"),
-            time(micros.rem_euclid(DAY))
+            "{} {}{offset}{}",
+            of_year(date),
+            time(micros.rem_euclid(DAY)),
+            era(date)
         ),
         None => "timestamp out of range".into(),
     }
@@ -255,21 +271,24 @@ pub(crate) fn offset_seconds(micros: i64, zone: Tz) -> i64 {
 pub(crate) fn timestamptz(micros: i64, zone: Tz) -> String {
     let offset = offset_seconds(micros, zone);
     let sign = if offset < 0 { '-' } else { '+' };
-    format!(
-        "{}{sign}{:02}:{:02}",
-        timestamp(micros + offset * 1_000_000),
+    let zone = format!(
+        "{sign}{:02}:{:02}",
         offset.abs() / 3600,
         offset.abs() / 60 % 60
-    )
+    );
+    with_clock(micros + offset * 1_000_000, &zone)
 }
 
-/// `1 year 2 mons 3 days 04:05:06.7`
+/// `1 year 2 mons 3 days 04:05:06.7`; what is positive behind something negative has a plus.
 pub(crate) fn interval(value: Interval) -> String {
     let mut parts = Vec::new();
+    let mut negative = false;
     let mut push = |count: i32, unit: &str| {
         if count != 0 {
+            let plus = if negative && count > 0 { "+" } else { "" };
+            negative = count < 0;
             parts.push(format!(
-                "{count} {unit}{}",
+                "{plus}{count} {unit}{}",
                 if count == 1 { "" } else { "s" }
             ));
         }
@@ -278,7 +297,11 @@ pub(crate) fn interval(value: Interval) -> String {
     push(value.months % 12, "mon");
     push(value.days, "day");
     if value.micros != 0 || parts.is_empty() {
-        let sign = if value.micros < 0 { "-" } else { "" };
+        let sign = match value.micros {
+            ..=-1 => "-",
+            1.. if negative => "+",
+            _ => "",
+        };
         let micros = value.micros.unsigned_abs();
         let seconds = micros / 1_000_000;
         let mut text = format!(
@@ -342,6 +365,27 @@ mod tests {
                 micros: -10_800_000_000
             }),
             "-1 mons -2 days -03:00:00"
+        );
+        assert_eq!(
+            interval(Interval {
+                months: -14,
+                days: 3,
+                micros: 1_000_000
+            }),
+            "-1 years -2 mons +3 days 00:00:01"
+        );
+        assert_eq!(
+            interval(Interval {
+                months: 0,
+                days: -1,
+                micros: 1_000_000
+            }),
+            "-1 days +00:00:01"
+        );
+        assert_eq!(date(-719_163), "0001-12-31 BC");
+        assert_eq!(
+            timestamptz(-719_163 * DAY, chrono_tz::UTC),
+            "0001-12-31 00:00:00+00:00 BC"
         );
     }
 }

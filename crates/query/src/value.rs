@@ -33,7 +33,9 @@ pub(crate) struct Interval {
 impl Interval {
     /// Microseconds with months of 30 and days of 24 hours: the value that comparisons and windows use.
     pub(crate) fn total_micros(self) -> i64 {
-        (i64::from(self.months) * 30 + i64::from(self.days)) * 86_400_000_000 + self.micros
+        let days = i64::from(self.months) * 30 + i64::from(self.days);
+        days.saturating_mul(86_400_000_000)
+            .saturating_add(self.micros)
     }
 
     pub(crate) fn to_arrow(self) -> IntervalMonthDayNano {

@@ -217,6 +217,13 @@ pub struct Source {
     pub encode: String,
     /// What each stored column is filled from.
     pub origins: Vec<Origin>,
+    /// Between the fields of a line.
+    #[serde(default = "comma")]
+    pub delimiter: char,
+}
+
+fn comma() -> char {
+    ','
 }
 
 impl Source {

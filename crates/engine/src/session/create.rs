@@ -11,8 +11,8 @@ use super::create_source::{include_text, stream_of, with_includes};
 use super::lake_table::add_table;
 use super::{Session, not_implemented};
 use crate::catalog::{
-    Body, Column, Definition, Kind, LakeTable, Object, ObjectId, OnConflict, Table, Watermark,
-    format_text, ident, invalid_input, options_text, type_name,
+    Body, Column, Definition, Kind, LakeTable, Object, ObjectId, OnConflict, Origin, Source, Table,
+    Watermark, format_text, ident, invalid_input, options_text, type_name,
 };
 use crate::engine::{Altering, internal};
 
@@ -59,11 +59,14 @@ impl Session {
             Some(query) => self.table_of_query(&create.columns, query).await?,
             None => (checked_columns(&create.columns.columns)?, None),
         };
-        let key = key_positions(&create.columns, &columns)?;
         let mut source = None;
         if has_connector {
             let stream = stream_of(&create.with, create.format.as_ref(), "TABLE", &columns)?;
             source = Some(with_includes(stream, &mut columns, &create.include)?);
+        }
+        let key = key_positions(&create.columns, &columns)?;
+        if let Some(source) = &source {
+            check_changes(source, &key)?;
         }
         self.check_expressions(&columns).await?;
         let watermark = self
@@ -297,6 +300,23 @@ impl Session {
             namespace: catalog.schema_name(schema).to_owned(),
             table: create.name.name().to_owned(),
         })
+    }
+}
+
+/// Messages that change rows need a key to find them by: of UPSERT that of the message, of DEBEZIUM the table's.
+fn check_changes(source: &Source, key: &[usize]) -> Result<(), SqlError> {
+    let wrong = |why: &str| Err(SqlError::internal(format!("Protocol error: {why}")));
+    match source.format.as_str() {
+        "UPSERT" if !source.origins.contains(&Origin::Key) => {
+            wrong("INCLUDE KEY clause must be set for FORMAT UPSERT")
+        }
+        "UPSERT" if !matches!(key, [at] if source.origins.get(*at) == Some(&Origin::Key)) => wrong(
+            "Primary key must be the INCLUDE KEY column when creating table with FORMAT UPSERT",
+        ),
+        "DEBEZIUM" if key.is_empty() => {
+            wrong("Primary key must be specified when creating table with FORMAT DEBEZIUM")
+        }
+        _ => Ok(()),
     }
 }
 

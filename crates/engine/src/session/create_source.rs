@@ -77,7 +77,7 @@ impl Session {
             )
         };
         let query_columns: Vec<_> = columns.iter().map(crate::reading::query_column).collect();
-        Decoder::new(columns, &source.origins, rwt_query::schema(&query_columns))
+        Decoder::new(columns, source, rwt_query::schema(&query_columns))
             .map_err(not_implemented)?;
         if source.connector == "datagen" {
             Datagen::new(source, columns).map_err(failed)?;
@@ -139,6 +139,27 @@ pub(super) fn stream_of(
             ));
         }
         ("PLAIN", "JSON") => {}
+        ("PLAIN", "BYTES") => {
+            if columns.len() != 1 {
+                return Err(SqlError::internal(
+                    "Protocol error: ENCODE BYTES only accepts one column",
+                ));
+            }
+            if columns[0].data_type != DataType::Bytea {
+                return Err(SqlError::internal(
+                    "Protocol error: ENCODE BYTES only accepts BYTEA type",
+                ));
+            }
+        }
+        ("PLAIN", "CSV") => {
+            let bare = format.options.text("without_header");
+            if !bare.is_some_and(|v| v.eq_ignore_ascii_case("true")) {
+                return Err(SqlError::internal(
+                    "Protocol error: CSV HEADER is not supported when creating table with Kafka connector",
+                ));
+            }
+        }
+        ("UPSERT" | "DEBEZIUM", "JSON") if what == "TABLE" => {}
         (format, encode) => {
             return Err(not_implemented(format!(
                 "FORMAT {format} ENCODE {encode} in the embedded engine"
@@ -161,6 +182,21 @@ pub(super) fn stream_of(
         format: format.format.clone(),
         encode: format.encode.clone(),
         origins: Vec::new(),
+        delimiter: match format.options.text("delimiter") {
+            None => ',',
+            Some("\\t" | "tab") => '\t',
+            Some(text) => {
+                let mut chars = text.chars();
+                match (chars.next(), chars.next()) {
+                    (Some(c), None) if c.is_ascii() => c,
+                    _ => {
+                        return Err(SqlError::internal(format!(
+                            "Protocol error: The delimiter should be a char: {text}"
+                        )));
+                    }
+                }
+            }
+        },
     })
 }
 

@@ -167,6 +167,7 @@ fn lake_parts(altering: &mut Altering<'_>, table: &Object, lake: &LakeTable) -> 
             format: "NONE".into(),
             encode: "NONE".into(),
             origins: Vec::new(),
+            delimiter: ',',
         }),
     );
     (sink, source)

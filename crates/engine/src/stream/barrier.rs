@@ -119,7 +119,19 @@ impl<'a> Staged<'a> {
             if !self.state.tables.contains_key(&id) {
                 continue;
             }
-            self.insert(id, &taken.batches)?;
+            let mut rows = taken.batches.into_iter().peekable();
+            while let Some(first) = rows.next() {
+                if first.deleted {
+                    let ids = self.find(id, &first.batch)?;
+                    self.delete(id, &ids)?;
+                    continue;
+                }
+                let mut batches = vec![first.batch];
+                while let Some(next) = rows.next_if(|next| !next.deleted) {
+                    batches.push(next.batch);
+                }
+                self.insert(id, &batches)?;
+            }
             self.apply(Change::Source(id, Arc::new(taken.progress)))?;
         }
         Ok(())

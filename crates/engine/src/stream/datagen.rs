@@ -151,7 +151,7 @@ impl Datagen {
             partition.rows = made;
             partition.position = i64::try_from(made).ok();
             match decoder.finish() {
-                Ok(batch) => feed.put(batch, &progress),
+                Ok(rows) => feed.put(rows, &progress),
                 Err(error) => return feed.trouble(format!("rows cannot be built: {error}")),
             }
         }
@@ -287,6 +287,7 @@ mod tests {
             format: "PLAIN".into(),
             encode: "JSON".into(),
             origins: Vec::new(),
+            delimiter: ',',
         }
     }
 

@@ -8,14 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use arrow::array::RecordBatch;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::decode::{Decoded, Decoder, Message};
+use super::decode::{Decoded, Decoder, Message, Rows};
 use crate::catalog::Source;
 use crate::storage::{Problem, SourceProgress};
 
@@ -246,7 +245,7 @@ impl KafkaOptions {
     }
 
     /// Reads the topic from its beginning to its present end.
-    pub fn read_all(&self, mut decoder: Decoder) -> Result<Vec<RecordBatch>, Refusal> {
+    pub fn read_all(&self, mut decoder: Decoder) -> Result<Vec<Rows>, Refusal> {
         let failed = |e: KafkaError| {
             vec![
                 format!("failed to fetch metadata from kafka ({})", self.brokers),
@@ -292,10 +291,10 @@ impl KafkaOptions {
                 None => {}
             }
             if decoder.rows() >= BATCH_ROWS {
-                batches.push(decoder.finish().map_err(|e| vec![e.to_string()])?);
+                batches.extend(decoder.finish().map_err(|e| vec![e.to_string()])?);
             }
         }
-        batches.push(decoder.finish().map_err(|e| vec![e.to_string()])?);
+        batches.extend(decoder.finish().map_err(|e| vec![e.to_string()])?);
         Ok(batches)
     }
 }
@@ -321,7 +320,7 @@ fn cause(error: &KafkaError) -> String {
 /// What a source's thread has read since the last checkpoint, and how it fares.
 #[derive(Debug, Default)]
 pub struct Inbox {
-    batches: Vec<RecordBatch>,
+    batches: Vec<Rows>,
     rows: usize,
     progress: SourceProgress,
     moved: bool,
@@ -334,8 +333,8 @@ pub struct Inbox {
 /// Rows and the progress behind them.
 #[derive(Debug)]
 pub struct Taken {
-    /// The rows.
-    pub batches: Vec<RecordBatch>,
+    /// The rows, those that come and those that go.
+    pub batches: Vec<Rows>,
     /// How far the source is read with them.
     pub progress: SourceProgress,
 }
@@ -458,10 +457,10 @@ impl Feed {
     }
 
     /// Adds rows, and how far the source is with them.
-    pub fn put(&self, batch: RecordBatch, progress: &SourceProgress) {
+    pub fn put(&self, rows: Vec<Rows>, progress: &SourceProgress) {
         let mut inbox = locked(&self.inbox);
-        inbox.rows += batch.num_rows();
-        inbox.batches.push(batch);
+        inbox.rows += rows.iter().map(|r| r.batch.num_rows()).sum::<usize>();
+        inbox.batches.extend(rows);
         inbox.progress.clone_from(progress);
         inbox.moved = true;
     }
@@ -587,7 +586,7 @@ impl Task {
         let rows = self.decoder.rows();
         if rows > 0 {
             match self.decoder.finish() {
-                Ok(batch) => inbox.batches.push(batch),
+                Ok(rows) => inbox.batches.extend(rows),
                 Err(error) => {
                     // the positions stay behind, so nothing is lost: the messages are read again after a restart
                     inbox.trouble = Some(format!("rows cannot be built: {error}"));

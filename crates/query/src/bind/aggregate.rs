@@ -126,11 +126,17 @@ impl Binder<'_> {
             ("avg", 1) if number => self.average(first, &unordered),
             ("min" | "max", 1) => {
                 let first = self.default_type(first)?;
-                if matches!(
-                    first.data_type,
-                    T::Boolean | T::Struct(_) | T::List(_) | T::Jsonb | T::Map(..)
-                ) {
+                if matches!(first.data_type, T::Boolean | T::Jsonb | T::Map(..)) {
                     return Err(missing());
+                }
+                if matches!(first.data_type, T::Struct(_) | T::List(_)) {
+                    let values = call(
+                        df::array_agg::array_agg_udaf(),
+                        vec![first.expr],
+                        &unordered,
+                    );
+                    let expr = list::extreme_of(name == "max", values, &first.arrow);
+                    return Ok(Bound::new(expr, first.data_type, first.arrow));
                 }
                 let udf = if name == "min" {
                     df::min_max::min_udaf()

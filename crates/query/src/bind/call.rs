@@ -5,7 +5,7 @@ use datafusion::logical_expr::expr::Unnest;
 use datafusion::logical_expr::{Case, Expr, Volatility};
 use datafusion::sql::sqlparser::ast::{
     DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, OrderByExpr, SelectItem, SetExpr,
+    FunctionArguments, NullTreatment, OrderByExpr, SelectItem, SetExpr,
 };
 use rwt_sql::DataType;
 
@@ -71,6 +71,9 @@ impl Binder<'_> {
                 QueryError::Bind(format!("Item not found: Invalid column: {}", key.1))
             });
         }
+        if let (FunctionArguments::Subquery(query), "array") = (&function.args, key.1.as_str()) {
+            return self.array_subquery(query, env);
+        }
         let written = list(function)?;
         let star = matches!(written.args.as_slice(), [FunctionArgExpr::Wildcard]);
         let mut args = Vec::with_capacity(written.args.len());
@@ -92,6 +95,15 @@ impl Binder<'_> {
             .as_ref()
             .map(|w| self.over(w, env))
             .transpose()?;
+        let ignore_nulls = match (&function.null_treatment, name, &over) {
+            (None | Some(NullTreatment::RespectNulls), _, _) => false,
+            (Some(NullTreatment::IgnoreNulls), "first_value" | "last_value", Some(_)) => true,
+            (Some(_), name, _) => {
+                return Err(QueryError::NotImplemented(format!(
+                    "`IGNORE NULLS` is not supported for `{name}`"
+                )));
+            }
+        };
         if is_aggregate(name) {
             let filter = match &function.filter {
                 Some(filter) => Some(self.condition(filter, env, "FILTER")?.expr),
@@ -113,7 +125,7 @@ impl Binder<'_> {
             }
             let bound = self.aggregate(name, args, star, modifiers)?;
             return match over {
-                Some(over) => self.aggregate_over(bound, &over),
+                Some(over) => self.aggregate_over(bound, &over, ignore_nulls),
                 None => Ok(bound),
             };
         }
@@ -148,6 +160,14 @@ impl Binder<'_> {
             "pg_typeof" if args.len() == 1 => {
                 let name = args[0].type_name();
                 return self.literal_of(&name, &DataType::Varchar);
+            }
+            "quote_literal" | "quote_nullable" if args.len() == 1 => {
+                let arg = args
+                    .into_iter()
+                    .next()
+                    .unwrap_or_else(|| Bound::of(Expr::default(), DataType::Varchar));
+                let text = self.cast(arg, &DataType::Varchar, CastContext::Explicit)?;
+                return self.table_function(name, vec![text]);
             }
             "concat" if args.is_empty() => {
                 return Err(QueryError::bind(

@@ -5,7 +5,7 @@ use rust_decimal::{Decimal, MathematicalOps};
 use rwt_sql::DataType;
 
 use crate::error::QueryError;
-use crate::kernel::{pattern, strings};
+use crate::kernel::{degrees, pattern, strings};
 use crate::numeric::Numeric;
 use crate::value::Value;
 
@@ -125,9 +125,29 @@ fn power(base: Numeric, exponent: Numeric) -> Result<Numeric, QueryError> {
             .and_then(|ln| ln.checked_mul(r))
             .and_then(exp)
     };
-    result
-        .map(Numeric::from)
-        .ok_or_else(QueryError::out_of_range)
+    result.map(Numeric::from).ok_or_else(QueryError::overflow)
+}
+
+fn power_double(base: f64, exponent: f64) -> Result<f64, QueryError> {
+    if base == 0.0 && exponent < 0.0 {
+        return Err(QueryError::parameter(
+            "rhs",
+            "zero raised to a negative power is undefined",
+        ));
+    }
+    if base < 0.0 && exponent.is_finite() && exponent.fract() != 0.0 {
+        return Err(QueryError::parameter(
+            "rhs",
+            "a negative number raised to a non-integer power yields a complex result",
+        ));
+    }
+    let value = base.powf(exponent);
+    let finite = base.is_finite() && exponent.is_finite();
+    match value {
+        v if finite && v.is_infinite() => Err(QueryError::overflow()),
+        0.0 if finite && base != 0.0 => Err(QueryError::underflow()),
+        v => Ok(v),
+    }
 }
 
 /// The signatures of a function; none if there is no such function.
@@ -254,9 +274,7 @@ fn strings_table(name: &str) -> Vec<Overload> {
         }),
         "chr" => f(&[Integer], Varchar, |a| {
             let code = u32::try_from(a[0].int()).ok().and_then(char::from_u32);
-            code.filter(|c| *c != '\0')
-                .map(|c| Value::text(c.to_string()))
-                .ok_or_else(|| QueryError::parameter("arg", "requested character not valid"))
+            text(code.map(String::from).unwrap_or_default())
         }),
         "starts_with" => f(&[Varchar, Varchar], Boolean, |a| {
             Ok(Value::Bool(a[0].str().starts_with(a[1].str())))
@@ -268,27 +286,20 @@ fn strings_table(name: &str) -> Vec<Overload> {
         )
         .optional(1),
         "quote_ident" => f(&[Varchar], Varchar, |a| {
-            text(rwt_sql::Ident::new(a[0].str()).to_string())
+            text(strings::quote_ident(a[0].str()))
         }),
         "quote_literal" => f(&[Varchar], Varchar, |a| {
-            text(rwt_sql::Literal::Text(a[0].str()).to_string())
+            text(strings::quote_literal(a[0].str()))
         }),
         "quote_nullable" => f(&[Varchar], Varchar, |a| {
             text(if a[0].is_null() {
                 "NULL".into()
             } else {
-                rwt_sql::Literal::Text(a[0].str()).to_string()
+                strings::quote_literal(a[0].str())
             })
         })
         .nullable(),
-        "to_ascii" => f(&[Varchar], Varchar, |a| {
-            text(
-                a[0].str()
-                    .chars()
-                    .filter(char::is_ascii)
-                    .collect::<String>(),
-            )
-        }),
+        "to_ascii" => f(&[Varchar], Varchar, |a| text(strings::to_ascii(a[0].str()))),
         "string_to_array" => f(
             &[Varchar, Varchar, Varchar],
             texts(),
@@ -346,25 +357,20 @@ fn strings_table(name: &str) -> Vec<Overload> {
                 vec![f(&[Varchar], Bytea, of_text), f(&[Bytea], Bytea, of_bytes)]
             });
         }
-        "encode" => {
-            return vec![
-                f(&[Bytea, Varchar], Varchar, |a| {
-                    strings::encode(a[0].bytes(), a[1].str())
-                }),
-                f(&[Varchar, Varchar], Varchar, |a| {
-                    strings::encode(a[0].str().as_bytes(), a[1].str())
-                }),
-            ];
-        }
+        "encode" => f(&[Bytea, Varchar], Varchar, |a| {
+            strings::encode(a[0].bytes(), a[1].str())
+        }),
         "decode" => f(&[Varchar, Varchar], Bytea, |a| {
             strings::decode(a[0].str(), a[1].str())
         }),
         "convert_from" => f(&[Bytea, Varchar], Varchar, |a| {
+            strings::check_charset(a[1].str())?;
             String::from_utf8(a[0].bytes().to_vec())
                 .map(Value::text)
-                .map_err(QueryError::parse)
+                .map_err(|error| QueryError::parameter("data", error))
         }),
         "convert_to" => f(&[Varchar, Varchar], Bytea, |a| {
+            strings::check_charset(a[1].str())?;
             Ok(Value::Bytes(a[0].str().as_bytes().to_vec().into()))
         }),
         "to_hex" => {
@@ -411,24 +417,29 @@ fn numbers_table(name: &str) -> Vec<Overload> {
         ),
         "cbrt" => unary(|a| float(a[0].float().cbrt()), None),
         "exp" => unary(
-            |a| float(a[0].float().exp()),
-            Some(|a| numeric(&a[0], exp, f64::exp)),
+            |a| {
+                let exponent = a[0].float();
+                let value = exponent.exp();
+                match value {
+                    _ if !exponent.is_finite() => float(value),
+                    v if v.is_infinite() => Err(QueryError::overflow()),
+                    0.0 => Err(QueryError::underflow()),
+                    v => float(v),
+                }
+            },
+            Some(|a| numeric(&a[0], exp, f64::exp).map_err(|_| QueryError::overflow())),
         ),
         "ln" => unary(
             |a| positive(a[0].float()).and_then(|v| float(v.ln())),
-            Some(|a| numeric(&a[0], crate::numeric::Numeric::ln, f64::ln)),
+            Some(|a| positive_numeric(&a[0], crate::numeric::Numeric::ln, f64::ln)),
         ),
         "log10" | "log" => unary(
             |a| positive(a[0].float()).and_then(|v| float(v.log10())),
-            Some(|a| numeric(&a[0], |v| v.checked_log10(), f64::log10)),
+            Some(|a| positive_numeric(&a[0], |v| v.checked_log10(), f64::log10)),
         ),
         "power" | "pow" => vec![
             f(&[Double, Double], Double, |a| {
-                let value = a[0].float().powf(a[1].float());
-                if value.is_infinite() && a[0].float().is_finite() && a[1].float().is_finite() {
-                    return Err(QueryError::out_of_range());
-                }
-                float(value)
+                power_double(a[0].float(), a[1].float()).map(Value::Float)
             }),
             f(&[Numeric, Numeric], Numeric, |a| {
                 power(a[0].decimal(), a[1].decimal()).map(Value::Decimal)
@@ -445,11 +456,25 @@ fn numbers_table(name: &str) -> Vec<Overload> {
         })],
         "degrees" => unary(|a| float(a[0].float().to_degrees()), None),
         "radians" => unary(|a| float(a[0].float().to_radians()), None),
+        "sind" => unary(|a| float(degrees::sin(a[0].float())), None),
+        "cosd" => unary(|a| float(degrees::cos(a[0].float())), None),
+        "tand" => unary(|a| float(degrees::tan(a[0].float())), None),
+        "cotd" => unary(|a| float(degrees::cot(a[0].float())), None),
+        "asind" => unary(|a| float(degrees::asin(a[0].float())), None),
         "sinh" => unary(|a| float(a[0].float().sinh()), None),
         "cosh" => unary(|a| float(a[0].float().cosh()), None),
         "tanh" => unary(|a| float(a[0].float().tanh()), None),
         "cot" => unary(|a| float(1.0 / a[0].float().tan()), None),
-        "coth" => unary(|a| float(1.0 / a[0].float().tanh()), None),
+        "coth" => unary(
+            |a| {
+                let value = a[0].float();
+                float(match value == 0.0 {
+                    true => f64::NAN,
+                    false => value.cosh() / value.sinh(),
+                })
+            },
+            None,
+        ),
         "asinh" => unary(|a| float(a[0].float().asinh()), None),
         "acosh" => unary(|a| float(a[0].float().acosh()), None),
         "atanh" => unary(|a| float(a[0].float().atanh()), None),
@@ -474,11 +499,30 @@ fn numbers_table(name: &str) -> Vec<Overload> {
     }
 }
 
+fn no_logarithm() -> QueryError {
+    QueryError::parameter(
+        "input",
+        "cannot take logarithm of zero or a negative number",
+    )
+}
+
+/// A number that has a logarithm, or is none.
 fn positive(value: f64) -> Result<f64, QueryError> {
-    if value > 0.0 {
-        return Ok(value);
+    if value <= 0.0 {
+        return Err(no_logarithm());
     }
-    Err(QueryError::parameter("input", "input must be positive"))
+    Ok(value)
+}
+
+fn positive_numeric<'a>(
+    value: &Value<'_>,
+    number: impl FnOnce(Decimal) -> Option<Decimal>,
+    special: impl FnOnce(f64) -> f64,
+) -> Result<Value<'a>, QueryError> {
+    if value.decimal() <= Numeric::ZERO {
+        return Err(no_logarithm());
+    }
+    numeric(value, number, special).map_err(|_| no_logarithm())
 }
 
 fn other_table(name: &str) -> Vec<Overload> {
@@ -508,9 +552,11 @@ fn other_table(name: &str) -> Vec<Overload> {
             to_char::make_timestamp,
         )],
         "to_timestamp" => vec![f(&[Double], Timestamptz, |a| {
-            Ok(Value::Timestamp(
-                (a[0].float() * 1e6).round_ties_even() as i64
-            ))
+            let micros = (a[0].float() * 1e6).round_ties_even();
+            let inside = (i64::MIN as f64..i64::MAX as f64).contains(&micros);
+            inside
+                .then_some(Value::Timestamp(micros as i64))
+                .ok_or_else(QueryError::out_of_range)
         })],
         "jsonb_typeof" => vec![f(&[Jsonb], Varchar, |a| {
             text(crate::json::type_name(&crate::json::parse(a[0].str())?).to_owned())
@@ -519,9 +565,7 @@ fn other_table(name: &str) -> Vec<Overload> {
         "jsonb_strip_nulls" => vec![f(&[Jsonb], Jsonb, jsonb::strip_nulls)],
         "jsonb_pretty" => vec![f(&[Jsonb], Varchar, |a| {
             let value = crate::json::parse(a[0].str())?;
-            serde_json::to_string_pretty(&value)
-                .map(Value::text)
-                .map_err(QueryError::parse)
+            text(crate::json::pretty(&value))
         })],
         "is_json" => vec![f(&[Varchar], Boolean, |a| {
             Ok(Value::Bool(crate::json::parse(a[0].str()).is_ok()))

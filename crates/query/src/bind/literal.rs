@@ -3,15 +3,17 @@
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 use datafusion::sql::sqlparser::ast::{
-    ArrayElemTypeDef, DataType as Ast, ExactNumberInfo, Expr as AstExpr, Interval, TimezoneInfo,
-    Value,
+    ArrayElemTypeDef, DataType as Ast, DateTimeField, ExactNumberInfo, Expr as AstExpr, Interval,
+    TimezoneInfo, Value,
 };
 use rwt_sql::DataType;
 
 use super::{Binder, Bound, Env};
 use crate::error::QueryError;
+use crate::interval_text::{self, Unit};
 use crate::names;
 use crate::numeric::{NUMERIC, Numeric};
+use crate::types::arrow_type;
 use crate::value;
 
 /// RisingWave's type of a type name as sqlparser reads it.
@@ -165,10 +167,33 @@ impl Binder<'_> {
                 None => return Err(QueryError::invalid_input(format!("interval {other}"))),
             },
         };
-        let text = match &interval.leading_field {
-            Some(field) => format!("{text} {}", field.to_string().to_lowercase()),
-            None => text,
+        let unsupported = || QueryError::NotImplemented(interval.to_string());
+        if interval.last_field.is_some()
+            || interval.leading_precision.is_some()
+            || interval.fractional_seconds_precision.is_some()
+        {
+            return Err(unsupported());
+        }
+        let value = match &interval.leading_field {
+            // Any other word behind the text is an alias to RisingWave, and the text a number of seconds.
+            Some(field) => {
+                let unit = match field {
+                    DateTimeField::Year => Unit::Year,
+                    DateTimeField::Month => Unit::Month,
+                    DateTimeField::Day => Unit::Day,
+                    DateTimeField::Hour => Unit::Hour,
+                    DateTimeField::Minute => Unit::Minute,
+                    DateTimeField::Second => Unit::Second,
+                    _ => return Err(unsupported()),
+                };
+                interval_text::read_in(&text, unit)
+            }
+            None => interval_text::read(text.trim()),
         };
-        self.literal_of(&text, &DataType::Interval)
+        let value = value::Value::Interval(value.map_err(QueryError::bind)?);
+        let arrow = arrow_type(&DataType::Interval);
+        let array = value::build(&[value], &arrow)?;
+        let scalar = ScalarValue::try_from_array(&array, 0)?;
+        Ok(Bound::of(Expr::Literal(scalar, None), DataType::Interval))
     }
 }

@@ -235,6 +235,26 @@ impl Binder<'_> {
                 Ok(list::with_item(name, list_arg, item_arg))
             }
             "array_cat" => {
+                // A list beside a list of lists is one item of it; a NULL is none.
+                let item_of = |list: &Bound, item: &Bound| match &list.data_type {
+                    DataType::List(inner) if list_of(list) && list_of(item) => {
+                        matches!(inner.as_ref(), DataType::List(_))
+                            && super::cast::wider(inner, &item.data_type).is_some()
+                            && super::cast::wider(&list.data_type, &item.data_type).is_none()
+                    }
+                    _ => false,
+                };
+                if let [left, right] = args.as_slice() {
+                    let as_item = |item: &Bound| list::singleton(item.clone());
+                    if item_of(left, right) {
+                        let right = as_item(right);
+                        return self.list_function(name, vec![left.clone(), right]);
+                    }
+                    if item_of(right, left) {
+                        let left = as_item(left);
+                        return self.list_function(name, vec![left, right.clone()]);
+                    }
+                }
                 let (sides, data_type, arrow) = self.align(args)?;
                 let exprs = sides.into_iter().map(|b| b.expr).collect();
                 Ok(Bound::new(

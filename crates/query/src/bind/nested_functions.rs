@@ -15,6 +15,7 @@ impl Binder<'_> {
         if let ("map_from_key_values", Some(DataType::List(key)), Some(DataType::List(item))) =
             (name, of(0), of(1))
         {
+            map::check_key(key)?;
             let to = DataType::Map(key.clone(), item.clone());
             return Ok(map::from_lists(args[0].clone(), args[1].clone(), to));
         }

@@ -185,6 +185,9 @@ impl Binder<'_> {
             (false, true) => left.data_type.clone(),
             (false, false) => comparable(&left.data_type, &right.data_type).ok_or_else(missing)?,
         };
+        if matches!(common, DataType::Map(..)) {
+            return Err(missing());
+        }
         let (mut sides, _, arrow) = self.align_to(vec![left, right], &common)?;
         let (Some(right), Some(left)) = (sides.pop(), sides.pop()) else {
             return Err(QueryError::Internal(
@@ -221,14 +224,6 @@ impl Binder<'_> {
                 arrow,
             )),
             DataType::Numeric => Ok(Bound::of(numbers::numeric_function("neg", expr), data_type)),
-            DataType::Interval => {
-                let minus_one =
-                    self.force(self.number("-1")?, &DataType::Double, ArrowType::Float64);
-                Ok(Bound::of(
-                    datetime::scale_interval(false, expr, minus_one.expr),
-                    DataType::Interval,
-                ))
-            }
             _ => Err(self.no_function("neg", &[value])),
         }
     }
@@ -268,6 +263,15 @@ impl Binder<'_> {
                     }
                     _ => return Err(missing()),
                 };
+                if op == Operator::Multiply
+                    && matches!(
+                        factor.data_type,
+                        DataType::SmallInt | DataType::Integer | DataType::BigInt
+                    )
+                {
+                    let expr = datetime::multiply_interval(interval.expr, factor.expr);
+                    return Ok(Bound::of(expr, DataType::Interval));
+                }
                 let factor = self.force(factor, &DataType::Double, ArrowType::Float64);
                 let expr =
                     datetime::scale_interval(op == Operator::Divide, interval.expr, factor.expr);

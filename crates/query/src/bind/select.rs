@@ -5,7 +5,7 @@ use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr};
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, Distinct, Expr as Ast, OrderByExpr, Select, SelectItem,
-    SelectItemQualifiedWildcardKind,
+    SelectItemQualifiedWildcardKind, WildcardAdditionalOptions,
 };
 
 use super::group::{collect, no_aggregates, replace};
@@ -166,24 +166,33 @@ impl Binder<'_> {
                     bound: self.expr(expr, env)?,
                     named: true,
                 }),
-                SelectItem::Wildcard(_) => {
+                SelectItem::Wildcard(options) => {
                     if scope.columns.is_empty() {
                         return Err(QueryError::bind(
                             "SELECT * with no tables specified is not valid",
                         ));
                     }
+                    let from = output.len();
                     star(scope, None, &mut output)?;
+                    leave_out(options, &mut output, from)?;
                 }
                 SelectItem::QualifiedWildcard(
                     SelectItemQualifiedWildcardKind::ObjectName(name),
-                    _,
+                    options,
                 ) => {
                     let names = parts(name);
                     let table = names.last().map(String::as_str).unwrap_or_default();
+                    let from = output.len();
                     star(scope, Some(table), &mut output)?;
+                    leave_out(options, &mut output, from)?;
                 }
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(ast), _) => {
+                SelectItem::QualifiedWildcard(
+                    SelectItemQualifiedWildcardKind::Expr(ast),
+                    options,
+                ) => {
+                    let from = output.len();
                     self.expand_fields(ast, env, &mut output)?;
+                    leave_out(options, &mut output, from)?;
                 }
             }
         }
@@ -431,6 +440,42 @@ fn stream_output(output: &[OutputColumn]) -> Result<(), QueryError> {
                 "For streaming queries, `NOW()` function is only allowed in `WHERE`, `HAVING`, `ON` and `FROM`. Found in \
                  clause: None. Please refer to https://docs.risingwave.com/processing/sql/temporal-filters for more information",
             ));
+        }
+    }
+    Ok(())
+}
+
+/// `* EXCEPT (a, b)`: the columns from a place on without these.
+fn leave_out(
+    options: &WildcardAdditionalOptions,
+    output: &mut Vec<OutputColumn>,
+    from: usize,
+) -> Result<(), QueryError> {
+    let other = options.opt_ilike.is_some()
+        || options.opt_exclude.is_some()
+        || options.opt_replace.is_some()
+        || options.opt_rename.is_some();
+    if other {
+        return Err(QueryError::NotImplemented(format!("*{options}")));
+    }
+    let Some(except) = &options.opt_except else {
+        return Ok(());
+    };
+    for ident in [&except.first_element]
+        .into_iter()
+        .chain(&except.additional_elements)
+    {
+        let name = folded(ident);
+        let before = output.len();
+        let mut place = 0;
+        output.retain(|column| {
+            place += 1;
+            place <= from || column.name != name
+        });
+        if output.len() == before {
+            return Err(QueryError::Bind(format!(
+                "Item not found: Invalid column: {name}"
+            )));
         }
     }
     Ok(())

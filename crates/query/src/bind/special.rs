@@ -4,7 +4,9 @@
 use arrow::datatypes::DataType as ArrowType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
-use datafusion::sql::sqlparser::ast::{CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField,
+};
 use rwt_sql::DataType;
 
 use super::{Binder, Bound, CastContext, Env};
@@ -115,16 +117,7 @@ impl Binder<'_> {
                     &DataType::Varchar,
                     CastContext::Implicit,
                 )?;
-                if let Some(name) = zone.literal_text() {
-                    datetime::parse_zone(name)?;
-                }
-                let value = match value.data_type {
-                    DataType::Timestamp | DataType::Timestamptz if !value.untyped => value,
-                    _ => self.cast(value, &DataType::Timestamptz, CastContext::Implicit)?,
-                };
-                let (data_type, expr) =
-                    datetime::at_time_zone(value.expr, &value.data_type, zone.expr);
-                Ok(Bound::of(expr, data_type))
+                self.at_time_zone(value, zone)
             }
             Ast::Map(map) => {
                 let mut keys = Vec::new();
@@ -133,7 +126,13 @@ impl Binder<'_> {
                     keys.push(self.any(&entry.key, env)?);
                     values.push(self.any(&entry.value, env)?);
                 }
+                if keys.is_empty() {
+                    return Err(QueryError::bind(
+                        "cannot determine type of empty map\nHINT:  Explicitly cast to the desired type, for example MAP{}::map(int,int).",
+                    ));
+                }
                 let (keys, key_type, key_arrow) = self.align(keys)?;
+                map::check_key(&key_type)?;
                 let (values, value_type, value_arrow) = self.align(values)?;
                 Ok(map::literal(
                     keys,
@@ -146,6 +145,18 @@ impl Binder<'_> {
                 "unsupported expression: {other}"
             ))),
         }
+    }
+
+    fn at_time_zone(&self, value: Bound, zone: Bound) -> Result<Bound, QueryError> {
+        if let Some(name) = zone.literal_text() {
+            datetime::parse_zone(name)?;
+        }
+        let value = match value.data_type {
+            DataType::Timestamp | DataType::Timestamptz if !value.untyped => value,
+            _ => self.cast(value, &DataType::Timestamptz, CastContext::Implicit)?,
+        };
+        let (data_type, expr) = datetime::at_time_zone(value.expr, &value.data_type, zone.expr);
+        Ok(Bound::of(expr, data_type))
     }
 
     /// Functions written without parentheses.
@@ -297,6 +308,31 @@ impl Binder<'_> {
                 let value = self.cast(args[0].clone(), &DataType::Jsonb, CastContext::Implicit)?;
                 let key = self.cast(args[1].clone(), &key, CastContext::Implicit)?;
                 jsonb::access(value.expr, key.expr, name.ends_with("_text"))
+            }
+            ("jsonb_to_array", 1) => {
+                let value = self.cast(args[0].clone(), &DataType::Jsonb, CastContext::Implicit)?;
+                jsonb::to_array(value.expr)
+            }
+            (
+                "jsonb_concat" | "jsonb_contains" | "jsonb_contained" | "jsonb_exists"
+                | "jsonb_exists_any" | "jsonb_exists_all" | "jsonb_delete",
+                2,
+            ) => {
+                let left = self.cast(args[0].clone(), &DataType::Jsonb, CastContext::Implicit)?;
+                let op = match name {
+                    "jsonb_concat" => BinaryOperator::StringConcat,
+                    "jsonb_contains" => BinaryOperator::AtArrow,
+                    "jsonb_contained" => BinaryOperator::ArrowAt,
+                    "jsonb_exists" => BinaryOperator::Question,
+                    "jsonb_exists_any" => BinaryOperator::QuestionPipe,
+                    "jsonb_exists_all" => BinaryOperator::QuestionAnd,
+                    _ => BinaryOperator::Minus,
+                };
+                self.operator(&op, left, args[1].clone())?
+            }
+            ("timezone", 2) => {
+                let zone = self.cast(args[0].clone(), &DataType::Varchar, CastContext::Implicit)?;
+                self.at_time_zone(args[1].clone(), zone)?
             }
             ("jsonb_each" | "jsonb_each_text", 1) => {
                 let value = self.cast(args[0].clone(), &DataType::Jsonb, CastContext::Implicit)?;

@@ -6,7 +6,10 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{ScalarValue, Spans};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery};
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr as Ast, Query};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr as Ast, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArguments, GroupByExpr, OrderByExpr, Query, SelectItem, SetExpr, TableFactor,
+};
 use rwt_sql::DataType;
 
 use super::operator::{Comparison, comparison_of};
@@ -44,6 +47,13 @@ impl Binder<'_> {
             expr: Expr::ScalarSubquery(subquery(plan)),
             ..result
         })
+    }
+
+    /// `ARRAY(SELECT …)`: the rows of one column as a list, empty where there are none.
+    pub(crate) fn array_subquery(&self, query: &Query, env: &Env<'_>) -> Result<Bound, QueryError> {
+        let list = self.scalar_subquery(&collected(query)?, env)?;
+        let empty = self.literal_of("{}", &list.data_type)?;
+        self.coalesce(vec![list, empty])
     }
 
     pub(crate) fn exists(
@@ -162,6 +172,90 @@ impl Binder<'_> {
         };
         Ok(Bound::boolean(list::any_all(comparison, value, list, all)))
     }
+}
+
+/// The query that collects the rows of another one in their order.
+fn collected(query: &Query) -> Result<Query, QueryError> {
+    let unsupported =
+        || QueryError::NotImplemented(format!("ARRAY({query}) in the embedded engine"));
+    let template = |sql: &str| crate::parse::query(sql).map_err(|_| unsupported());
+    let order = super::query::order_items(query.order_by.as_ref())?;
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return match order {
+            [] => around(
+                template("SELECT array_agg(c) FROM (SELECT 1) AS s (c)")?,
+                query,
+            ),
+            _ => Err(unsupported()),
+        };
+    };
+    let whole = query.limit_clause.is_none() && query.fetch.is_none();
+    // ORDER BY of the only column, or of anything where the rows are not changed on the way.
+    let by_column = |item: &OrderByExpr| match (&item.expr, select.projection.as_slice()) {
+        (Ast::Value(value), _) => value.to_string() == "1",
+        (by, [SelectItem::UnnamedExpr(only)]) => by == only,
+        (Ast::Identifier(by), [SelectItem::ExprWithAlias { alias, .. }]) => by.value == alias.value,
+        _ => false,
+    };
+    match order {
+        [] => around(
+            template("SELECT array_agg(c) FROM (SELECT 1) AS s (c)")?,
+            query,
+        ),
+        [item] if by_column(item) => {
+            let direction = item.options.to_string();
+            let sql = format!("SELECT array_agg(c ORDER BY c{direction}) FROM (SELECT 1) AS s (c)");
+            around(template(&sql)?, query)
+        }
+        _ => {
+            let plain = whole
+                && query.with.is_none()
+                && select.distinct.is_none()
+                && select.having.is_none()
+                && matches!(&select.group_by, GroupByExpr::Expressions(items, _) if items.is_empty());
+            let ([SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. }], true) =
+                (select.projection.as_slice(), plain)
+            else {
+                return Err(unsupported());
+            };
+            let mut out = query.clone();
+            out.order_by = None;
+            let mut call = template("SELECT array_agg(c ORDER BY c)")?;
+            let (SetExpr::Select(out_select), SetExpr::Select(call)) =
+                (out.body.as_mut(), call.body.as_mut())
+            else {
+                return Err(unsupported());
+            };
+            let (
+                Some(
+                    SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. },
+                ),
+                Some(SelectItem::UnnamedExpr(Ast::Function(function))),
+            ) = (out_select.projection.pop(), call.projection.pop())
+            else {
+                return Err(unsupported());
+            };
+            let mut function = function;
+            if let FunctionArguments::List(args) = &mut function.args {
+                args.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(value))];
+                args.clauses = vec![FunctionArgumentClause::OrderBy(order.to_vec())];
+            }
+            out_select.projection = vec![SelectItem::UnnamedExpr(Ast::Function(function))];
+            Ok(out)
+        }
+    }
+}
+
+/// A query over `(SELECT 1) AS s (c)` with another one in the place of that.
+fn around(mut outer: Query, inner: &Query) -> Result<Query, QueryError> {
+    if let SetExpr::Select(select) = outer.body.as_mut()
+        && let Some(from) = select.from.first_mut()
+        && let TableFactor::Derived { subquery, .. } = &mut from.relation
+    {
+        **subquery = inner.clone();
+        return Ok(outer);
+    }
+    Err(QueryError::Internal("a query without a sub-query".into()))
 }
 
 fn unwrap(ast: &Ast) -> &Ast {

@@ -3,7 +3,9 @@
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::functions_window as df;
-use datafusion::logical_expr::expr::{AggregateFunction, WindowFunction, WindowFunctionParams};
+use datafusion::logical_expr::expr::{
+    AggregateFunction, NullTreatment, WindowFunction, WindowFunctionParams,
+};
 use datafusion::logical_expr::{
     Expr, SortExpr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition,
 };
@@ -123,7 +125,11 @@ impl Binder<'_> {
         let units = match frame.units {
             AstUnits::Rows => WindowFrameUnits::Rows,
             AstUnits::Range => WindowFrameUnits::Range,
-            AstUnits::Groups => WindowFrameUnits::Groups,
+            AstUnits::Groups => {
+                return Err(QueryError::NotImplemented(
+                    "window frame in `GROUPS` mode is not supported yet".into(),
+                ));
+            }
         };
         let start = self.frame_bound(&frame.start_bound, units, by, env)?;
         let end = match &frame.end_bound {
@@ -190,26 +196,10 @@ impl Binder<'_> {
             ),
             ("rank", 0) => (df::rank::rank_udwf(), DataType::BigInt, None, vec![]),
             ("dense_rank", 0) => (df::rank::dense_rank_udwf(), DataType::BigInt, None, vec![]),
-            ("percent_rank", 0) => (
-                df::rank::percent_rank_udwf(),
-                DataType::Double,
-                None,
-                vec![],
-            ),
-            ("cume_dist", 0) => (
-                df::cume_dist::cume_dist_udwf(),
-                DataType::Double,
-                None,
-                vec![],
-            ),
-            ("ntile", 1) => {
-                let count = self.cast(args[0].clone(), &DataType::BigInt, CastContext::Implicit)?;
-                (
-                    df::ntile::ntile_udwf(),
-                    DataType::BigInt,
-                    None,
-                    vec![count.expr],
-                )
+            ("percent_rank" | "cume_dist" | "ntile" | "nth_value", _) => {
+                return Err(QueryError::NotImplemented(format!(
+                    "Unrecognized window function: {name}"
+                )));
             }
             ("lag" | "lead", 1..=3) => {
                 let value = self.default_type(args[0].clone())?;
@@ -235,17 +225,6 @@ impl Binder<'_> {
                 };
                 (udwf, value.data_type, Some(value.arrow), exprs)
             }
-            ("nth_value", 2) => {
-                let value = self.default_type(args[0].clone())?;
-                let n = self.cast(args[1].clone(), &DataType::BigInt, CastContext::Implicit)?;
-                let exprs = vec![value.expr, n.expr];
-                (
-                    df::nth_value::nth_value_udwf(),
-                    value.data_type,
-                    Some(value.arrow),
-                    exprs,
-                )
-            }
             _ => return Err(missing()),
         };
         let window = Expr::WindowFunction(Box::new(WindowFunction {
@@ -267,14 +246,23 @@ impl Binder<'_> {
     }
 
     /// An aggregate's call as a call over a window: every aggregate inside of the bound expression gets the window.
-    pub(crate) fn aggregate_over(&self, bound: Bound, over: &Over) -> Result<Bound, QueryError> {
+    /// With `ignore_nulls`, rows whose value is NULL are not looked at.
+    pub(crate) fn aggregate_over(
+        &self,
+        bound: Bound,
+        over: &Over,
+        ignore_nulls: bool,
+    ) -> Result<Bound, QueryError> {
         let done = bound.expr.transform_down(|expr| {
             let Expr::AggregateFunction(AggregateFunction { func, params: p }) = expr else {
                 return Ok(Transformed::no(expr));
             };
             let window = Expr::WindowFunction(Box::new(WindowFunction {
                 fun: WindowFunctionDefinition::AggregateUDF(func),
-                params: params(p.args, over.clone(), p.filter, p.distinct),
+                params: WindowFunctionParams {
+                    null_treatment: ignore_nulls.then_some(NullTreatment::IgnoreNulls),
+                    ..params(p.args, over.clone(), p.filter, p.distinct)
+                },
             }));
             Ok(Transformed::new(window, true, TreeNodeRecursion::Jump))
         })?;

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use arrow::datatypes::DataType as ArrowType;
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, Volatility};
 use rwt_sql::DataType;
 
@@ -108,9 +109,8 @@ pub(crate) fn positions(list: Bound, item: Expr, start: Option<Expr>) -> Bound {
             }
             let skip = match a.get(2) {
                 Some(start) if start.is_null() => {
-                    return Err(QueryError::parameter(
-                        "start",
-                        "initial position must not be null",
+                    return Err(QueryError::Evaluation(
+                        "initial position must not be null".into(),
                     ));
                 }
                 Some(start) => usize::try_from(start.int().max(1) - 1).unwrap_or(0),
@@ -171,6 +171,17 @@ pub(crate) fn trim(list: Bound, count: Expr) -> Bound {
     })
 }
 
+/// The length of a list in a dimension, counted from one.
+pub(crate) fn length_of<'a>(items: &[Value<'_>], dimension: i64) -> Result<Value<'a>, QueryError> {
+    match dimension {
+        ..=0 => Ok(Value::Null),
+        1 => Ok(int(items.len())),
+        _ => Err(QueryError::NotImplemented(
+            "the length of an inner dimension of a list in the embedded engine".into(),
+        )),
+    }
+}
+
 /// `array_ndims`, `array_dims`, `array_lower` and `array_upper`.
 pub(crate) fn dimensions(name: &str, list: Bound, dimension: Option<Expr>) -> Bound {
     let depth = {
@@ -181,6 +192,26 @@ pub(crate) fn dimensions(name: &str, list: Bound, dimension: Option<Expr>) -> Bo
         }
         depth
     };
+    // The number of dimensions is the type's, and each begins at one, whatever the value.
+    if name == "array_ndims" {
+        let depth = ScalarValue::Int32(Some(depth));
+        return Bound::of(Expr::Literal(depth, None), DataType::Integer);
+    }
+    if let ("array_lower", Some(dimension)) = (name, &dimension) {
+        let expr = Kernel::rowwise(
+            name,
+            depth.to_string(),
+            ArrowType::Int32,
+            Volatility::Immutable,
+            true,
+            vec![dimension.clone()],
+            move |a| {
+                let inside = (1..=i64::from(depth)).contains(&a[0].int());
+                Ok(if inside { Value::Int(1) } else { Value::Null })
+            },
+        );
+        return Bound::of(expr, DataType::Integer);
+    }
     let kind = name.to_owned();
     let data_type = match name {
         "array_dims" => DataType::Varchar,
@@ -189,17 +220,18 @@ pub(crate) fn dimensions(name: &str, list: Bound, dimension: Option<Expr>) -> Bo
     let args = [list.expr].into_iter().chain(dimension).collect();
     let bound = call(name, data_type, args, move |a| {
         let items = a[0].list();
-        if items.is_empty() {
-            return Ok(Value::Null);
+        if kind == "array_dims" {
+            if depth > 1 {
+                return Err(QueryError::NotImplemented(
+                    "array_dims of a list of lists in the embedded engine".into(),
+                ));
+            }
+            return Ok(match items.len() {
+                0 => Value::Null,
+                length => Value::text(format!("[1:{length}]")),
+            });
         }
-        let first = a.get(1).is_none_or(|d| d.int() == 1);
-        Ok(match kind.as_str() {
-            "array_ndims" => Value::Int(depth),
-            "array_dims" => Value::text(format!("[1:{}]", items.len())),
-            _ if !first => Value::Null,
-            "array_lower" => Value::Int(1),
-            _ => int(items.len()),
-        })
+        length_of(items, a.get(1).map_or(1, Value::int))
     });
     debug_assert!(matches!(bound.arrow, ArrowType::Utf8 | ArrowType::Int32));
     bound

@@ -8,7 +8,7 @@ use rwt_sql::DataType;
 use crate::error::QueryError;
 use crate::json;
 use crate::kernel::Kernel;
-use crate::numeric::{NUMERIC, Numeric};
+use crate::numeric::Numeric;
 use crate::read_text::{self, read_as};
 use crate::text::{self, Style};
 use crate::types;
@@ -227,36 +227,24 @@ pub(crate) fn field(data_type: &DataType, arrow: &ArrowType, index: usize) -> Ty
 }
 
 fn from_json(text: &str, to: &Typed, style: Style) -> Result<Value<'static>, QueryError> {
-    let value = json::parse(text)?;
-    let wrong = || {
-        QueryError::parse(format!(
-            "cannot cast jsonb {} to type {}",
-            json::type_name(&value),
-            to.data_type
-        ))
-    };
     if to.data_type == DataType::Jsonb {
         return Ok(Value::text(text.to_owned()));
     }
+    let value = json::parse(text)?;
+    let number = types::is_number(&to.data_type);
     match (&value, &to.data_type) {
-        (serde_json::Value::Null, _) => Ok(Value::Null),
         (serde_json::Value::Bool(v), DataType::Boolean) => Ok(Value::Bool(*v)),
-        (serde_json::Value::Number(number), t) if types::is_number(t) => {
-            let from = Typed::new(DataType::Numeric, NUMERIC);
-            match read_text::numeric(&number.to_string()) {
-                Ok(decimal) => convert(&Value::Decimal(decimal), &from, to, style),
-                Err(_) => {
-                    let from = Typed::new(DataType::Double, ArrowType::Float64);
-                    convert(
-                        &Value::Float(number.as_f64().ok_or_else(wrong)?),
-                        &from,
-                        to,
-                        style,
-                    )
-                }
-            }
+        // Numbers in jsonb are doubles to RisingWave.
+        (serde_json::Value::Number(found), _) if number => {
+            let from = Typed::new(DataType::Double, ArrowType::Float64);
+            let found = found.as_f64().ok_or_else(QueryError::out_of_range)?;
+            convert(&Value::Float(found), &from, to, style).map_err(|_| QueryError::out_of_range())
         }
-        _ => Err(wrong()),
+        _ => Err(QueryError::parse(format!(
+            "cannot cast jsonb {} to type {}",
+            json::type_name(&value),
+            if number { "number" } else { "boolean" }
+        ))),
     }
 }
 
@@ -266,10 +254,10 @@ pub(crate) fn to_json(value: &Value<'_>, of: &Typed, style: Style) -> serde_json
     match (value, &of.data_type) {
         (Value::Null, _) => Json::Null,
         (Value::Bool(v), _) => Json::Bool(*v),
+        (Value::Int(v), DataType::Serial) => Json::String(v.to_string()),
         (Value::Int(v), _) => Json::from(*v),
-        (Value::Float(v), _) if v.is_finite() => {
-            serde_json::from_str(&text::double(*v)).unwrap_or_else(|_| Json::from(*v))
-        }
+        // A whole double is written `1.0`.
+        (Value::Float(v), _) if v.is_finite() => Json::from(*v),
         (Value::Decimal(v), _) => to_json(
             &Value::Float(v.to_double()),
             &Typed::new(DataType::Double, ArrowType::Float64),
@@ -290,8 +278,25 @@ pub(crate) fn to_json(value: &Value<'_>, of: &Typed, style: Style) -> serde_json
                 })
                 .collect(),
         ),
+        (Value::Map(entries), DataType::Map(key, item)) => {
+            let (key_arrow, inner) = (
+                types::arrow_type(key),
+                Typed::new((**item).clone(), types::arrow_type(item)),
+            );
+            let field = |(k, v): &(Value<'_>, Value<'_>)| {
+                (
+                    text::of(k, key, &key_arrow, style),
+                    to_json(v, &inner, style),
+                )
+            };
+            Json::Object(entries.iter().map(field).collect())
+        }
+        // An instant is told in UTC, whatever the session's zone.
         (Value::Timestamp(_), _) => {
-            Json::String(text::of(value, &of.data_type, &of.arrow, style).replacen(' ', "T", 1))
+            let utc = Style {
+                zone: chrono_tz::UTC,
+            };
+            Json::String(text::of(value, &of.data_type, &of.arrow, utc).replacen(' ', "T", 1))
         }
         _ => Json::String(text::of(value, &of.data_type, &of.arrow, style)),
     }
@@ -325,6 +330,34 @@ mod tests {
         assert_eq!(
             to(Value::Float(1e20), Double, BigInt),
             Err("Casting to i64 out of range".into())
+        );
+    }
+
+    #[test]
+    fn jsonb_numbers_are_doubles() {
+        use DataType::{Boolean, Double, Integer, Jsonb, Numeric};
+        let json = |text: &'static str| Value::text(text);
+        assert_eq!(to(json("2.5"), Jsonb, Integer), Ok(Value::Int(2)));
+        assert_eq!(
+            to(json("2.5"), Jsonb, Numeric),
+            Ok(Value::Decimal("2.5".parse().unwrap()))
+        );
+        assert_eq!(
+            to(json("null"), Jsonb, Boolean).unwrap_err(),
+            "Parse error: cannot cast jsonb null to type boolean"
+        );
+        assert_eq!(
+            to(json("\"1\""), Jsonb, Integer).unwrap_err(),
+            "Parse error: cannot cast jsonb string to type number"
+        );
+        let written = |value, of: DataType| {
+            let typed = Typed::new(of.clone(), types::arrow_type(&of));
+            json::write(&to_json(&value, &typed, UTC))
+        };
+        assert_eq!(written(Value::Float(1.0), Double), "1.0");
+        assert_eq!(
+            written(Value::Decimal("2".parse().unwrap()), Numeric),
+            "2.0"
         );
     }
 

@@ -180,20 +180,76 @@ pub(crate) fn scale_interval(divide: bool, interval: Expr, factor: Expr) -> Expr
         vec![interval, factor],
         move |args| {
             let (value, factor) = (args[0].interval(), args[1].float());
-            if divide && factor == 0.0 {
-                return Err(QueryError::division_by_zero());
-            }
-            let factor = if divide { 1.0 / factor } else { factor };
-            let months = f64::from(value.months) * factor;
-            let days = f64::from(value.days) * factor + months.fract() * 30.0;
-            let micros = value.micros as f64 * factor + days.fract() * DAY as f64;
-            Ok(Value::Interval(Interval {
-                months: months.trunc() as i32,
-                days: days.trunc() as i32,
-                micros: micros.round_ties_even() as i64,
-            }))
+            let scaled = |part: f64| if divide { part / factor } else { part * factor };
+            let scaled = [
+                f64::from(value.months),
+                f64::from(value.days),
+                value.micros as f64,
+            ]
+            .map(scaled);
+            Some(scaled)
+                .filter(|_| !divide || factor != 0.0)
+                .and_then(interval_of)
+                .map(Value::Interval)
+                .ok_or_else(QueryError::out_of_range)
         },
     )
+}
+
+/// `interval * integer`: each part by itself.
+pub(crate) fn multiply_interval(interval: Expr, factor: Expr) -> Expr {
+    Kernel::rowwise(
+        "multiply",
+        "interval,integer",
+        arrow_type(&DataType::Interval),
+        Volatility::Immutable,
+        true,
+        vec![interval, factor],
+        |args| {
+            let value = args[0].interval();
+            i32::try_from(args[1].int())
+                .ok()
+                .and_then(|factor| {
+                    Some(Interval {
+                        months: value.months.checked_mul(factor)?,
+                        days: value.days.checked_mul(factor)?,
+                        micros: value.micros.checked_mul(factor.into())?,
+                    })
+                })
+                .map(Value::Interval)
+                .ok_or_else(QueryError::out_of_range)
+        },
+    )
+}
+
+/// An interval of months, days and microseconds with fractions. What is left of a unit goes down to the smaller one, and
+/// is rounded to microseconds at each step, for floats are not exact.
+fn interval_of([months, days, micros]: [f64; 3]) -> Option<Interval> {
+    let day = DAY as f64;
+    let cut = |value: f64, unit: f64| {
+        let rounded = (value * unit).round_ties_even() / unit;
+        (rounded.trunc(), rounded.fract())
+    };
+    let narrow = |value: f64| {
+        let inside = (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value);
+        inside.then_some(value as i32)
+    };
+    let (months, rest) = cut(months, day * 30.0);
+    let months = narrow(months)?;
+    let (more_days, rest) = cut(rest * 30.0, day);
+    let (days, days_rest) = cut(days, day);
+    let days = narrow(days)?;
+    let (carried, rest) = cut(days_rest + rest, day);
+    let days = days
+        .checked_add(more_days as i32)?
+        .checked_add(carried as i32)?;
+    let micros = (micros + rest * day).round_ties_even();
+    let inside = (i64::MIN as f64..=i64::MAX as f64).contains(&micros);
+    inside.then_some(Interval {
+        months,
+        days,
+        micros: micros as i64,
+    })
 }
 
 const TRUNC_FIELDS: &str = "must be one of: microseconds, milliseconds, second, minute, hour, day, week, month, quarter, year, decade, century, millennium";
@@ -262,6 +318,11 @@ pub(crate) fn date_trunc(args: Vec<Expr>, data_type: &DataType, zone: Tz) -> Exp
             let field = args[0].str().to_ascii_lowercase();
             if let Value::Interval(value) = &args[1] {
                 check_trunc_field(&field)?;
+                if field == "week" {
+                    return Err(QueryError::Evaluation(
+                        "Unsupported function: interval units \"week\" not supported because months usually have fractional weeks".into(),
+                    ));
+                }
                 return Ok(Value::Interval(truncate_interval(*value, &field)));
             }
             let zone = match args.get(2) {
@@ -272,8 +333,14 @@ pub(crate) fn date_trunc(args: Vec<Expr>, data_type: &DataType, zone: Tz) -> Exp
             if !zoned {
                 return truncate(time, &field).map(Value::Timestamp);
             }
-            let local = time + text::offset_seconds(time, zone) * 1_000_000;
-            read_text::to_utc(truncate(local, &field)?, zone)
+            let offset = text::offset_seconds(time, zone) * 1_000_000;
+            let cut = truncate(time + offset, &field)?;
+            let clock = ["microseconds", "milliseconds", "second", "minute", "hour"];
+            // Below a day the clock is not set, whatever the cut hour would say.
+            if clock.contains(&field.as_str()) {
+                return Ok(Value::Timestamp(cut - offset));
+            }
+            read_text::to_utc(cut, zone)
                 .map(Value::Timestamp)
                 .ok_or_else(QueryError::out_of_range)
         },
@@ -294,7 +361,7 @@ fn truncate_interval(value: Interval, field: &str) -> Interval {
         "second" => micros(1_000_000),
         "minute" => micros(60_000_000),
         "hour" => micros(3_600_000_000),
-        "day" | "week" => Interval { micros: 0, ..value },
+        "day" => Interval { micros: 0, ..value },
         "month" => months(1),
         "quarter" => months(3),
         "year" => months(12),
@@ -529,7 +596,7 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> i64 {
-        read_text::timestamp(text).unwrap()
+        read_text::timestamp(text).unwrap().0
     }
 
     #[test]
@@ -548,6 +615,23 @@ mod tests {
         );
         let difference = difference(at("2024-05-05 06:00:00"), at("2024-05-06 07:08:09"));
         assert_eq!(text::interval(difference), "-1 days -01:08:09");
+    }
+
+    #[test]
+    fn fractions_of_intervals_go_down_part_by_part() {
+        let shown = |months: f64, days: f64, micros: f64| {
+            interval_of([months, days, micros]).map(text::interval)
+        };
+        assert_eq!(
+            shown(1.0 / 3.0, 2.0 / 3.0, 11.0).as_deref(),
+            Some("10 days 16:00:00.000011")
+        );
+        assert_eq!(
+            shown(1.5, -1.5, 0.0).as_deref(),
+            Some("1 mon 14 days -12:00:00")
+        );
+        assert_eq!(shown(f64::NAN, 0.0, 0.0), None);
+        assert_eq!(shown(3e9, 0.0, 0.0), None);
     }
 
     #[test]

@@ -137,12 +137,15 @@ pub(crate) fn delete(left: Expr, right: Expr) -> Bound {
         let mut value = json::parse(a[0].str())?;
         match (&mut value, &a[1]) {
             (Json::Object(fields), Value::List(keys)) => {
-                for key in keys {
+                for key in keys.iter().filter(|key| !key.is_null()) {
                     fields.remove(key.str());
                 }
             }
             (Json::Array(items), Value::List(keys)) => {
-                items.retain(|item| !keys.iter().any(|key| item.as_str() == Some(key.str())))
+                let named = |item: &Json, key: &Value<'_>| {
+                    !key.is_null() && item.as_str() == Some(key.str())
+                };
+                items.retain(|item| !keys.iter().any(|key| named(item, key)));
             }
             (Json::Object(_), Value::Int(_)) => {
                 return Err(QueryError::parameter(
@@ -170,30 +173,29 @@ pub(crate) fn delete(left: Expr, right: Expr) -> Bound {
 
 /// `value #- path`: without what is at the path.
 pub(crate) fn delete_path(value: Expr, path: Expr) -> Bound {
-    fn remove(value: &mut Json, path: &[Value<'_>]) {
-        let (key, rest) = match path {
-            [] => return,
-            [key, rest @ ..] => (key.str(), rest),
-        };
-        let place = match value {
-            Json::Array(items) => at(items.len(), key),
-            _ => None,
-        };
-        match (value, place, rest) {
-            (Json::Object(fields), _, []) => {
-                fields.remove(key);
-            }
-            (Json::Array(items), Some(at), []) => {
-                items.remove(at);
-            }
-            (Json::Object(fields), _, rest) => {
-                if let Some(inner) = fields.get_mut(key) {
-                    remove(inner, rest);
+    fn remove(value: &mut Json, path: &[Value<'_>], step: usize) -> Result<(), QueryError> {
+        let last = step + 1 == path.len();
+        match value {
+            Json::Object(fields) if !fields.is_empty() && step < path.len() => {
+                let key = path_key(path, step)?;
+                if last {
+                    fields.remove(key);
+                } else if let Some(inner) = fields.get_mut(key) {
+                    remove(inner, path, step + 1)?;
                 }
             }
-            (Json::Array(items), Some(at), rest) => remove(&mut items[at], rest),
+            Json::Array(items) if !items.is_empty() && step < path.len() => {
+                match at(items.len(), path_index(path, step)?) {
+                    Some(at) if last => {
+                        items.remove(at);
+                    }
+                    Some(at) => remove(&mut items[at], path, step + 1)?,
+                    None => {}
+                }
+            }
             _ => {}
         }
+        Ok(())
     }
     let expr = call("jsonb_delete_path", "", vec![value, path], |a| {
         let mut value = json::parse(a[0].str())?;
@@ -203,15 +205,39 @@ pub(crate) fn delete_path(value: Expr, path: Expr) -> Bound {
                 "cannot delete path in scalar",
             ));
         }
-        remove(&mut value, a[1].list());
+        remove(&mut value, a[1].list(), 0)?;
         Ok(Value::text(json::write(&value)))
     });
     result(expr, false)
 }
 
+/// An element of a path, counted from zero.
+fn path_key<'v>(path: &'v [Value<'_>], step: usize) -> Result<&'v str, QueryError> {
+    match &path[step] {
+        Value::Null => Err(QueryError::parameter(
+            "path",
+            format!("path element at position {} is null", step + 1),
+        )),
+        key => Ok(key.str()),
+    }
+}
+
+/// An element of a path that is the number of an item.
+fn path_index(path: &[Value<'_>], step: usize) -> Result<i64, QueryError> {
+    let key = path_key(path, step)?;
+    key.parse::<i32>().map(i64::from).map_err(|_| {
+        QueryError::parameter(
+            "path",
+            format!(
+                "path element at position {} is not an integer: \"{key}\"",
+                step + 1
+            ),
+        )
+    })
+}
+
 /// The place of an item by its number, from the end if negative.
-fn at(length: usize, key: &str) -> Option<usize> {
-    let index: i64 = key.parse().ok()?;
+fn at(length: usize, index: i64) -> Option<usize> {
     let index = if index < 0 {
         i64::try_from(length).ok()? + index
     } else {
@@ -222,32 +248,39 @@ fn at(length: usize, key: &str) -> Option<usize> {
 
 /// `jsonb_set(target, path, value [, create])`
 pub(crate) fn set(args: Vec<Expr>) -> Bound {
-    fn put(target: &mut Json, path: &[Value<'_>], value: Json, create: bool) {
-        let (key, rest) = match path {
-            [] => return,
-            [key, rest @ ..] => (key.str(), rest),
-        };
+    fn put(
+        target: &mut Json,
+        path: &[Value<'_>],
+        step: usize,
+        value: Json,
+        create: bool,
+    ) -> Result<(), QueryError> {
+        let last = step + 1 == path.len();
         match target {
-            Json::Object(fields) => match (fields.get_mut(key), rest) {
-                (Some(inner), []) => *inner = value,
-                (Some(inner), rest) => put(inner, rest, value, create),
-                (None, []) if create => {
-                    fields.insert(key.to_owned(), value);
+            Json::Object(fields) => {
+                let key = path_key(path, step)?;
+                match fields.get_mut(key) {
+                    Some(inner) if last => *inner = value,
+                    Some(inner) => put(inner, path, step + 1, value, create)?,
+                    None if create && last => {
+                        fields.insert(key.to_owned(), value);
+                    }
+                    None => {}
                 }
-                _ => {}
-            },
-            Json::Array(items) => match (at(items.len(), key), rest) {
-                (Some(at), []) => items[at] = value,
-                (Some(at), rest) => put(&mut items[at], rest, value, create),
-                (None, []) if create => match key.parse::<i64>() {
-                    Ok(index) if index < 0 => items.insert(0, value),
-                    Ok(_) => items.push(value),
-                    Err(_) => {}
-                },
-                _ => {}
-            },
+            }
+            Json::Array(items) => {
+                let index = path_index(path, step)?;
+                match at(items.len(), index) {
+                    Some(at) if last => items[at] = value,
+                    Some(at) => put(&mut items[at], path, step + 1, value, create)?,
+                    None if create && index < 0 => items.insert(0, value),
+                    None if create => items.push(value),
+                    None => {}
+                }
+            }
             _ => {}
         }
+        Ok(())
     }
     let expr = call("jsonb_set", "", args, |a| {
         let mut target = json::parse(a[0].str())?;
@@ -255,7 +288,13 @@ pub(crate) fn set(args: Vec<Expr>) -> Bound {
             return Err(QueryError::parameter("jsonb", "cannot set path in scalar"));
         }
         let create = a.get(3).is_none_or(Value::bool);
-        put(&mut target, a[1].list(), json::parse(a[2].str())?, create);
+        let (path, value) = (a[1].list(), json::parse(a[2].str())?);
+        if path.is_empty() {
+            return Err(QueryError::NotImplemented(
+                "jsonb_set with an empty path".into(),
+            ));
+        }
+        put(&mut target, path, 0, value, create)?;
         Ok(Value::text(json::write(&target)))
     });
     result(expr, false)
@@ -350,10 +389,7 @@ pub(crate) fn object_of_rows(rows: Expr, value: crate::kernel::cast::Typed, styl
         for row in a[0].list() {
             let [key, field] = row.list() else { continue };
             if key.is_null() {
-                return Err(QueryError::parameter(
-                    "jsonb_object_agg",
-                    "key cannot be null",
-                ));
+                return Err(QueryError::Evaluation("field name must not be null".into()));
             }
             fields.insert(key.str().to_owned(), to_json(field, &value, style));
         }
@@ -462,26 +498,28 @@ pub(crate) fn build(object: bool, args: Vec<Bound>, style: Style) -> Bound {
         false,
         exprs,
         move |a| {
-            let values = a.iter().zip(&types).map(|(v, t)| to_json(v, t, style));
+            let values: Vec<_> = a.iter().zip(&types).collect();
             if !object {
-                return Ok(Value::text(json::write(&Json::Array(values.collect()))));
+                let items = values.iter().map(|(v, t)| to_json(v, t, style)).collect();
+                return Ok(Value::text(json::write(&Json::Array(items))));
             }
-            let values: Vec<Json> = values.collect();
+            let wrong = |why: String| Err(QueryError::Evaluation(why));
             let mut fields = serde_json::Map::new();
             for (i, pair) in values.chunks(2).enumerate() {
-                let [key, value] = pair else {
-                    return Err(QueryError::parameter(
-                        "args",
-                        "argument list must have even number of elements",
-                    ));
+                let [(key, of), (value, value_type)] = pair else {
+                    return wrong("argument list must have even number of elements".into());
                 };
-                let key = json::as_text(key).ok_or_else(|| {
-                    QueryError::parameter(
-                        "args",
-                        format!("argument {}: key must not be null", i * 2 + 1),
-                    )
-                })?;
-                fields.insert(key, value.clone());
+                if key.is_null() {
+                    return wrong(format!("argument {}: key must not be null", i * 2 + 1));
+                }
+                if matches!(
+                    of.data_type,
+                    DataType::List(_) | DataType::Struct(_) | DataType::Jsonb
+                ) {
+                    return wrong("key value must be scalar, not array, composite, or json".into());
+                }
+                let key = crate::text::of(key, &of.data_type, &of.arrow, style);
+                fields.insert(key, to_json(value, value_type, style));
             }
             Ok(Value::text(json::write(&Json::Object(fields))))
         },
@@ -515,9 +553,13 @@ pub(crate) fn elements(name: &str, value: Expr) -> Bound {
                     .map(|item| out(Some(item), kind.ends_with("text")))
                     .collect(),
                 _ => {
+                    let what = match kind.as_str() {
+                        "jsonb_object_keys" => "cannot call jsonb_object_keys on",
+                        _ => "cannot extract elements from",
+                    };
                     return Err(QueryError::parameter(
                         "jsonb",
-                        format!("cannot extract elements from {}", json::type_name(&value)),
+                        format!("{what} a jsonb {}", json::type_name(&value)),
                     ));
                 }
             };
@@ -530,6 +572,33 @@ pub(crate) fn elements(name: &str, value: Expr) -> Bound {
         DataType::Varchar
     };
     Bound::of(Expr::Unnest(Unnest::new(expr)), data_type)
+}
+
+/// `jsonb_to_array(value)`: the items of an array as a list.
+pub(crate) fn to_array(value: Expr) -> Bound {
+    let data_type = DataType::List(Box::new(DataType::Jsonb));
+    let arrow = crate::types::arrow_type(&data_type);
+    let expr = Kernel::rowwise(
+        "jsonb_to_array",
+        "",
+        arrow,
+        Volatility::Immutable,
+        true,
+        vec![value],
+        |a| match json::parse(a[0].str())? {
+            Json::Array(items) => Ok(Value::List(
+                items.iter().map(|i| Value::text(json::write(i))).collect(),
+            )),
+            other => Err(QueryError::parameter(
+                "jsonb",
+                format!(
+                    "cannot extract elements from a jsonb {}",
+                    json::type_name(&other)
+                ),
+            )),
+        },
+    );
+    Bound::of(expr, data_type)
 }
 
 pub(crate) fn array_length<'a>(a: &[Value<'a>]) -> Out<'a> {

@@ -103,6 +103,28 @@ pub(crate) fn extreme(greatest: bool, args: Vec<Expr>, arrow: &ArrowType) -> Exp
     })
 }
 
+/// The largest or smallest item of a list; NULLs are left out.
+pub(crate) fn extreme_of(greatest: bool, list: Expr, item: &ArrowType) -> Expr {
+    let name = if greatest { "max" } else { "min" };
+    let wanted = if greatest {
+        Ordering::Greater
+    } else {
+        Ordering::Less
+    };
+    let args = vec![list];
+    Kernel::rowwise(name, "list", item.clone(), PURE, true, args, move |a| {
+        let known = a[0].list().iter().filter(|v| !v.is_null());
+        let best = known.reduce(|best, v| {
+            if order(v, best) == Some(wanted) {
+                v
+            } else {
+                best
+            }
+        });
+        Ok(best.cloned().unwrap_or(Value::Null))
+    })
+}
+
 /// `ROW(…)`
 pub(crate) fn row(fields: Vec<(String, Bound)>) -> Bound {
     let arrow = ArrowType::Struct(struct_fields(
@@ -216,6 +238,16 @@ pub(crate) fn array(items: Vec<Expr>, item: &DataType, arrow: &ArrowType) -> Bou
         Ok(Value::List(a.to_vec()))
     });
     Bound::new(expr, DataType::List(Box::new(item.clone())), list)
+}
+
+/// The list of one value; NULL of NULL.
+pub(crate) fn singleton(value: Bound) -> Bound {
+    let list = ArrowType::List(item_field(value.arrow));
+    let args = vec![value.expr];
+    let expr = Kernel::rowwise("array", "one", list.clone(), PURE, true, args, |a| {
+        Ok(Value::List(a.to_vec()))
+    });
+    Bound::new(expr, DataType::List(Box::new(value.data_type)), list)
 }
 
 /// A field of a row by its place.
@@ -398,8 +430,7 @@ pub(crate) fn function(
         };
         let known = || items.iter().filter(|v| !v.is_null());
         Ok(match kind.as_str() {
-            "array_length" if items.is_empty() && a.len() > 1 => Value::Null,
-            "array_length" if a.get(1).is_some_and(|d| d.int() != 1) => Value::Null,
+            "array_length" if a.len() > 1 => crate::kernel::array::length_of(items, a[1].int())?,
             "array_length" | "cardinality" => {
                 Value::Int(i64::try_from(items.len()).unwrap_or(i64::MAX))
             }

@@ -35,13 +35,13 @@ pub(crate) fn literal(
     let count = keys.len();
     let args = keys.into_iter().chain(values).map(|b| b.expr).collect();
     let expr = Kernel::rowwise("map", "", arrow.clone(), PURE, false, args, move |a| {
-        Ok(Value::Map(
+        checked(
             a[..count]
                 .iter()
                 .cloned()
                 .zip(a[count..].iter().cloned())
                 .collect(),
-        ))
+        )
     });
     Bound::new(
         expr,
@@ -122,7 +122,7 @@ pub(crate) fn function(name: &str, value: Bound) -> Option<Bound> {
                 (Value::Map(entries), _) => {
                     Value::List(entries.iter().map(|(_, v)| v.clone()).collect())
                 }
-                (list, _) => Value::Map(
+                (list, _) => checked(
                     list.list()
                         .iter()
                         .filter_map(|row| match row.list() {
@@ -130,7 +130,7 @@ pub(crate) fn function(name: &str, value: Bound) -> Option<Bound> {
                             _ => None,
                         })
                         .collect(),
-                ),
+                )?,
             })
         },
     );
@@ -146,6 +146,30 @@ fn entries_of<'v, 'a>(value: &'v Value<'a>) -> &'v [(Value<'a>, Value<'a>)] {
 
 fn same(a: &Value<'_>, b: &Value<'_>) -> bool {
     order(a, b) == Some(Ordering::Equal)
+}
+
+/// The map of these entries: each key once, none NULL.
+fn checked<'a>(entries: Vec<(Value<'a>, Value<'a>)>) -> Result<Value<'a>, QueryError> {
+    let wrong = |why: &str| Err(QueryError::Evaluation(why.into()));
+    for (i, (key, _)) in entries.iter().enumerate() {
+        if key.is_null() {
+            return wrong("map keys must not be NULL");
+        }
+        if entries[..i].iter().any(|(k, _)| same(k, key)) {
+            return wrong("map keys must be unique");
+        }
+    }
+    Ok(Value::Map(entries))
+}
+
+/// What may be a key: texts and whole numbers.
+pub(crate) fn check_key(key: &DataType) -> Result<(), QueryError> {
+    match key {
+        DataType::Varchar | DataType::SmallInt | DataType::Integer | DataType::BigInt => Ok(()),
+        other => Err(QueryError::Evaluation(format!(
+            "invalid map key type: {other}"
+        ))),
+    }
 }
 
 /// The entries without one key, and with another value for it.
@@ -187,22 +211,11 @@ pub(crate) fn from_lists(keys: Bound, values: Bound, to: DataType) -> Bound {
             }
             let (keys, values) = (a[0].list(), a[1].list());
             if keys.len() != values.len() {
-                return Err(QueryError::parameter(
-                    "map",
-                    "map keys and values have different length",
+                return Err(QueryError::Evaluation(
+                    "map keys and values have different length".into(),
                 ));
             }
-            if keys.iter().any(Value::is_null) {
-                return Err(QueryError::parameter("map", "map keys must not be NULL"));
-            }
-            for (i, key) in keys.iter().enumerate() {
-                if keys[..i].iter().any(|k| same(k, key)) {
-                    return Err(QueryError::parameter("map", "map keys must be unique"));
-                }
-            }
-            Ok(Value::Map(
-                keys.iter().cloned().zip(values.iter().cloned()).collect(),
-            ))
+            checked(keys.iter().cloned().zip(values.iter().cloned()).collect())
         },
     )
 }

@@ -6,6 +6,7 @@ pub(crate) mod array;
 pub(crate) mod bytes;
 pub(crate) mod cast;
 pub(crate) mod datetime;
+pub(crate) mod degrees;
 pub(crate) mod jsonb;
 pub(crate) mod key;
 pub(crate) mod list;

@@ -25,7 +25,7 @@ pub(crate) fn round_digits(value: Expr, digits: Expr) -> Expr {
             a[0].decimal()
                 .round(a[1].int())
                 .map(Value::Decimal)
-                .ok_or_else(QueryError::out_of_range)
+                .ok_or_else(QueryError::overflow)
         },
     )
 }
@@ -70,7 +70,7 @@ pub(crate) fn double_function(name: &str, value: Expr) -> Expr {
         vec![value],
         |a| {
             let value = a[0].float();
-            Ok(Value::Float(if value == 0.0 {
+            Ok(Value::Float(if value == 0.0 || value.is_nan() {
                 0.0
             } else {
                 value.signum()
@@ -141,7 +141,10 @@ pub(crate) fn ordered_set(name: &str, list: Expr, fraction: Expr, returns: Arrow
                     let place = fraction * last as f64;
                     let (low, high) = (place.floor() as usize, place.ceil() as usize);
                     let (a, b) = (items[low].float(), items[high].float());
-                    Value::Float(a + (b - a) * (place - place.floor()))
+                    Value::Float(match low == high {
+                        true => a,
+                        false => (high as f64 - place) * a + (place - low as f64) * b,
+                    })
                 }
                 "percentile_disc" => {
                     let place = (fraction * items.len() as f64).ceil() as usize;

@@ -13,18 +13,62 @@ use crate::value::Value;
 
 type Out<'a> = Result<Value<'a>, QueryError>;
 
+/// What the letters of a flags argument say; the last one of a kind counts.
+#[derive(Debug, Clone, Copy, Default)]
+struct Flags {
+    insensitive: bool,
+    global: bool,
+}
+
+impl Flags {
+    fn read(text: &str) -> Result<Self, QueryError> {
+        let mut out = Self::default();
+        for c in text.chars() {
+            match c {
+                'c' => out.insensitive = false,
+                'i' => out.insensitive = true,
+                'g' => out.global = true,
+                c => {
+                    return Err(QueryError::Evaluation(format!(
+                        "invalid regular expression option: \"{c}\""
+                    )));
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// The flags in the argument of this place, if it is there.
+    fn at(args: &[Value<'_>], index: usize) -> Result<Self, QueryError> {
+        args.get(index)
+            .map_or(Ok(Self::default()), |v| Self::read(v.str()))
+    }
+}
+
+/// Looking around and groups that are named again are RisingWave's, but not of the regex crate.
+fn unsupported(pattern: &str, error: &regex::Error) -> QueryError {
+    let bytes = pattern.as_bytes();
+    let refers = |pair: &[u8]| pair[0] == b'\\' && pair[1].is_ascii_digit();
+    let looks = ["(?=", "(?!", "(?<=", "(?<!", "(?>"];
+    if looks.iter().any(|l| pattern.contains(l)) || bytes.windows(2).any(refers) {
+        return QueryError::NotImplemented(format!(
+            "look-around and back-references in a regular expression: {pattern}"
+        ));
+    }
+    QueryError::parse(error)
+}
+
 /// Runs with a compiled pattern; each thread keeps the patterns it used last.
 fn with_regex<T>(
     pattern: &str,
-    flags: &str,
+    flags: Flags,
     run: impl FnOnce(&Regex) -> T,
 ) -> Result<T, QueryError> {
     thread_local! {
         static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::new(HashMap::new());
     }
-    let insensitive = flags.contains('i');
-    let key = if insensitive {
-        format!("(?i){pattern}")
+    let key = if flags.insensitive {
+        format!("(?i:{pattern})")
     } else {
         pattern.to_owned()
     };
@@ -34,7 +78,7 @@ fn with_regex<T>(
             cache.clear();
         }
         if !cache.contains_key(&key) {
-            let regex = Regex::new(&key).map_err(QueryError::parse)?;
+            let regex = Regex::new(&key).map_err(|error| unsupported(&key, &error))?;
             cache.insert(key.clone(), regex);
         }
         cache
@@ -54,7 +98,7 @@ pub(crate) fn regex_match(args: Vec<Expr>) -> Expr {
         true,
         args,
         |a| {
-            with_regex(a[1].str(), "", |regex| {
+            with_regex(a[1].str(), Flags::default(), |regex| {
                 Value::Bool(regex.is_match(a[0].str()))
             })
         },
@@ -71,7 +115,7 @@ pub(crate) fn similar_to(args: Vec<Expr>) -> Expr {
         true,
         args,
         |a| {
-            with_regex(&similar(a[1].str()), "", |regex| {
+            with_regex(&similar(a[1].str()), Flags::default(), |regex| {
                 Value::Bool(regex.is_match(a[0].str()))
             })
         },
@@ -102,25 +146,20 @@ fn similar(pattern: &str) -> String {
     out
 }
 
-fn flags<'v>(args: &'v [Value<'_>], index: usize) -> &'v str {
-    args.get(index).map_or("", Value::str)
-}
-
-/// PostgreSQL writes `\1` and `\&` where the regex crate writes `${1}` and `${0}`.
+/// PostgreSQL writes `\1` and `\&` where the regex crate writes `${1}` and `${0}`, which RisingWave takes as well.
 fn replacement(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         match c {
-            '$' => out.push_str("$$"),
             '\\' => match chars.next() {
                 Some('&') => out.push_str("${0}"),
-                Some(digit) if digit.is_ascii_digit() => {
+                Some(digit @ '1'..='9') => {
                     out.push_str("${");
                     out.push(digit);
                     out.push('}');
                 }
-                Some(other) => out.push(other),
+                Some(other) => out.extend(['\\', other]),
                 None => out.push('\\'),
             },
             other => out.push(other),
@@ -130,53 +169,40 @@ fn replacement(text: &str) -> String {
 }
 
 pub(crate) fn regexp_replace<'a>(a: &[Value<'a>]) -> Out<'a> {
-    let flags = flags(a, 3);
-    let new = replacement(a[2].str());
-    with_regex(a[1].str(), flags, |regex| {
-        let text = a[0].str();
-        let done = if flags.contains('g') {
-            regex.replace_all(text, new.as_str())
-        } else {
-            regex.replace(text, new.as_str())
-        };
-        Value::text(done.into_owned())
-    })
+    let flags = Flags::at(a, 3)?;
+    let nth = if flags.global { Nth::All } else { Nth::First };
+    replaced(a, 0, nth, flags)
 }
 
-/// `regexp_replace(text, pattern, new, start [, n] [, flags])`: from the character `start` on, the match `n` only, all of
-/// them for 0 and the flag `g`.
-pub(crate) fn regexp_replace_from<'a>(a: &[Value<'a>]) -> Out<'a> {
-    let (nth, flag_at) = match a.get(4) {
-        Some(Value::Int(n)) => (Some(*n), 5),
-        _ => (None, 4),
-    };
-    let flags = flags(a, flag_at);
-    let start = usize::try_from(a[3].int())
-        .ok()
-        .filter(|start| *start > 0)
-        .ok_or_else(|| QueryError::parameter("start", "the start must be a positive number"))?;
-    let nth = match nth {
-        Some(n) => usize::try_from(n).map_err(|_| {
-            QueryError::parameter("N", "the number of a match must not be negative")
-        })?,
-        None if flags.contains('g') => 0,
-        None => 1,
-    };
+/// Which matches are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nth {
+    First,
+    All,
+    Number(usize),
+}
+
+/// The text with matches from a byte on replaced. Where a pattern has groups, empty matches are not.
+fn replaced<'a>(a: &[Value<'a>], from: usize, nth: Nth, flags: Flags) -> Out<'a> {
     let new = replacement(a[2].str());
     with_regex(a[1].str(), flags, |regex| {
-        let text = a[0].str();
-        let at = text
-            .char_indices()
-            .nth(start - 1)
-            .map_or(text.len(), |(at, _)| at);
-        let (head, tail) = text.split_at(at);
+        let (head, tail) = a[0].str().split_at(from);
         let mut out = head.to_owned();
         let mut last = 0;
+        let groups = regex.captures_len() > 1;
         for (i, found) in regex.captures_iter(tail).enumerate() {
-            if nth > 0 && i + 1 != nth {
+            let Some(whole) = found.get(0) else { continue };
+            if nth == Nth::All && groups && whole.is_empty() {
                 continue;
             }
-            let Some(whole) = found.get(0) else { continue };
+            let wanted = match nth {
+                Nth::First => i == 0,
+                Nth::All => true,
+                Nth::Number(n) => i + 1 == n,
+            };
+            if !wanted {
+                continue;
+            }
             out.push_str(&tail[last..whole.start()]);
             found.expand(&new, &mut out);
             last = whole.end();
@@ -186,8 +212,41 @@ pub(crate) fn regexp_replace_from<'a>(a: &[Value<'a>]) -> Out<'a> {
     })
 }
 
+/// The byte of a character counted from one, or none behind the end.
+fn start_of(text: &str, start: i64) -> Result<Option<usize>, QueryError> {
+    let skip = usize::try_from(start)
+        .ok()
+        .and_then(|start| start.checked_sub(1))
+        .ok_or_else(|| QueryError::parameter("start", start))?;
+    Ok(text.char_indices().nth(skip).map(|(at, _)| at))
+}
+
+/// `regexp_replace(text, pattern, new, start [, n] [, flags])`: from the character `start` on, the match `n` only, all of
+/// them for 0 and the flag `g`.
+pub(crate) fn regexp_replace_from<'a>(a: &[Value<'a>]) -> Out<'a> {
+    let (nth, flag_at) = match a.get(4) {
+        Some(Value::Int(n)) => (Some(*n), 5),
+        _ => (None, 4),
+    };
+    let flags = Flags::at(a, flag_at)?;
+    let Some(from) = start_of(a[0].str(), a[3].int())? else {
+        return Ok(a[0].clone());
+    };
+    let nth = match nth {
+        None if flags.global => Nth::All,
+        None => Nth::First,
+        Some(0) => Nth::All,
+        Some(n) => match usize::try_from(n) {
+            Ok(n) => Nth::Number(n),
+            // No match has such a number.
+            Err(_) => return Ok(a[0].clone()),
+        },
+    };
+    replaced(a, from, nth, flags)
+}
+
 pub(crate) fn regexp_match<'a>(a: &[Value<'a>]) -> Out<'a> {
-    with_regex(a[1].str(), flags(a, 2), |regex| {
+    with_regex(a[1].str(), Flags::at(a, 2)?, |regex| {
         match regex.captures(a[0].str()) {
             None => Value::Null,
             Some(found) => {
@@ -220,7 +279,7 @@ pub(crate) fn regexp_matches(args: Vec<Expr>) -> crate::bind::Bound {
         true,
         args,
         |a| {
-            with_regex(a[1].str(), flags(a, 2), |regex| {
+            with_regex(a[1].str(), Flags::at(a, 2)?, |regex| {
                 let groups = |found: regex::Captures<'_>| {
                     let skip = usize::from(found.len() > 1);
                     let texts = found.iter().skip(skip).map(|group| {
@@ -237,23 +296,37 @@ pub(crate) fn regexp_matches(args: Vec<Expr>) -> crate::bind::Bound {
 }
 
 pub(crate) fn regexp_count<'a>(a: &[Value<'a>]) -> Out<'a> {
-    let skip = a
-        .get(2)
-        .map_or(0, |start| usize::try_from(start.int() - 1).unwrap_or(0));
-    let text: String = a[0].str().chars().skip(skip).collect();
-    with_regex(a[1].str(), flags(a, 3), |regex| {
-        Value::Int(i64::try_from(regex.find_iter(&text).count()).unwrap_or(i64::MAX))
+    let flags = Flags::at(a, 3)?;
+    if flags.global {
+        return Err(QueryError::Evaluation(
+            "regexp_count() does not support the global option".into(),
+        ));
+    }
+    let start = a.get(2).map_or(1, Value::int);
+    let Some(from) = start_of(a[0].str(), start)? else {
+        return Ok(Value::Int(0));
+    };
+    with_regex(a[1].str(), flags, |regex| {
+        let count = regex.find_iter(&a[0].str()[from..]).count();
+        Value::Int(i64::try_from(count).unwrap_or(i64::MAX))
     })
 }
 
+/// The parts between matches. An empty match parts two characters, but not before the first.
 pub(crate) fn regexp_split_to_array<'a>(a: &[Value<'a>]) -> Out<'a> {
-    with_regex(a[1].str(), flags(a, 2), |regex| {
-        Value::List(
-            regex
-                .split(a[0].str())
-                .map(|part| Value::text(part.to_owned()))
-                .collect(),
-        )
+    let text = a[0].str();
+    with_regex(a[1].str(), Flags::at(a, 2)?, |regex| {
+        let mut out = Vec::new();
+        let mut last = 0;
+        for found in regex.find_iter(text) {
+            if found.is_empty() && (found.start() == last || found.start() == text.len()) {
+                continue;
+            }
+            out.push(Value::text(text[last..found.start()].to_owned()));
+            last = found.end();
+        }
+        out.push(Value::text(text[last..].to_owned()));
+        Value::List(out)
     })
 }
 
@@ -271,7 +344,54 @@ mod tests {
         ];
         assert_eq!(regexp_replace(&args).unwrap().str(), "foo<1>bar<4>");
         assert_eq!(similar("(a|b)%"), "^(?s:(a|b).*)$");
+        let args = [
+            Value::text("abc"),
+            Value::text("(b)"),
+            Value::text("[$1\\x]"),
+        ];
+        assert_eq!(regexp_replace(&args).unwrap().str(), "a[b\\x]c");
         let args = [Value::text("a"), Value::text("(")];
         assert!(regexp_match(&args).is_err());
+        let args = [Value::text("a"), Value::text("(?=a)")];
+        assert!(matches!(
+            regexp_match(&args),
+            Err(QueryError::NotImplemented(_))
+        ));
+    }
+
+    #[test]
+    fn the_last_flag_counts() {
+        let found = |flags| {
+            let args = [Value::text("abc"), Value::text("Bc"), Value::text(flags)];
+            regexp_match(&args).map(|v| !v.is_null())
+        };
+        assert_eq!(found("i"), Ok(true));
+        assert_eq!(found("ic"), Ok(false));
+        assert_eq!(found("ici"), Ok(true));
+        assert_eq!(
+            found("x").unwrap_err().to_string(),
+            "invalid regular expression option: \"x\""
+        );
+    }
+
+    #[test]
+    fn places_and_numbers_of_matches() {
+        let replace = |start, n| {
+            let args = [
+                Value::text("aXaXa"),
+                Value::text("X"),
+                Value::text("-"),
+                Value::Int(start),
+                Value::Int(n),
+            ];
+            regexp_replace_from(&args).map(|v| v.str().to_owned())
+        };
+        assert_eq!(replace(1, 2).as_deref(), Ok("aXa-a"));
+        assert_eq!(replace(3, 0).as_deref(), Ok("aXa-a"));
+        assert_eq!(replace(9, 1).as_deref(), Ok("aXaXa"));
+        assert_eq!(
+            replace(0, 1).unwrap_err().to_string(),
+            "Invalid parameter start: 0"
+        );
     }
 }

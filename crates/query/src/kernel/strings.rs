@@ -88,42 +88,108 @@ fn format(template: &str, args: &[Value<'_>]) -> Result<String, QueryError> {
             out.push(c);
             continue;
         }
-        let kind = chars.next().ok_or_else(|| {
-            QueryError::Evaluation("Unsupported function: unterminated format specifier".into())
-        })?;
+        let kind = chars
+            .next()
+            .ok_or_else(|| QueryError::Evaluation("unterminated format() type specifier".into()))?;
         if kind == '%' {
             out.push('%');
             continue;
         }
-        if kind != 's' && kind != 'I' {
+        if !matches!(kind, 's' | 'I' | 'L') {
+            return Err(QueryError::Evaluation(format!(
+                "unrecognized format() type specifier \"{kind}\""
+            )));
+        }
+        if kind == 'L' {
             return Err(QueryError::Evaluation(format!(
                 "Unsupported function: unsupported specifier type '{kind}'"
             )));
         }
-        let arg = args.next().ok_or_else(|| {
-            QueryError::Evaluation("Unsupported function: too few arguments for format()".into())
-        })?;
+        let arg = args
+            .next()
+            .ok_or_else(|| QueryError::Evaluation("too few arguments for format()".into()))?;
         match kind {
             's' => out.push_str(arg.str()),
-            _ => out.push_str(&rwt_sql::Ident::new(arg.str()).to_string()),
+            _ if arg.is_null() => {
+                return Err(QueryError::Evaluation(
+                    "unsupported data for specifier type 'I'".into(),
+                ));
+            }
+            _ => out.push_str(&quote_ident(arg.str())),
         }
     }
     Ok(out)
 }
 
+/// Words end at white space only.
 pub(crate) fn initcap(text: &str) -> String {
     let mut start = true;
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if start {
+            out.extend(c.to_uppercase());
+        } else {
+            out.extend(c.to_lowercase());
+        }
+        start = c.is_whitespace();
+    }
+    out
+}
+
+/// Letters of European languages without their accents; every other character as it is.
+pub(crate) fn to_ascii(text: &str) -> String {
+    const PLAIN: &[(&str, char)] = &[
+        ("ÁÀÂÃ", 'A'),
+        ("áàâã", 'a'),
+        ("ČĆÇ", 'C'),
+        ("čćç", 'c'),
+        ("Ď", 'D'),
+        ("ď", 'd'),
+        ("ÉÈÊẼ", 'E'),
+        ("éèêẽ", 'e'),
+        ("ÍÌÎĨ", 'I'),
+        ("íìîĩ", 'i'),
+        ("Ľ", 'L'),
+        ("ľ", 'l'),
+        ("Ň", 'N'),
+        ("ň", 'n'),
+        ("ÓÒÔÕ", 'O'),
+        ("óòôõ", 'o'),
+        ("Ŕ", 'R'),
+        ("ŕ", 'r'),
+        ("ŠŚ", 'S'),
+        ("šś", 's'),
+        ("Ť", 'T'),
+        ("ť", 't'),
+        ("ÚÙÛŨ", 'U'),
+        ("úùûũ", 'u'),
+        ("ÝỲ", 'Y'),
+        ("ýỳ", 'y'),
+        ("ŽŹŻ", 'Z'),
+        ("žźż", 'z'),
+    ];
     text.chars()
         .map(|c| {
-            let out = if start {
-                c.to_ascii_uppercase()
-            } else {
-                c.to_ascii_lowercase()
-            };
-            start = !c.is_alphanumeric();
-            out
+            let found = PLAIN.iter().find(|(accented, _)| accented.contains(c));
+            found.map_or(c, |(_, plain)| *plain)
         })
         .collect()
+}
+
+/// An identifier in quotes, unless it has only small letters, digits and `_`. Keywords are not told apart.
+pub(crate) fn quote_ident(text: &str) -> String {
+    let plain = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '_');
+    if text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+/// A text as a literal; one with backslashes is of the form `E'…'`.
+pub(crate) fn quote_literal(text: &str) -> String {
+    let escape = if text.contains('\\') { "E" } else { "" };
+    let inner = text.replace('\'', "''").replace('\\', "\\\\");
+    format!("{escape}'{inner}'")
 }
 
 pub(crate) fn repeat<'a>(text: &str, count: i64) -> Out<'a> {
@@ -244,15 +310,20 @@ pub(crate) fn pad<'a>(a: &[Value<'a>], at_left: bool) -> Out<'a> {
     }))
 }
 
+/// A negative length goes back behind the new text.
 pub(crate) fn overlay<'a>(a: &[Value<'a>]) -> Out<'a> {
     let text: Vec<char> = a[0].str().chars().collect();
     let new = a[1].str();
-    let start = usize::try_from(a[2].int() - 1).unwrap_or(0).min(text.len());
+    let from = a[2].int();
+    if from <= 0 {
+        return Err(QueryError::Evaluation(format!("{from} is not positive")));
+    }
     let length = a.get(3).map_or_else(
-        || new.chars().count(),
-        |n| usize::try_from(n.int()).unwrap_or(0),
+        || i64::try_from(new.chars().count()).unwrap_or(i64::MAX),
+        Value::int,
     );
-    let end = start.saturating_add(length).min(text.len());
+    let place = |at: i64| usize::try_from(at).unwrap_or(0).min(text.len());
+    let (start, end) = (place(from - 1), place(from - 1 + length));
     let before: String = text[..start].iter().collect();
     let after: String = text[end..].iter().collect();
     Ok(Value::text(format!("{before}{new}{after}")))
@@ -328,13 +399,76 @@ pub(crate) fn sha(name: &str) -> Option<[RowFunction; 2]> {
 }
 
 fn unknown_encoding(name: &str) -> QueryError {
-    QueryError::parameter("encode", format!("unrecognized encoding: \"{name}\""))
+    QueryError::parameter("format", format!("unrecognized encoding: \"{name}\""))
+}
+
+/// The only character set that texts have.
+pub(crate) fn check_charset(name: &str) -> Result<(), QueryError> {
+    if matches!(name.to_uppercase().as_str(), "UTF8" | "UTF-8") {
+        return Ok(());
+    }
+    Err(QueryError::parameter(
+        "encoding",
+        format!("unrecognized encoding: \"{name}\""),
+    ))
+}
+
+/// Base64 in lines of 76 characters; a full last line ends too.
+fn base64_lines(bytes: &[u8]) -> String {
+    let plain = BASE64.encode(bytes);
+    let mut out = String::with_capacity(plain.len() + plain.len() / 76);
+    // Only groups of four without padding count for the end of a line.
+    let whole = bytes.len() / 3 * 4;
+    for (i, c) in plain.chars().enumerate() {
+        out.push(c);
+        if (i + 1) % 76 == 0 && i < whole {
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// The bytes of a base64 text; white space in it is read over.
+fn from_base64(text: &str) -> Result<Vec<u8>, QueryError> {
+    let compact: Vec<u8> = text
+        .bytes()
+        .filter(|b| !matches!(b, b'\r' | b'\n' | b' ' | b'\t'))
+        .collect();
+    for group in compact.chunks(4) {
+        let letters = group.iter().take_while(|b| **b != b'=').count();
+        if let Some(b) = group[..letters]
+            .iter()
+            .find(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'+' | b'/'))
+        {
+            return Err(QueryError::parse(format!(
+                "invalid symbol \"{}\" while decoding base64 sequence",
+                char::from(*b)
+            )));
+        }
+        let padded = group.len() == 4 && group[letters..].iter().all(|b| *b == b'=');
+        if letters < group.len() && !(padded && letters >= 2) {
+            return Err(QueryError::parse(
+                "unexpected \"=\" while decoding base64 sequence",
+            ));
+        }
+        if group.len() < 4 {
+            return Err(QueryError::parse("invalid base64 end sequence"));
+        }
+    }
+    let lenient = base64::engine::GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    let engine = base64::engine::GeneralPurpose::new(&base64::alphabet::STANDARD, lenient);
+    let mut out = Vec::with_capacity(compact.len() / 4 * 3);
+    // Each group stands alone: padding may come in the middle.
+    for group in compact.chunks(4) {
+        out.extend(engine.decode(group).map_err(QueryError::parse)?);
+    }
+    Ok(out)
 }
 
 pub(crate) fn encode<'a>(bytes: &[u8], encoding: &str) -> Out<'a> {
     match encoding {
         "hex" => Ok(Value::text(hex(bytes))),
-        "base64" => Ok(Value::text(BASE64.encode(bytes))),
+        "base64" => Ok(Value::text(base64_lines(bytes))),
         "escape" => Ok(Value::text(
             bytes
                 .iter()
@@ -362,11 +496,8 @@ pub(crate) fn decode<'a>(text: &str, encoding: &str) -> Out<'a> {
             )
             .map(Value::into_owned);
         }
-        "base64" => {
-            let compact: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-            BASE64.decode(compact).map_err(QueryError::parse)?
-        }
-        "escape" => text.as_bytes().to_vec(),
+        "base64" => from_base64(text)?,
+        "escape" => crate::read_text::escaped_bytes(text)?,
         other => return Err(unknown_encoding(other)),
     };
     Ok(Value::Bytes(bytes.into()))
@@ -388,6 +519,54 @@ mod tests {
         assert_eq!(sub("abcdef", -1, 4), "ab");
         assert_eq!(sub("héllo", 2, 2), "él");
         assert!(substring(&[Value::text("a"), Value::Int(1), Value::Int(-1)]).is_err());
+    }
+
+    #[test]
+    fn words_accents_and_quotes() {
+        assert_eq!(initcap("the quick-brown éTÉ"), "The Quick-brown Été");
+        assert_eq!(to_ascii("Karél ß"), "Karel ß");
+        assert_eq!(quote_ident("select"), "select");
+        assert_eq!(quote_ident("1a"), "1a");
+        assert_eq!(quote_ident("a\"B"), "\"a\"\"B\"");
+        assert_eq!(quote_literal("C:\\it's"), "E'C:\\\\it''s'");
+    }
+
+    #[test]
+    fn base64_has_lines_and_its_own_errors() {
+        let long = [b'a'; 57];
+        assert!(base64_lines(&long).ends_with("YWFh\n"));
+        assert_eq!(base64_lines(&long).len(), 77);
+        assert_eq!(base64_lines(&long[..56]).len(), 76);
+        assert_eq!(from_base64(" Y W\nJj ").unwrap(), b"abc");
+        for (text, why) in [
+            ("ab=c", "unexpected \"=\" while decoding base64 sequence"),
+            ("a", "invalid base64 end sequence"),
+            (
+                "ab$d",
+                "invalid symbol \"$\" while decoding base64 sequence",
+            ),
+        ] {
+            let error = from_base64(text).unwrap_err().to_string();
+            assert_eq!(error, format!("Parse error: {why}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn overlays_of_any_length() {
+        let over = |from, length: i64| {
+            let args = [
+                Value::text("αβγδεζ"),
+                Value::text("①②③"),
+                Value::Int(from),
+                Value::Int(length),
+            ];
+            overlay(&args).map(|v| v.str().to_owned())
+        };
+        assert_eq!(over(4, 2).unwrap(), "αβγ①②③ζ");
+        assert_eq!(over(10, 3).unwrap(), "αβγδεζ①②③");
+        assert_eq!(over(4, -2).unwrap(), "αβγ①②③βγδεζ");
+        assert_eq!(over(4, -1000).unwrap(), "αβγ①②③αβγδεζ");
+        assert!(over(0, 3).is_err());
     }
 
     #[test]

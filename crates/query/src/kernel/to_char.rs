@@ -1,8 +1,12 @@
-//! `to_char`, `to_timestamp(text, format)`, `to_date` and the `make_…` functions. RisingWave knows fewer patterns than
-//! PostgreSQL: what it does not know stays in the text (`func_tochar.slt`).
+//! `to_char`, `to_timestamp(text, format)`, `to_date` and the `make_…` functions. RisingWave puts chrono's directives in
+//! the place of the patterns that it knows, and leaves everything else to chrono; so does this.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
 
 use arrow::datatypes::DataType as ArrowType;
-use chrono::{Datelike, NaiveDate};
+use chrono::format::{Fixed, Item, Numeric, Parsed, StrftimeItems};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeZone as _};
 use chrono_tz::Tz;
 use datafusion::logical_expr::{Expr, Volatility};
 use rwt_sql::DataType;
@@ -10,91 +14,79 @@ use rwt_sql::DataType;
 use crate::bind::Bound;
 use crate::error::QueryError;
 use crate::kernel::Kernel;
+use crate::kernel::datetime::add_interval;
 use crate::read_text;
-use crate::text::{self, naive_date};
-use crate::value::Value;
+use crate::text::naive_date;
+use crate::value::{Interval, Value};
 
 const DAY: i64 = 86_400_000_000;
 
-/// A pattern of a format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Year4,
-    Year2,
-    IsoYear4,
-    IsoYear2,
-    Month,
-    MonthName,
-    MonthShort,
-    Day,
-    Hour24,
-    Hour12,
-    Minute,
-    Second,
-    Milli,
-    Micro,
-    Upper,
-    Lower,
-    ZoneHour,
-    ZoneMinute,
-    ZoneHourMinute,
-}
-
-/// Longest first; `Q`, `WW`, `D`, `Day`, upper-case names and quoted text are not among RisingWave's patterns.
-const PATTERNS: &[(&str, Part)] = &[
-    ("TZH:TZM", Part::ZoneHourMinute),
-    ("tzh:tzm", Part::ZoneHourMinute),
-    ("Month", Part::MonthName),
-    ("IYYY", Part::IsoYear4),
-    ("iyyy", Part::IsoYear4),
-    ("YYYY", Part::Year4),
-    ("yyyy", Part::Year4),
-    ("HH24", Part::Hour24),
-    ("hh24", Part::Hour24),
-    ("HH12", Part::Hour12),
-    ("hh12", Part::Hour12),
-    ("TZHTZM", Part::ZoneHourMinute),
-    ("Mon", Part::MonthShort),
-    ("TZH", Part::ZoneHour),
-    ("tzh", Part::ZoneHour),
-    ("TZM", Part::ZoneMinute),
-    ("tzm", Part::ZoneMinute),
-    ("HH", Part::Hour12),
-    ("hh", Part::Hour12),
-    ("AM", Part::Upper),
-    ("PM", Part::Upper),
-    ("am", Part::Lower),
-    ("pm", Part::Lower),
-    ("MI", Part::Minute),
-    ("mi", Part::Minute),
-    ("SS", Part::Second),
-    ("ss", Part::Second),
-    ("YY", Part::Year2),
-    ("yy", Part::Year2),
-    ("IY", Part::IsoYear2),
-    ("iy", Part::IsoYear2),
-    ("MM", Part::Month),
-    ("mm", Part::Month),
-    ("DD", Part::Day),
-    ("dd", Part::Day),
-    ("MS", Part::Milli),
-    ("ms", Part::Milli),
-    ("US", Part::Micro),
-    ("us", Part::Micro),
+/// RisingWave's patterns and what chrono calls them. `Q`, `WW`, `D`, `Day`, `IW`, upper-case names and quoted text are not
+/// among them (`func_tochar.slt`).
+const PATTERNS: &[(&str, &str)] = &[
+    ("HH24", "%H"),
+    ("hh24", "%H"),
+    ("HH12", "%I"),
+    ("hh12", "%I"),
+    ("HH", "%I"),
+    ("hh", "%I"),
+    ("AM", "%p"),
+    ("PM", "%p"),
+    ("am", "%P"),
+    ("pm", "%P"),
+    ("MI", "%M"),
+    ("mi", "%M"),
+    ("SS", "%S"),
+    ("ss", "%S"),
+    ("YYYY", "%Y"),
+    ("yyyy", "%Y"),
+    ("YY", "%y"),
+    ("yy", "%y"),
+    ("IYYY", "%G"),
+    ("iyyy", "%G"),
+    ("IY", "%g"),
+    ("iy", "%g"),
+    ("MM", "%m"),
+    ("mm", "%m"),
+    ("Month", "%B"),
+    ("Mon", "%b"),
+    ("DD", "%d"),
+    ("dd", "%d"),
+    ("NS", "%9f"),
+    ("ns", "%9f"),
+    ("US", "%6f"),
+    ("us", "%6f"),
+    ("MS", "%3f"),
+    ("ms", "%3f"),
+    ("TZH:TZM", "%:z"),
+    ("tzh:tzm", "%:z"),
+    ("TZHTZM", "%z"),
+    ("tzhtzm", "%z"),
+    ("TZH", "%#z"),
+    ("tzh", "%#z"),
 ];
 
-/// A format taken apart: patterns, and the characters between them.
-fn parts(format: &str) -> Vec<Result<Part, char>> {
+/// The format in chrono's words. Of an interval, fractions are written by directives that chrono lets others see.
+fn directives(format: &str, interval: bool) -> String {
     let mut rest = format;
-    let mut out = Vec::new();
+    let mut out = String::new();
     while let Some(first) = rest.chars().next() {
-        match PATTERNS.iter().find(|(text, _)| rest.starts_with(text)) {
-            Some((text, part)) => {
-                out.push(Ok(*part));
-                rest = &rest[text.len()..];
+        let known = PATTERNS
+            .iter()
+            .filter(|(pattern, _)| rest.starts_with(pattern))
+            .max_by_key(|(pattern, _)| pattern.len());
+        match known {
+            Some((pattern, directive)) => {
+                out.push_str(match *directive {
+                    "%3f" if interval => "%.3f",
+                    "%6f" if interval => "%.6f",
+                    "%9f" if interval => pattern,
+                    directive => directive,
+                });
+                rest = &rest[pattern.len()..];
             }
             None => {
-                out.push(Err(first));
+                out.push(first);
                 rest = &rest[first.len_utf8()..];
             }
         }
@@ -102,70 +94,66 @@ fn parts(format: &str) -> Vec<Result<Part, char>> {
     out
 }
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
+type Items = Vec<Item<'static>>;
 
-/// A local time in a format; `offset` is its zone's, in seconds.
-fn write(local: i64, offset: i64, format: &str) -> Result<String, QueryError> {
-    use std::fmt::Write as _;
-    let date = naive_date(local.div_euclid(DAY)).ok_or_else(QueryError::out_of_range)?;
-    let of_day = local.rem_euclid(DAY);
-    let (hour, minute) = (of_day / 3_600_000_000, of_day / 60_000_000 % 60);
-    let (second, micros) = (of_day / 1_000_000 % 60, of_day % 1_000_000);
-    let hour12 = if hour % 12 == 0 { 12 } else { hour % 12 };
-    let month = MONTHS[date.month0() as usize];
-    let sign = if offset < 0 { '-' } else { '+' };
-    let (zone_hour, zone_minute) = (offset.abs() / 3600, offset.abs() / 60 % 60);
-    let mut out = String::new();
-    for part in parts(format) {
-        let done = match part {
-            Err(c) => {
-                out.push(c);
-                Ok(())
-            }
-            Ok(part) => match part {
-                Part::Year4 => write!(out, "{:04}", date.year()),
-                Part::Year2 => write!(out, "{:02}", date.year().rem_euclid(100)),
-                Part::IsoYear4 => write!(out, "{:04}", date.iso_week().year()),
-                Part::IsoYear2 => write!(out, "{:02}", date.iso_week().year().rem_euclid(100)),
-                Part::Month => write!(out, "{:02}", date.month()),
-                Part::MonthName => write!(out, "{month}"),
-                Part::MonthShort => write!(out, "{}", &month[..3]),
-                Part::Day => write!(out, "{:02}", date.day()),
-                Part::Hour24 => write!(out, "{hour:02}"),
-                Part::Hour12 => write!(out, "{hour12:02}"),
-                Part::Minute => write!(out, "{minute:02}"),
-                Part::Second => write!(out, "{second:02}"),
-                Part::Milli => write!(out, "{:03}", micros / 1000),
-                Part::Micro => write!(out, "{micros:06}"),
-                Part::Upper => write!(out, "{}", if hour < 12 { "AM" } else { "PM" }),
-                Part::Lower => write!(out, "{}", if hour < 12 { "am" } else { "pm" }),
-                Part::ZoneHour => write!(out, "{sign}{zone_hour:02}"),
-                Part::ZoneMinute => write!(out, "{zone_minute:02}"),
-                Part::ZoneHourMinute => write!(out, "{sign}{zone_hour:02}:{zone_minute:02}"),
-            },
-        };
-        done.map_err(|error| QueryError::Internal(error.to_string()))?;
+/// Runs with a format's items; each thread keeps the format that it used last.
+fn with_items<T>(format: &str, interval: bool, run: impl FnOnce(&Items) -> T) -> T {
+    thread_local! {
+        static LAST: RefCell<Option<(String, bool, Items)>> = const { RefCell::new(None) };
     }
+    LAST.with(|last| {
+        let mut last = last.borrow_mut();
+        let fits = |(text, of, _): &mut (String, bool, Items)| text == format && *of == interval;
+        if !last.as_mut().is_some_and(fits) {
+            let template = directives(format, interval);
+            let items = StrftimeItems::new(&template).map(Item::to_owned).collect();
+            *last = Some((format.to_owned(), interval, items));
+        }
+        match last.as_ref() {
+            Some((_, _, items)) => run(items),
+            None => run(&Items::new()),
+        }
+    })
+}
+
+fn invalid_format() -> QueryError {
+    QueryError::parameter("pattern", "invalid format specification")
+}
+
+fn invalid_for_interval() -> QueryError {
+    QueryError::parameter(
+        "pattern",
+        "invalid format specification for an interval value, HINT: Intervals are not tied to specific calendar dates.",
+    )
+}
+
+fn naive(micros: i64) -> Result<NaiveDateTime, QueryError> {
+    DateTime::from_timestamp_micros(micros)
+        .map(|utc| utc.naive_utc())
+        .ok_or_else(QueryError::out_of_range)
+}
+
+/// A time in a format: a local time, or an instant in a zone.
+fn write(micros: i64, zone: Option<Tz>, format: &str) -> Result<String, QueryError> {
+    let time = naive(micros)?;
+    let mut out = String::new();
+    with_items(format, false, |items| match zone {
+        Some(zone) => write!(
+            out,
+            "{}",
+            zone.from_utc_datetime(&time)
+                .format_with_items(items.iter())
+        ),
+        None => write!(out, "{}", time.format_with_items(items.iter())),
+    })
+    .map_err(|_| invalid_format())?;
     Ok(out)
 }
 
 /// `to_char(value, format)`
 pub(crate) fn to_char(value: Bound, format: Expr, zone: Tz) -> Expr {
-    let zoned = value.data_type == DataType::Timestamptz;
-    let variant = format!("{}@{zone}", value.data_type);
+    let zone = (value.data_type == DataType::Timestamptz).then_some(zone);
+    let variant = format!("{}@{zone:?}", value.data_type);
     let args = vec![value.expr, format];
     Kernel::rowwise(
         "to_char",
@@ -176,122 +164,155 @@ pub(crate) fn to_char(value: Bound, format: Expr, zone: Tz) -> Expr {
         args,
         move |a| {
             let format = a[1].str();
-            let (local, offset) = match &a[0] {
-                Value::Date(days) => (i64::from(*days) * DAY, 0),
-                Value::Interval(v) => (v.micros, 0),
-                Value::Timestamp(v) if zoned => {
-                    let offset = text::offset_seconds(*v, zone);
-                    (v + offset * 1_000_000, offset)
-                }
-                other => (other.int(), 0),
-            };
-            write(local, offset, format).map(Value::text)
+            match &a[0] {
+                Value::Interval(value) => interval_text(*value, format),
+                Value::Date(days) => write(i64::from(*days) * DAY, None, format),
+                time => write(time.int(), zone, format),
+            }
+            .map(Value::text)
         },
     )
 }
 
-/// What a text says about a time, read by a format.
-#[derive(Debug, Default)]
-struct Read {
-    year: Option<i32>,
-    month: Option<u32>,
-    day: Option<u32>,
-    hour: i64,
-    minute: i64,
-    second: i64,
-    micros: i64,
-    afternoon: Option<bool>,
-    offset: Option<i64>,
+/// A number of an interval: two digits, or a sign and two digits.
+fn signed(out: &mut String, value: i64, width: usize) {
+    // a string takes whatever is written
+    let _ = match value {
+        ..0 => write!(out, "{value:+0width$}", width = width + 1),
+        _ => write!(out, "{value:0width$}"),
+    };
 }
 
-fn read(text: &str, format: &str) -> Result<Read, QueryError> {
-    let invalid = || QueryError::parse("input contains invalid characters");
-    let short = || QueryError::parse("premature end of input");
-    let mut out = Read::default();
-    let mut rest = text;
-    let number = |rest: &mut &str, width: usize| -> Result<i64, QueryError> {
-        let digits = rest
-            .bytes()
-            .take(width)
-            .take_while(u8::is_ascii_digit)
-            .count();
-        if digits == 0 {
-            return Err(if rest.is_empty() { short() } else { invalid() });
+/// The year of the week in which the months and days of an interval end, counted from the year 0.
+fn iso_year(value: Interval) -> Result<i64, QueryError> {
+    let start = NaiveDate::from_ymd_opt(0, 1, 1).map_or(0, |d| {
+        d.signed_duration_since(NaiveDate::default()).num_days()
+    });
+    let end = add_interval(start * DAY, Interval { micros: 0, ..value })?;
+    let date = naive_date(end.div_euclid(DAY)).ok_or_else(QueryError::out_of_range)?;
+    Ok(date.iso_week().year().into())
+}
+
+/// An interval in a format: its own parts, each with its sign.
+fn interval_text(value: Interval, format: &str) -> Result<String, QueryError> {
+    with_items(format, true, |items| {
+        let mut out = String::new();
+        for item in items {
+            interval_item(&mut out, value, item)?;
         }
-        let (head, tail) = rest.split_at(digits);
-        *rest = tail;
-        head.parse().map_err(|_| invalid())
+        Ok(out)
+    })
+}
+
+fn interval_item(out: &mut String, value: Interval, item: &Item<'_>) -> Result<(), QueryError> {
+    let (years, months) = (i64::from(value.months / 12), i64::from(value.months % 12));
+    let seconds = value.micros / 1_000_000;
+    let hours = seconds / 3600;
+    match item {
+        Item::Literal(text) | Item::Space(text) => out.push_str(text),
+        Item::OwnedLiteral(text) | Item::OwnedSpace(text) => out.push_str(text),
+        Item::Numeric(Numeric::Year, _) => signed(out, years, 4),
+        Item::Numeric(Numeric::YearMod100, _) => signed(out, years % 100, 2),
+        Item::Numeric(Numeric::IsoYear, _) => {
+            let iso = iso_year(value)?;
+            signed(out, iso, 4);
+        }
+        Item::Numeric(Numeric::IsoYearMod100, _) => signed(out, iso_year(value)? % 100, 2),
+        Item::Numeric(Numeric::Month, _) => signed(out, months, 2),
+        // RisingWave gives a negative day one digit less.
+        Item::Numeric(Numeric::Day, _) => match value.days {
+            days @ ..0 => out.push_str(&format!("{days:+02}")),
+            days => signed(out, days.into(), 2),
+        },
+        Item::Numeric(Numeric::Hour, _) => signed(out, hours, 2),
+        Item::Numeric(Numeric::Hour12, _) => match (hours < 0, hours % 12) {
+            (true, 0) => out.push_str("012"),
+            (false, 0) => out.push_str("12"),
+            (_, hour) => signed(out, hour, 2),
+        },
+        Item::Numeric(Numeric::Minute, _) => signed(out, seconds / 60 % 60, 2),
+        Item::Numeric(Numeric::Second, _) => signed(out, seconds % 60, 2),
+        Item::Fixed(Fixed::LowerAmPm) => out.push_str(if hours % 24 >= 12 { "pm" } else { "am" }),
+        Item::Fixed(Fixed::UpperAmPm) => out.push_str(if hours % 24 >= 12 { "PM" } else { "AM" }),
+        Item::Fixed(Fixed::Nanosecond3) => {
+            out.push_str(&format!("{:03}", value.micros % 1_000_000 / 1000));
+        }
+        Item::Fixed(Fixed::Nanosecond6) => {
+            out.push_str(&format!("{:06}", value.micros % 1_000_000));
+        }
+        _ => return Err(invalid_for_interval()),
+    }
+    Ok(())
+}
+
+/// What a text says about a time, read by a format. What it leaves out is the beginning of the year before the first.
+fn read(text: &str, format: &str) -> Result<Parsed, QueryError> {
+    let mut parsed = Parsed::new();
+    with_items(format, false, |items| {
+        chrono::format::parse(&mut parsed, text, items.iter())
+    })
+    .map_err(QueryError::parse)?;
+    let no_year = parsed.year().is_none()
+        && parsed.year_div_100().is_none()
+        && parsed.year_mod_100().is_none()
+        && parsed.isoyear().is_none()
+        && parsed.isoyear_div_100().is_none()
+        && parsed.isoyear_mod_100().is_none();
+    let no_month = parsed.month().is_none()
+        && parsed.week_from_mon().is_none()
+        && parsed.week_from_sun().is_none()
+        && parsed.isoweek().is_none();
+    let no_day = parsed.day().is_none() && parsed.ordinal().is_none();
+    let no_half = parsed.hour_div_12().is_none();
+    let no_hour = parsed.hour_mod_12().is_none();
+    let no_minute = parsed.minute().is_none();
+    let mut fill = || {
+        if no_year {
+            parsed.set_year(-1)?;
+        }
+        if no_month {
+            parsed.set_month(1)?;
+        }
+        if no_day {
+            parsed.set_day(1)?;
+        }
+        if no_half {
+            parsed.set_ampm(false)?;
+        }
+        if no_hour {
+            parsed.set_hour12(12)?;
+        }
+        if no_minute {
+            parsed.set_minute(0)?;
+        }
+        Ok::<(), chrono::ParseError>(())
     };
-    for part in parts(format) {
-        match part {
-            Err(c) if c.is_whitespace() => rest = rest.trim_start(),
-            Err(c) => rest = rest.strip_prefix(c).ok_or_else(invalid)?,
-            Ok(part) => match part {
-                Part::Year4 | Part::IsoYear4 => {
-                    out.year = i32::try_from(number(&mut rest, 4)?).ok()
-                }
-                Part::Year2 | Part::IsoYear2 => {
-                    let year = number(&mut rest, 2)?;
-                    out.year = i32::try_from(year + if year < 70 { 2000 } else { 1900 }).ok();
-                }
-                Part::Month => out.month = u32::try_from(number(&mut rest, 2)?).ok(),
-                Part::Day => out.day = u32::try_from(number(&mut rest, 2)?).ok(),
-                Part::Hour24 | Part::Hour12 => out.hour = number(&mut rest, 2)?,
-                Part::Minute => out.minute = number(&mut rest, 2)?,
-                Part::Second => out.second = number(&mut rest, 2)?,
-                Part::Milli => out.micros += number(&mut rest, 3)? * 1000,
-                Part::Micro => out.micros += number(&mut rest, 6)?,
-                Part::MonthName | Part::MonthShort => {
-                    let at = MONTHS.iter().position(|m| {
-                        let name = if part == Part::MonthName { m } else { &m[..3] };
-                        rest.get(..name.len())
-                            .is_some_and(|head| head.eq_ignore_ascii_case(name))
-                    });
-                    let at = at.ok_or_else(invalid)?;
-                    let length = if part == Part::MonthName {
-                        MONTHS[at].len()
-                    } else {
-                        3
-                    };
-                    out.month = u32::try_from(at + 1).ok();
-                    rest = &rest[length..];
-                }
-                Part::Upper | Part::Lower => {
-                    let head = rest.get(..2).ok_or_else(short)?.to_ascii_lowercase();
-                    out.afternoon = Some(match head.as_str() {
-                        "am" => false,
-                        "pm" => true,
-                        _ => return Err(invalid()),
-                    });
-                    rest = &rest[2..];
-                }
-                Part::ZoneHour | Part::ZoneHourMinute => {
-                    let sign = match rest.chars().next() {
-                        Some('-') => -1,
-                        Some('+') => 1,
-                        _ => return Err(invalid()),
-                    };
-                    rest = &rest[1..];
-                    let mut seconds = number(&mut rest, 2)? * 3600;
-                    if part == Part::ZoneHourMinute {
-                        rest = rest.strip_prefix(':').unwrap_or(rest);
-                        seconds += number(&mut rest, 2)? * 60;
-                    }
-                    out.offset = Some(sign * seconds);
-                }
-                Part::ZoneMinute => {
-                    let minutes = number(&mut rest, 2)? * 60;
-                    out.offset = out
-                        .offset
-                        .map(|o| if o < 0 { o - minutes } else { o + minutes });
-                }
-            },
-        }
+    fill().map_err(QueryError::parse)?;
+    Ok(parsed)
+}
+
+fn date_of(text: &str, format: &str) -> Result<NaiveDate, QueryError> {
+    let parsed = read(text, format)?;
+    let date = parsed.to_naive_date().map_err(QueryError::parse)?;
+    // The first year before Christ is the year 0.
+    match parsed.year() {
+        Some(year) if year < 0 => date
+            .with_year(year + 1)
+            .ok_or_else(QueryError::out_of_range),
+        _ => Ok(date),
     }
-    if !rest.trim().is_empty() {
-        return Err(QueryError::parse("trailing input"));
+}
+
+fn instant_of(text: &str, format: &str, zone: Tz) -> Result<i64, QueryError> {
+    let parsed = read(text, format)?;
+    if parsed.offset().is_some() {
+        let time = parsed.to_datetime().map_err(QueryError::parse)?;
+        return Ok(time.timestamp_micros());
     }
-    Ok(out)
+    let local = parsed
+        .to_naive_datetime_with_offset(0)
+        .map_err(QueryError::parse)?;
+    read_text::to_utc(local.and_utc().timestamp_micros(), zone).ok_or_else(QueryError::out_of_range)
 }
 
 /// `to_timestamp(text, format)` and `to_date(text, format)`
@@ -311,74 +332,77 @@ pub(crate) fn from_char(date: bool, args: Vec<Expr>, zone: Tz) -> Expr {
         true,
         args,
         move |a| {
-            let read = read(a[0].str(), a[1].str())?;
-            let hour = match read.afternoon {
-                Some(true) => read.hour % 12 + 12,
-                Some(false) => read.hour % 12,
-                None => read.hour,
-            };
-            let range = || QueryError::parse("input is out of range");
-            let day = NaiveDate::from_ymd_opt(
-                read.year.unwrap_or(1),
-                read.month.unwrap_or(1),
-                read.day.unwrap_or(1),
-            )
-            .ok_or_else(range)?
-            .signed_duration_since(NaiveDate::default())
-            .num_days();
-            if date {
-                return i32::try_from(day).map(Value::Date).map_err(|_| range());
+            let (text, format) = (a[0].str(), a[1].str());
+            if !date {
+                return instant_of(text, format, zone).map(Value::Timestamp);
             }
-            if hour > 23 || read.minute > 59 || read.second > 59 {
-                return Err(range());
-            }
-            let clock = ((hour * 60 + read.minute) * 60 + read.second) * 1_000_000 + read.micros;
-            let local = day * DAY + clock;
-            match read.offset {
-                Some(offset) => Ok(Value::Timestamp(local - offset * 1_000_000)),
-                None => read_text::to_utc(local, zone)
-                    .map(Value::Timestamp)
-                    .ok_or_else(range),
-            }
+            let days = date_of(text, format)?
+                .signed_duration_since(NaiveDate::default())
+                .num_days();
+            i32::try_from(days)
+                .map(Value::Date)
+                .map_err(|_| QueryError::out_of_range())
         },
     )
 }
 
-fn date_of(a: &[Value<'_>]) -> Option<i64> {
-    let date = NaiveDate::from_ymd_opt(
-        i32::try_from(a[0].int()).ok()?,
-        u32::try_from(a[1].int()).ok()?,
-        u32::try_from(a[2].int()).ok()?,
-    )?;
-    Some(date.signed_duration_since(NaiveDate::default()).num_days())
+/// The day of a year, a month and a day. A negative year of a date counts from the first before Christ, one of a
+/// timestamp from the year 0.
+fn day_of(a: &[Value<'_>], of_timestamp: bool) -> Result<i64, QueryError> {
+    let (year, month, day) = (a[0].int(), a[1].int(), a[2].int());
+    let shift = i64::from(year < 0 && !of_timestamp);
+    let date = || {
+        NaiveDate::from_ymd_opt(
+            i32::try_from(year + shift).ok().filter(|_| year != 0)?,
+            u32::try_from(month).ok()?,
+            u32::try_from(day).ok()?,
+        )
+    };
+    date()
+        .map(|date| date.signed_duration_since(NaiveDate::default()).num_days())
+        .ok_or_else(|| {
+            QueryError::parameter(
+                "year, month, day",
+                format!("invalid date: {year}-{month}-{day}"),
+            )
+        })
 }
 
-fn clock_of(a: &[Value<'_>]) -> Option<i64> {
+fn clock_of(a: &[Value<'_>]) -> Result<i64, QueryError> {
     let (hour, minute, second) = (a[0].int(), a[1].int(), a[2].float());
-    let inside =
-        (0..24).contains(&hour) && (0..60).contains(&minute) && (0.0..60.0).contains(&second);
-    inside.then(|| (hour * 3600 + minute * 60) * 1_000_000 + (second * 1e6).round() as i64)
-}
-
-fn invalid(name: &str) -> QueryError {
-    QueryError::parameter(name, format!("invalid {name}"))
+    let shown = crate::text::double(second);
+    if !second.is_finite() || second.is_sign_negative() {
+        return Err(QueryError::parameter(
+            "sec",
+            format!("invalid sec: {shown}"),
+        ));
+    }
+    let micros = (second.fract() * 1e6).round_ties_even() as i64;
+    let inside = (0..24).contains(&hour) && (0..60).contains(&minute) && second < 60.0;
+    (inside && micros < 1_000_000)
+        .then(|| (hour * 3600 + minute * 60 + second.trunc() as i64) * 1_000_000 + micros)
+        .ok_or_else(|| {
+            QueryError::parameter(
+                "hour, min, sec",
+                format!("invalid time: {hour}:{minute}:{shown}"),
+            )
+        })
 }
 
 pub(crate) fn make_date<'a>(a: &[Value<'a>]) -> Result<Value<'a>, QueryError> {
-    date_of(a)
-        .and_then(|days| i32::try_from(days).ok())
+    i32::try_from(day_of(a, false)?)
         .map(Value::Date)
-        .ok_or_else(|| invalid("date"))
+        .map_err(|_| QueryError::out_of_range())
 }
 
 pub(crate) fn make_time<'a>(a: &[Value<'a>]) -> Result<Value<'a>, QueryError> {
-    clock_of(a).map(Value::Time).ok_or_else(|| invalid("time"))
+    clock_of(a).map(Value::Time)
 }
 
 pub(crate) fn make_timestamp<'a>(a: &[Value<'a>]) -> Result<Value<'a>, QueryError> {
-    let days = date_of(a).ok_or_else(|| invalid("date"))?;
-    let clock = clock_of(&a[3..]).ok_or_else(|| invalid("time"))?;
-    Ok(Value::Timestamp(days * DAY + clock))
+    Ok(Value::Timestamp(
+        day_of(a, true)? * DAY + clock_of(&a[3..])?,
+    ))
 }
 
 #[cfg(test)]
@@ -387,7 +411,7 @@ mod tests {
 
     #[test]
     fn formats_as_risingwave() {
-        let time = read_text::timestamp("2024-05-06 19:08:09.123456").unwrap();
+        let (time, _) = read_text::timestamp("2024-05-06 19:08:09.123456").unwrap();
         for (format, expected) in [
             ("YYYY-MM-DD HH24:MI:SS.MS", "2024-05-06 19:08:09.123"),
             ("HH12:MI AM", "07:08 PM"),
@@ -396,9 +420,87 @@ mod tests {
             ("IYYY-IW", "2024-IW"),
             ("MONTH", "MONTH"),
             ("Q", "Q"),
+            ("SS.NS", "09.123456000"),
+            ("Mon Month", "May May"),
         ] {
-            assert_eq!(write(time, 0, format).unwrap(), expected, "{format}");
+            assert_eq!(write(time, None, format).unwrap(), expected, "{format}");
         }
-        assert!(read("nope", "YYYY").is_err());
+        assert_eq!(
+            write(0, Some(chrono_tz::Asia::Tokyo), "HH24 TZH:TZM TZHTZM").unwrap(),
+            "09 +09:00 +0900"
+        );
+        assert!(write(0, None, "TZH:TZM").is_err());
+    }
+
+    #[test]
+    fn intervals_are_written_part_by_part() {
+        let shown =
+            |text: &str, format| interval_text(crate::interval_text::read(text).unwrap(), format);
+        assert_eq!(
+            shown(
+                "1 year 2 months 3 days 25:06:07.5",
+                "YYYY-MM-DD HH24:MI:SS.MS"
+            )
+            .unwrap(),
+            "0001-02-03 25:06:07.500"
+        );
+        assert_eq!(shown("-1:30", "HH12:MI").unwrap(), "-01:-30");
+        assert_eq!(shown("12:00", "HH12 AM").unwrap(), "12 PM");
+        assert!(shown("1 day", "Mon").is_err());
+    }
+
+    #[test]
+    fn texts_are_read_with_defaults() {
+        let zone = chrono_tz::UTC;
+        let time = |text, format| instant_of(text, format, zone).map(crate::text::timestamp);
+        assert_eq!(
+            time("2024-05-06 07", "YYYY-MM-DD HH24").as_deref(),
+            Ok("2024-05-06 07:00:00")
+        );
+        assert_eq!(
+            time("2020-02-03 12:34:56+03:00", "yyyy-mm-dd hh24:mi:sstzh:tzm").as_deref(),
+            Ok("2020-02-03 09:34:56")
+        );
+        let error = |text, format| time(text, format).unwrap_err().to_string();
+        assert_eq!(
+            error("nope", "YYYY"),
+            "Parse error: input contains invalid characters"
+        );
+        assert_eq!(
+            error("2024", "YYYY-MM"),
+            "Parse error: premature end of input"
+        );
+        assert_eq!(error("2024x", "YYYY"), "Parse error: trailing input");
+        assert_eq!(
+            error("2024-13", "YYYY-MM"),
+            "Parse error: input is out of range"
+        );
+        assert_eq!(
+            date_of("12", "MM").map(|d| crate::text::date(
+                i32::try_from(d.signed_duration_since(NaiveDate::default()).num_days()).unwrap()
+            )),
+            Ok("0001-12-01 BC".into())
+        );
+    }
+
+    #[test]
+    fn parts_make_times() {
+        let int = |v| Value::Int(v);
+        let date = |y, m, d| make_date(&[int(y), int(m), int(d)]);
+        assert_eq!(date(1970, 1, 2), Ok(Value::Date(1)));
+        assert_eq!(date(-1, 12, 31), Ok(Value::Date(-719_163)));
+        assert_eq!(
+            date(2024, 2, 30).unwrap_err().to_string(),
+            "Invalid parameter year, month, day: invalid date: 2024-2-30"
+        );
+        let time = |h, m, s| make_time(&[int(h), int(m), Value::Float(s)]);
+        assert_eq!(
+            time(25, 0, 1.5).unwrap_err().to_string(),
+            "Invalid parameter hour, min, sec: invalid time: 25:0:1.5"
+        );
+        assert_eq!(
+            time(1, 0, -1.0).unwrap_err().to_string(),
+            "Invalid parameter sec: invalid sec: -1"
+        );
     }
 }

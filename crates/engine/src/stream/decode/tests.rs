@@ -4,6 +4,17 @@ use rwt_sql::DataType;
 
 use super::*;
 
+fn source(format: &str, encode: &str, origins: Vec<Origin>) -> Source {
+    Source {
+        connector: "kafka".into(),
+        options: Vec::new(),
+        format: format.into(),
+        encode: encode.into(),
+        origins,
+        delimiter: ';',
+    }
+}
+
 fn decode(data_type: DataType, payload: Option<&[u8]>) -> (Decoded, Vec<String>) {
     let columns = [
         Column::new("user_id", DataType::Integer),
@@ -13,13 +24,16 @@ fn decode(data_type: DataType, payload: Option<&[u8]>) -> (Decoded, Vec<String>)
         .iter()
         .map(|c| rwt_query::Column::new(c.name.clone(), c.data_type.clone()))
         .collect();
-    let origins = [Origin::Field, Origin::Field];
-    let mut decoder = Decoder::new(&columns, &origins, rwt_query::schema(&query)).unwrap();
+    let source = source("PLAIN", "JSON", vec![Origin::Field, Origin::Field]);
+    let mut decoder = Decoder::new(&columns, &source, rwt_query::schema(&query)).unwrap();
     let decoded = decoder.push(&Message {
         payload,
         ..Message::default()
     });
-    let batch = rwt_query::printed(&decoder.finish().unwrap()).unwrap();
+    let Some(rows) = decoder.finish().unwrap().pop() else {
+        return (decoded, Vec::new());
+    };
+    let batch = rwt_query::printed(&rows.batch).unwrap();
     let format = arrow::util::display::FormatOptions::new().with_null("NULL");
     let row = |r| {
         (0..batch.num_columns())
@@ -172,4 +186,96 @@ fn nested_values() {
     assert_eq!(value(list, "5"), "NULL");
     let row = DataType::Struct(vec![("x".into(), DataType::Integer)]);
     assert_eq!(value(row, "{\"x\": 4}"), "{x: 4}");
+}
+
+/// The rows that come (`+`) and go (`-`) with these messages: key and payload.
+fn changes(format: &str, encode: &str, messages: &[(Option<&str>, Option<&str>)]) -> Vec<String> {
+    let columns = [
+        Column::new("k", DataType::Varchar),
+        Column::new("id", DataType::Integer),
+        Column::new("v", DataType::Varchar),
+    ];
+    let query: Vec<rwt_query::Column> = columns
+        .iter()
+        .map(|c| rwt_query::Column::new(c.name.clone(), c.data_type.clone()))
+        .collect();
+    let source = source(
+        format,
+        encode,
+        vec![Origin::Key, Origin::Field, Origin::Field],
+    );
+    let mut decoder = Decoder::new(&columns, &source, rwt_query::schema(&query)).unwrap();
+    for (key, payload) in messages {
+        decoder.push(&Message {
+            key: key.map(str::as_bytes),
+            payload: payload.map(str::as_bytes),
+            ..Message::default()
+        });
+    }
+    let mut out = Vec::new();
+    for rows in decoder.finish().unwrap() {
+        let sign = if rows.deleted { '-' } else { '+' };
+        for row in 0..rows.batch.num_rows() {
+            let shown: Vec<String> = rows
+                .batch
+                .columns()
+                .iter()
+                .map(|c| {
+                    let format = arrow::util::display::FormatOptions::new().with_null("NULL");
+                    let shown = arrow::util::display::ArrayFormatter::try_new(c, &format).unwrap();
+                    shown.value(row).to_string()
+                })
+                .collect();
+            out.push(format!("{sign}{}", shown.join(" ")));
+        }
+    }
+    out
+}
+
+#[test]
+fn upserts_put_and_remove_the_row_of_their_key() {
+    let messages = [
+        (Some("a"), Some(r#"{"id": 1, "v": "x"}"#)),
+        (Some("b"), Some(r#"{"id": 2, "v": "y"}"#)),
+        (Some("a"), None),
+        (Some("c"), Some(r#"{"id": 3, "v": null}"#)),
+    ];
+    assert_eq!(
+        changes("UPSERT", "JSON", &messages),
+        ["+a 1 x", "+b 2 y", "-a NULL NULL", "+c 3 NULL"]
+    );
+}
+
+#[test]
+fn debezium_tells_the_row_before_and_after() {
+    let messages = [
+        (
+            None,
+            Some(r#"{"op": "r", "before": null, "after": {"id": 1, "v": "x"}}"#),
+        ),
+        (
+            None,
+            Some(r#"{"payload": {"op": "u", "before": {"id": 1}, "after": {"id": 2, "v": "y"}}}"#),
+        ),
+        (
+            None,
+            Some(r#"{"op": "d", "before": {"id": 2}, "after": null}"#),
+        ),
+        (None, None),
+        (None, Some(r#"{"op": "d", "before": null}"#)),
+    ];
+    assert_eq!(
+        changes("DEBEZIUM", "JSON", &messages),
+        ["+NULL 1 x", "-NULL 1 NULL", "+NULL 2 y", "-NULL 2 NULL"]
+    );
+}
+
+#[test]
+fn lines_have_fields_in_order() {
+    let lines = ["1;\"a;\"\"b\"\"\"\n", "x;", "3"];
+    let messages: Vec<_> = lines.iter().map(|l| (None, Some(*l))).collect();
+    assert_eq!(
+        changes("PLAIN", "CSV", &messages),
+        ["+NULL 1 a;\"b\"", "+NULL NULL NULL", "+NULL 3 NULL"]
+    );
 }
