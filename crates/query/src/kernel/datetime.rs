@@ -58,9 +58,9 @@ pub(crate) fn add_interval_zoned(instant: i64, by: Interval, zone: Tz) -> Result
 
 pub(crate) fn negated(value: Interval) -> Interval {
     Interval {
-        months: -value.months,
-        days: -value.days,
-        micros: -value.micros,
+        months: value.months.saturating_neg(),
+        days: value.days.saturating_neg(),
+        micros: value.micros.saturating_neg(),
     }
 }
 
@@ -460,9 +460,11 @@ pub(crate) fn extract(
         Value::Interval(v) => Ok(match field {
             "epoch" => {
                 // A year of an interval has 365.25 days, the months beyond it 30 days each.
-                let years = i64::from(v.months / 12) * 31_557_600_000_000;
-                let months = i64::from(v.months % 12) * 30 * DAY;
-                Decimal::new(years + months + i64::from(v.days) * DAY + v.micros, 6)
+                let years = i128::from(v.months / 12) * 31_557_600_000_000;
+                let days = i128::from(v.months % 12) * 30 + i128::from(v.days);
+                let micros = years + days * i128::from(DAY) + i128::from(v.micros);
+                Decimal::try_from_i128_with_scale(micros, 6)
+                    .map_err(|_| QueryError::out_of_range())?
             }
             "year" => Decimal::from(v.months / 12),
             "month" => Decimal::from(v.months % 12),
