@@ -12,6 +12,8 @@ use crate::error::QueryError;
 use crate::names::{self, folded};
 use crate::parse;
 use crate::queries::Queries;
+use crate::text;
+use crate::value::Interval;
 
 /// The watermark of a table: its column, and how many microseconds it lies behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +64,12 @@ impl Queries {
             }
             let column = Ident::new(&found.column);
             let mark = format!(
-                "(SELECT max({column}) FROM {table}) - INTERVAL '{} microseconds'",
-                found.delay
+                "(SELECT max({column}) FROM {table}) - INTERVAL '{}'",
+                text::interval(Interval {
+                    months: 0,
+                    days: 0,
+                    micros: found.delay,
+                })
             );
             let named = |name: &str| groups.iter().any(|g| g == name);
             if windowed && (named("window_start") || named("window_end")) {
@@ -194,7 +200,7 @@ mod tests {
         .unwrap();
         assert!(
             query.ends_with(
-                "HAVING max(window_end) <= (SELECT max(ts) FROM t) - INTERVAL '5000000 microseconds'"
+                "HAVING max(window_end) <= (SELECT max(ts) FROM t) - INTERVAL '00:00:05'"
             ),
             "{query}"
         );
