@@ -159,8 +159,10 @@ impl Diagnostic for Problem {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        let help = self.error.help.as_deref()?;
-        Some(Box::new(help))
+        if let Some(help) = self.error.help.as_deref() {
+            return Some(Box::new(help));
+        }
+        Some(Box::new(self.error.database.as_ref()?.hint()?))
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {

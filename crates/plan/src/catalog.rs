@@ -135,10 +135,15 @@ impl CatalogSnapshot {
             .map(|(id, index)| (*id, index))
     }
 
-    /// What keeps an object from being dropped: what reads it, and nothing else. Left out are indexes, which go with
-    /// it, hidden helpers, and the edge by which the target of a sink INTO depends on the sink.
+    /// What keeps an object from being dropped: what reads it, itself or by one of its indexes, and nothing else. Left
+    /// out are indexes, which go with it, hidden helpers, and the edge by which the target of a sink INTO depends on the
+    /// sink.
     pub fn dependents(&self, id: ObjectId) -> BTreeSet<ObjectId> {
-        let readers = self.dependencies.iter().filter(|(_, on)| *on == id);
+        let is_its_index = |on: &ObjectId| self.indexes.get(on).is_some_and(|i| i.on == id);
+        let readers = self
+            .dependencies
+            .iter()
+            .filter(|(_, on)| *on == id || is_its_index(on));
         readers
             .map(|(reader, _)| *reader)
             .filter(|reader| *reader != id)

@@ -18,6 +18,7 @@ pub mod catalog;
 pub mod compare;
 pub mod desired;
 mod diff;
+mod markdown;
 mod name;
 pub mod plan;
 mod planner;

@@ -116,6 +116,11 @@ impl Kind {
         }
     }
 
+    /// Whether `ALTER … RENAME TO` gives it another name.
+    pub fn is_renamable(self) -> bool {
+        !matches!(self, Self::Connection | Self::Secret | Self::Function)
+    }
+
     /// Whether `SELECT` reads it: a view, a materialized view, a table or a source.
     pub fn is_readable(self) -> bool {
         matches!(

@@ -119,20 +119,6 @@ impl fmt::Display for Feature {
     }
 }
 
-/// What to do about an error that says that a licence is missing; none for any other error.
-pub fn licence_hint(message: &str) -> Option<String> {
-    const AFTER: &str = " is not available based on your license";
-    let lower = message.to_ascii_lowercase();
-    let end = lower.find(AFTER)?;
-    let feature = lower[..end]
-        .rfind("feature ")
-        .map_or("", |at| message[at + "feature ".len()..end].trim());
-    Some(format!(
-        "RisingWave gives {feature} with a licence only: set one (ALTER SYSTEM SET license_key TO …, or \
-         RW_LICENSE_KEY), or leave the feature out"
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,14 +133,6 @@ mod tests {
             Some(ServerVersion::new(3, 1, 0))
         );
         assert_eq!(ServerVersion::parse("nightly"), None);
-    }
-
-    #[test]
-    fn a_missing_licence_is_told_from_other_errors() {
-        let message = "Failed to run the query\n\nCaused by: feature SecretManagement is not available based on your license";
-        let hint = licence_hint(message).expect("a hint");
-        assert!(hint.starts_with("RisingWave gives SecretManagement with a licence only"));
-        assert_eq!(licence_hint("table not found: license"), None);
     }
 
     #[test]

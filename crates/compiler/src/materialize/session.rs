@@ -51,6 +51,26 @@ pub struct DatabaseError {
     pub line: Option<u32>,
 }
 
+impl DatabaseError {
+    /// What to do about an error that says that a licence is missing (RisingWave's `feature … is not available based on
+    /// your license`, or `… due to license error`); none for any other error.
+    pub fn hint(&self) -> Option<String> {
+        const AFTER: [&str; 2] = [
+            " is not available based on your license",
+            " is not available due to license error",
+        ];
+        let lower = self.message.to_ascii_lowercase();
+        let end = AFTER.iter().find_map(|after| lower.find(after))?;
+        let name = lower[..end]
+            .rfind("feature ")
+            .map_or("this", |at| self.message[at + "feature ".len()..end].trim());
+        Some(format!(
+            "RisingWave gives {name} with a licence only: set one (ALTER SYSTEM SET license_key TO …, or \
+             RW_LICENSE_KEY), or leave it out of the project"
+        ))
+    }
+}
+
 impl fmt::Display for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -88,4 +108,30 @@ pub trait Session: Send {
 
     /// Whether queries have real answers (`execute` in Jinja is true either way, as in dbt's run phase).
     fn is_live(&self) -> bool;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_licence_is_told_from_other_errors() {
+        let hint = |message: &str| {
+            let error = DatabaseError {
+                sqlstate: None,
+                message: message.to_owned(),
+                statement: String::new(),
+                line: None,
+            };
+            error.hint()
+        };
+        for message in [
+            "Failed to run the query\n\nCaused by: feature SecretManagement is not available based on your license",
+            "feature SecretManagement is not available due to license error",
+        ] {
+            let hint = hint(message).expect("a hint");
+            assert!(hint.starts_with("RisingWave gives SecretManagement with a licence only"));
+        }
+        assert_eq!(hint("table not found: license"), None);
+    }
 }

@@ -15,7 +15,7 @@ use super::{Desired, DesiredObject};
 use crate::name::{Kind, RelationName};
 
 /// Materializations that do more than create.
-const IMPERATIVE: [&str; 4] = ["incremental", "seed", "snapshot", "function"];
+const IMPERATIVE: [&str; 3] = ["incremental", "seed", "snapshot"];
 
 /// Settings that can be changed while an object lives.
 const TUNABLE: [&str; 8] = [
@@ -207,6 +207,17 @@ fn objects_below(compiler: &Compiler, node: &Node) -> BTreeSet<String> {
     found
 }
 
+/// Whether a statement creates the function of this name.
+fn makes_function(recorded: &RecordedStatement, relation: &RelationName, schema: &str) -> bool {
+    let Statement::Other { verb, .. } = &recorded.statement else {
+        return false;
+    };
+    verb.starts_with("CREATE FUNCTION")
+        && rwt_sql::mentions(&recorded.text)
+            .iter()
+            .any(|m| m.role == Role::Subject && RelationName::of(&m.name, schema) == *relation)
+}
+
 /// A node's statements by purpose.
 #[derive(Default)]
 struct Sorted {
@@ -264,6 +275,8 @@ impl Sorted {
             .filter(|(_, name, _)| RelationName::of(name, schema) == *relation);
         if let Some((kind, ..)) = made {
             self.kind = Kind::parse(kind).filter(|kind| *kind != Kind::Index);
+        } else if makes_function(recorded, relation, schema) {
+            self.kind = Some(Kind::Function);
         }
         if self.kind.is_some() {
             self.create.clone_from(&recorded.text);

@@ -40,6 +40,8 @@ pub(super) fn change_config(config: &IndexMap<String, Value>) -> ChangeConfig {
         immediate_cleanup: part("immediate_cleanup"),
         full_refresh: config.get("full_refresh").and_then(truth),
         move_snapshot: config.get("move_snapshot").and_then(truth),
+        incremental_strategy: word("incremental_strategy").map(str::to_owned),
+        unique_key: config.get("unique_key").map(columns_of).unwrap_or_default(),
         lint_ignore: config.get("lint_ignore").map(words).unwrap_or_default(),
     }
 }
@@ -55,6 +57,19 @@ pub(super) fn words(value: &Value) -> BTreeSet<String> {
         .into_iter()
         .map(|text| text.trim().to_owned())
         .collect()
+}
+
+/// A column, or a list of them.
+fn columns_of(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => items
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn truth(value: &Value) -> Option<bool> {

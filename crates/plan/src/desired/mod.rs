@@ -104,6 +104,10 @@ pub struct ChangeConfig {
     pub full_refresh: Option<bool>,
     /// `move_snapshot`: whether a sink that must be made anew begins with all rows that are there.
     pub move_snapshot: Option<bool>,
+    /// `incremental_strategy`
+    pub incremental_strategy: Option<String>,
+    /// `unique_key`: columns by which an incremental model replaces rows.
+    pub unique_key: Vec<String>,
     /// `lint_ignore`: codes of advice that are not to be heard of this node.
     pub lint_ignore: BTreeSet<String>,
 }

@@ -32,9 +32,12 @@ impl Deciding<'_, '_> {
                 });
                 return;
             }
-            outcome.reasons.push(Reason::Relation {
+            let reason = Reason::Relation {
                 from: there.object.relation.clone(),
-            });
+            };
+            if !outcome.reasons.contains(&reason) {
+                outcome.reasons.push(reason);
+            }
             outcome.consequences.push(Consequence::NameGone {
                 relation: there.object.relation.clone(),
             });

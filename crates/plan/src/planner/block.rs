@@ -6,7 +6,7 @@ use super::decide::Decisions;
 use super::decision::Treatment;
 use super::known::Known;
 use crate::catalog::ObjectId;
-use crate::name::RelationName;
+use crate::name::{Kind, RelationName};
 use crate::plan::{Blocked, Consequence};
 
 /// Blocks what may not be done or cannot be, and what hangs together with it.
@@ -41,6 +41,14 @@ fn refuse(known: &Known<'_>, decisions: &mut Decisions<'_>) {
         .filter(|decision| decision.moves() || decision.blocked.is_some())
         .filter_map(super::decision::Decision::id)
         .collect();
+    // The nodes that say that they depend on a node and that are there.
+    let mut callers: BTreeMap<String, Vec<ObjectId>> = BTreeMap::new();
+    for decision in decisions.of.values() {
+        for above in &decision.object.depends_on {
+            let ids = callers.entry(above.clone()).or_default();
+            ids.extend(decision.id());
+        }
+    }
     for decision in decisions.of.values_mut() {
         if decision.blocked.is_some() {
             continue;
@@ -48,14 +56,22 @@ fn refuse(known: &Known<'_>, decisions: &mut Decisions<'_>) {
         if decision.treatment == Treatment::InPlace
             && let Some(id) = decision.id()
         {
-            let others: Vec<RelationName> = known
+            // What calls a function does not follow to another one by itself, whether it is built anew or not.
+            let is_function = decision.object.kind == Kind::Function;
+            let callers = callers
+                .get(&decision.object.unique_id)
+                .into_iter()
+                .flatten();
+            let others: BTreeSet<RelationName> = known
                 .readers(id)
-                .filter(|reader| !moving.contains(reader))
+                .filter(|reader| is_function || !moving.contains(reader))
+                .chain(callers.copied().filter(|_| is_function))
                 .filter_map(|reader| known.catalog.objects.get(&reader))
                 .map(|object| object.relation.clone())
                 .collect();
             if !others.is_empty() {
-                decision.block_moving(Blocked::HasDependents { dependents: others });
+                let dependents = others.into_iter().collect();
+                decision.block_moving(Blocked::HasDependents { dependents });
                 continue;
             }
         }

@@ -6,13 +6,11 @@ use super::adopt::same_definition;
 use super::compare::{Renamed, Standing, There, renamed, standing};
 use super::decision::{Alteration, Decision, Treatment};
 use super::known::Known;
+use super::run::{SEED, what_it_does};
 use crate::desired::DesiredObject;
 use crate::name::{Kind, RelationName};
 use crate::plan::{Action, Adopt, Blocked, Consequence, Drift, Reason};
 use crate::version::Feature;
-
-/// The materialization that loads a file.
-const SEED: &str = "seed";
 
 /// Decisions by unique id, in the order of the DAG; those outside of the selection are there and do nothing.
 pub(crate) struct Decisions<'a> {
@@ -57,6 +55,10 @@ impl<'a> Deciding<'_, 'a> {
             decision.reasons.push(Reason::Imperative {
                 materialization: object.materialized.clone(),
             });
+            let full_refresh = self.known.options.full_refresh;
+            decision
+                .notes
+                .push(what_it_does(object, &decision.standing, full_refresh));
             return;
         }
         if object.imperative {
@@ -226,6 +228,12 @@ impl<'a> Deciding<'_, 'a> {
         if changes.create && !self.in_place(object, there, outcome) {
             rebuild.push(Reason::Definition);
         }
+        let is_elsewhere = there.object.relation != object.relation;
+        if is_elsewhere && changes.relation && !object.kind.is_renamable() {
+            rebuild.push(Reason::Relation {
+                from: there.object.relation.clone(),
+            });
+        }
         let above: BTreeSet<String> = object
             .bound_to
             .iter()
@@ -249,7 +257,10 @@ impl<'a> Deciding<'_, 'a> {
         }
         let refreshes = self.known.options.full_refresh
             && object.config.full_refresh != Some(false)
-            && !matches!(object.kind, Kind::Connection | Kind::Secret);
+            && !matches!(
+                object.kind,
+                Kind::Connection | Kind::Secret | Kind::Function
+            );
         if refreshes {
             rebuild.push(Reason::FullRefresh);
         }
@@ -298,6 +309,7 @@ pub(super) struct Outcome {
     pub notes: Vec<String>,
     pub keeps_old: bool,
     pub keeps_indexes: bool,
+    pub used_indexes: Vec<String>,
 }
 
 impl Outcome {
@@ -315,6 +327,7 @@ impl Outcome {
         decision.notes = self.notes;
         decision.keeps_old = self.keeps_old;
         decision.keeps_indexes = self.keeps_indexes;
+        decision.used_indexes = self.used_indexes;
         if let Some(blocked) = self.blocked {
             return decision.block(blocked);
         }

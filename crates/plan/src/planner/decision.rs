@@ -98,6 +98,8 @@ pub(crate) struct Decision<'a> {
     pub keeps_old: bool,
     /// Its changed indexes are not applied.
     pub keeps_indexes: bool,
+    /// Indexes that should go or change and cannot, for something was planned on them.
+    pub used_indexes: Vec<String>,
     /// It was to move before it was blocked.
     pub was_moving: bool,
 }
@@ -118,6 +120,7 @@ impl<'a> Decision<'a> {
             outside: false,
             keeps_old: false,
             keeps_indexes: false,
+            used_indexes: Vec::new(),
             was_moving: false,
         }
     }

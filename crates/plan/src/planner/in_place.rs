@@ -109,14 +109,35 @@ impl Deciding<'_, '_> {
                     });
                 }
             }
-            outcome.reasons.push(Reason::Indexes {
-                added: indexes.add.clone(),
-                removed: indexes.drop.clone(),
-            });
         }
-        if !outcome.keeps_indexes {
-            outcome.alteration.indexes.add.clone_from(&indexes.add);
-            outcome.alteration.indexes.drop.clone_from(&indexes.drop);
+        let keeps = outcome.keeps_indexes;
+        let changed = |names: &[String], outcome: &Outcome| -> Vec<String> {
+            let is_free = |name: &&String| !outcome.used_indexes.contains(*name);
+            names.iter().filter(is_free).cloned().collect()
+        };
+        for name in &indexes.drop {
+            let readers = self
+                .known
+                .readers_of_index(&there.object.relation.sibling(name));
+            if !readers.is_empty() && !keeps {
+                let readers: Vec<String> = readers.iter().map(ToString::to_string).collect();
+                outcome.notes.push(format!(
+                    "the index {name} stays as it is, for RisingWave has planned {} on it; it can go when that is built anew",
+                    readers.join(", ")
+                ));
+                outcome.used_indexes.push(name.clone());
+            }
+        }
+        let (added, removed) = (
+            changed(&indexes.add, outcome),
+            changed(&indexes.drop, outcome),
+        );
+        if !(added.is_empty() && removed.is_empty()) {
+            if !keeps {
+                outcome.alteration.indexes.add.clone_from(&added);
+                outcome.alteration.indexes.drop.clone_from(&removed);
+            }
+            outcome.reasons.push(Reason::Indexes { added, removed });
         }
         outcome
             .alteration
@@ -144,7 +165,7 @@ impl Deciding<'_, '_> {
     fn name_of(&self, object: &DesiredObject, there: &There<'_>, outcome: &mut Outcome) {
         let was = &there.object.relation;
         let moved_by_hand = *was != there.state.relation;
-        if *was == object.relation {
+        if *was == object.relation || !object.kind.is_renamable() {
             return;
         }
         if moved_by_hand && !there.changes.relation && !self.known.options.repair {

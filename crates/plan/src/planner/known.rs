@@ -19,7 +19,7 @@ pub(crate) struct Known<'a> {
     readers: HashMap<ObjectId, BTreeSet<ObjectId>>,
     /// Sinks that write into a table, hidden ones left out.
     writers: HashMap<ObjectId, BTreeSet<ObjectId>>,
-    /// What an object hangs on; a hidden helper stands for its table.
+    /// What an object hangs on; a hidden helper stands for its table, an index for what it is on.
     reads: HashMap<ObjectId, BTreeSet<ObjectId>>,
     indexes: HashMap<ObjectId, Vec<ObjectId>>,
     owners: HashMap<ObjectId, &'a str>,
@@ -72,7 +72,11 @@ impl<'a> Known<'a> {
             let Some(object) = self.catalog.objects.get(reader) else {
                 continue;
             };
-            let read = helpers.get(read).copied().unwrap_or(*read);
+            // RisingWave may plan a view on an index of what it reads, and then shows the index alone.
+            let index = self.catalog.indexes.get(read).map(|index| index.on);
+            let read = index
+                .or_else(|| helpers.get(read).copied())
+                .unwrap_or(*read);
             let is_target = self
                 .catalog
                 .objects
@@ -119,6 +123,18 @@ impl<'a> Known<'a> {
         let ids = self.indexes.get(&id).into_iter().flatten();
         ids.filter_map(|id| self.catalog.indexes.get(id))
             .map(|index| index.relation.name.as_str())
+            .collect()
+    }
+
+    /// The objects that were planned on an index, which keeps it from being dropped.
+    pub fn readers_of_index(&self, relation: &RelationName) -> Vec<&'a RelationName> {
+        let catalog = self.catalog;
+        let Some((index, _)) = catalog.find_index(relation) else {
+            return Vec::new();
+        };
+        let readers = catalog.dependencies.iter().filter(|(_, on)| *on == index);
+        readers
+            .filter_map(|(reader, _)| Some(&catalog.objects.get(reader)?.relation))
             .collect()
     }
 

@@ -12,6 +12,7 @@ mod decide;
 mod decision;
 mod in_place;
 mod known;
+mod run;
 mod sinks;
 mod statements;
 mod steps;
@@ -208,6 +209,12 @@ fn record(
                     .definition
                     .indexes
                     .clone_from(&there.state.definition.indexes);
+            }
+            for name in &decision.used_indexes {
+                if let Some(old) = there.state.definition.indexes.get(name) {
+                    let indexes = &mut record.definition.indexes;
+                    indexes.insert(name.clone(), old.clone());
+                }
             }
             let renamed = decisions.renamed.contains_key(&object.unique_id);
             let pending = !matches!(decision.treatment, Treatment::Nothing);

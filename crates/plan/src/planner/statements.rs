@@ -242,7 +242,10 @@ pub(super) fn tune(
         }
     };
     let applies = match parameter {
-        "parallelism" => object.kind != Kind::View,
+        "parallelism" => matches!(
+            object.kind,
+            Kind::Table | Kind::Source | Kind::MaterializedView | Kind::Sink
+        ),
         "source_rate_limit" => matches!(object.kind, Kind::Source | Kind::Table),
         _ => object.kind == Kind::Sink,
     };

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod adoption;
+mod bindings;
 mod configuration;
 mod drift;
 mod lints;

@@ -244,6 +244,9 @@ impl Database {
             let relation = Self::named(name);
             let found = self.catalog.find_index(&relation).map(|(id, _)| id);
             return match found {
+                Some(id) if self.catalog.dependencies.iter().any(|(_, on)| *on == id) => {
+                    Err(format!("index {relation} used by other objects"))
+                }
                 Some(id) => {
                     self.catalog.indexes.remove(&id);
                     Ok(())
@@ -395,6 +398,21 @@ impl Database {
             self.catalog
                 .dependencies
                 .extend(reads.into_iter().map(|read| (sink, read)));
+        } else if verb.starts_with("CREATE FUNCTION") {
+            let name = mentioned.first().ok_or("a function without a name")?;
+            let relation = Self::named(&name.name);
+            self.is_free(&relation, Kind::Function)?;
+            let function = CatalogObject {
+                relation,
+                kind: Kind::Function,
+                owner: self.catalog.user.clone(),
+                definition: None,
+                creating: false,
+                columns: Vec::new(),
+                acl: Vec::new(),
+                sink_into: None,
+            };
+            self.add(function, &BTreeSet::new());
         } else if verb.starts_with("GRANT") || verb.starts_with("REVOKE") {
             for Mention { name, .. } in mentioned {
                 let id = self.resolve(&name)?;
@@ -418,6 +436,21 @@ impl Database {
                 }
             });
         }
+    }
+
+    /// Binds a reader to an index of what it reads, or back to that, as RisingWave does when it plans a view on an index.
+    pub fn bind_to_index(&mut self, reader: &str, index: Option<&str>, on: &str) {
+        let (reader, on) = (self.id(reader), self.id(on));
+        let of_it = |id: &ObjectId| self.catalog.indexes.get(id).is_some_and(|i| i.on == on);
+        let mut bound: BTreeSet<(ObjectId, ObjectId)> = self.catalog.dependencies.clone();
+        bound.retain(|(from, to)| *from != reader || (*to != on && !of_it(to)));
+        let to = index.map_or(on, |index| {
+            let relation = RelationName::new("public", index);
+            let found = self.catalog.find_index(&relation);
+            found.unwrap_or_else(|| panic!("there is no {relation}")).0
+        });
+        bound.insert((reader, to));
+        self.catalog.dependencies = bound;
     }
 
     /// What rwt would find in `rw_depend`, by name: each reader with what it reads.
