@@ -89,6 +89,8 @@ pub(crate) struct Inner {
     lake_troubles: Mutex<HashMap<ObjectId, String>>,
     pub cache: MvCache,
     pub sessions: Mutex<HashMap<i32, SessionEntry>>,
+    /// Creations that go on.
+    pub builds: Arc<crate::session::Builds>,
     default_interval: Duration,
     /// Barriers since the start, idle ones too: the clock of lake commits.
     pub ticks: AtomicU64,
@@ -150,6 +152,7 @@ impl Engine {
             lake_troubles: Mutex::default(),
             cache: MvCache::default(),
             sessions: Mutex::default(),
+            builds: Arc::default(),
             default_interval: config.barrier_interval,
             ticks: AtomicU64::new(0),
             stopping: AtomicBool::new(false),

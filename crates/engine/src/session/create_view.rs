@@ -1,5 +1,7 @@
 //! CREATE VIEW, MATERIALIZED VIEW, INDEX, SUBSCRIPTION, SCHEMA.
 
+use std::sync::Arc;
+
 use rwt_sql::statement::{
     CreateIndex, CreateMaterializedView, CreateSchema, CreateSubscription, CreateView,
 };
@@ -9,9 +11,9 @@ use rwt_wire::{Outcome, SqlError, SqlState};
 use super::Session;
 use crate::catalog::{
     Body, Catalog, Column, Definition, Index, Kind, MaterializedView, Object, ObjectId, Schema,
-    Subscription, View, options_text, resolve,
+    SearchPath, Subscription, View, options_text, resolve,
 };
-use crate::engine::Altering;
+use crate::engine::{Altering, Inner};
 
 /// A query bound to the objects that it reads.
 pub(super) struct Bound {
@@ -21,6 +23,45 @@ pub(super) struct Bound {
     pub reads: Vec<ObjectId>,
     /// Its columns.
     pub columns: Vec<Column>,
+}
+
+/// An object that is to be added to the catalog.
+struct Addition {
+    name: ObjectName,
+    path: SearchPath,
+    owner: u32,
+    definition: Definition,
+    columns: Vec<Column>,
+    depends_on: Vec<ObjectId>,
+    body: Body,
+}
+
+impl Addition {
+    async fn make(self, inner: &Arc<Inner>) -> Result<ObjectId, SqlError> {
+        inner
+            .clone()
+            .alter(async move |altering: &mut Altering<'_>| {
+                let catalog = &mut altering.catalog;
+                let (name, path) = (&self.name, &self.path);
+                let object = catalog.draft(name, path, self.owner, self.definition, self.body)?;
+                still_there(catalog, &self.depends_on)?;
+                let (id, kind) = (object.id, object.kind());
+                let object = Object {
+                    columns: self.columns,
+                    depends_on: self.depends_on,
+                    ..object
+                };
+                catalog.objects.insert(id, object);
+                altering.set_catalog()?;
+                if kind == Kind::Sink {
+                    crate::stream::sink::backfill(&mut altering.staged, id)
+                        .await
+                        .map_err(crate::engine::internal)?;
+                }
+                Ok(id)
+            })
+            .await
+    }
 }
 
 impl Session {
@@ -109,14 +150,31 @@ impl Session {
                 ));
             }
         }
-        // the first computation belongs to the statement: its errors are the statement's, its rows are kept
+        let building = self.slow_build(&create.name, &definition, &bound.reads)?;
         let body = Body::MaterializedView(MaterializedView {
             query: bound.query.clone(),
             key: shape.key,
             append_only: shape.append_only,
         });
-        self.add(&create.name, definition, bound.columns, bound.reads, body)
-            .await?;
+        let addition = self.addition(&create.name, definition, bound.columns, bound.reads, body);
+        match building {
+            Some(building) if building.is_background() => {
+                let inner = self.inner.clone();
+                tokio::spawn(async move {
+                    // Its failure shows in that the view is not there, as on RisingWave.
+                    if building.finish().await.is_ok() {
+                        let _ = addition.make(&inner).await;
+                    }
+                });
+            }
+            Some(building) => {
+                building.finish().await?;
+                addition.make(&self.inner).await?;
+            }
+            None => {
+                addition.make(&self.inner).await?;
+            }
+        }
         Ok(Outcome::done(DONE))
     }
 
@@ -146,29 +204,27 @@ impl Session {
         depends_on: Vec<ObjectId>,
         body: Body,
     ) -> Result<ObjectId, SqlError> {
-        let (name, path, owner) = (name.clone(), self.path(), self.user_id());
-        self.inner
-            .clone()
-            .alter(async |altering: &mut Altering<'_>| {
-                let catalog = &mut altering.catalog;
-                let object = catalog.draft(&name, &path, owner, definition, body)?;
-                still_there(catalog, &depends_on)?;
-                let (id, kind) = (object.id, object.kind());
-                let object = Object {
-                    columns,
-                    depends_on,
-                    ..object
-                };
-                catalog.objects.insert(id, object);
-                altering.set_catalog()?;
-                if kind == Kind::Sink {
-                    crate::stream::sink::backfill(&mut altering.staged, id)
-                        .await
-                        .map_err(crate::engine::internal)?;
-                }
-                Ok(id)
-            })
-            .await
+        let addition = self.addition(name, definition, columns, depends_on, body);
+        addition.make(&self.inner).await
+    }
+
+    fn addition(
+        &self,
+        name: &ObjectName,
+        definition: Definition,
+        columns: Vec<Column>,
+        depends_on: Vec<ObjectId>,
+        body: Body,
+    ) -> Addition {
+        Addition {
+            name: name.clone(),
+            path: self.path(),
+            owner: self.user_id(),
+            definition,
+            columns,
+            depends_on,
+            body,
+        }
     }
 
     pub(super) async fn create_index(&mut self, create: CreateIndex) -> Result<Outcome, SqlError> {

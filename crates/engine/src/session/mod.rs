@@ -1,6 +1,7 @@
 //! One client's session: its settings, and its statements from text to outcome.
 
 mod alter;
+mod build;
 mod connection;
 mod create;
 mod create_sink;
@@ -35,6 +36,7 @@ use crate::engine::{Inner, SessionEntry, locked};
 use crate::reading::Reading;
 use settings::Variables;
 
+pub(crate) use build::Builds;
 pub(crate) use show::hidden_columns;
 
 /// What `version()` answers.
@@ -243,7 +245,10 @@ impl Session {
                 self.inner.checkpoint().await?;
                 Ok(Outcome::done("FLUSH"))
             }
-            Statement::Wait => Ok(Outcome::done("WAIT")),
+            Statement::Wait => {
+                self.inner.builds.wait().await;
+                Ok(Outcome::done("WAIT"))
+            }
             Statement::Begin { read_only, start } => {
                 if read_only {
                     self.read_only = true;
@@ -259,12 +264,7 @@ impl Session {
             Statement::Commit => Ok(self.end_transaction("COMMIT")),
             Statement::Rollback => Ok(self.end_transaction("ROLLBACK")),
             Statement::Comment { on, name, text } => self.comment(&on, &name, text).await,
-            Statement::CancelJobs(ids) => match ids.first() {
-                Some(id) => Err(SqlError::internal(format!(
-                    "job {id} not found in database"
-                ))),
-                None => Ok(Outcome::done("CANCEL_COMMAND")),
-            },
+            Statement::CancelJobs(ids) => self.cancel_jobs(&ids),
             Statement::Other { verb, text } => self.other(&verb, &text).await,
         }
     }

@@ -318,7 +318,7 @@ const SETTINGS: &[(&str, &str, Shape, &str)] = &[
         "backfill_rate_limit",
         "-1",
         Shape::Int,
-        "no effect in the embedded engine",
+        "rows a second that the creation of a materialized view may take; -1 is no limit",
     ),
     (
         "dml_rate_limit",
@@ -336,7 +336,7 @@ const SETTINGS: &[(&str, &str, Shape, &str)] = &[
         "background_ddl",
         "false",
         Shape::Bool,
-        "no effect: the embedded engine's jobs end at once",
+        "the creation of a materialized view goes on without its client",
     ),
     ("bytea_output", "hex", Shape::Text, "always hex"),
     (

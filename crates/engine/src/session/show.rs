@@ -99,6 +99,19 @@ impl Session {
         }
     }
 
+    /// CANCEL JOBS: a row for each job that was ended.
+    pub(super) fn cancel_jobs(&self, ids: &[u64]) -> Result<Outcome, SqlError> {
+        let unknown = |id: &&u64| !self.inner.builds.list().iter().any(|(job, _)| job == *id);
+        if let Some(id) = ids.iter().find(unknown) {
+            return Err(SqlError::internal(format!(
+                "job {id} not found in database"
+            )));
+        }
+        let ended = ids.iter().filter(|id| self.inner.builds.cancel(**id));
+        let rows: Vec<Row> = ended.map(|id| vec![Some(id.to_string())]).collect();
+        table(texts(&["Id"]), &rows, "CANCEL_COMMAND")
+    }
+
     pub(super) async fn show(&mut self, show: &Show) -> Result<Outcome, SqlError> {
         let columns = Self::show_columns(show);
         let catalog = self.inner.catalog();
@@ -248,8 +261,15 @@ impl Session {
     fn internal_rows(&self, what: &str) -> Result<Vec<Row>, SqlError> {
         let text = |s: &str| Some(s.to_owned());
         Ok(match what {
-            // a statement ends when its job has ended, so no job is ever left
-            "jobs" => Vec::new(),
+            "jobs" => {
+                let builds = self.inner.builds.list();
+                let job = |(id, build): (u64, super::build::Build)| {
+                    let (kind, progress) = (build.create_type().to_owned(), build.progress());
+                    let cells = [id.to_string(), build.statement, kind, progress];
+                    cells.into_iter().map(Some).collect()
+                };
+                builds.into_iter().map(job).collect()
+            }
             "processlist" => {
                 let sessions = locked(&self.inner.sessions);
                 let mut ids: Vec<&i32> = sessions.keys().collect();

@@ -29,7 +29,7 @@ pub(super) const TABLES: &[SystemTable] = &[
     table!("rw_columns", columns, "relation_id": Int4, "name": Text, "position": Int4, "is_hidden": Bool, "is_primary_key": Bool, "is_distribution_key": Bool, "is_generated": Bool, "is_nullable": Bool, "generation_expression": Text, "data_type": Text, "type_oid": Int4, "type_len": Int2, "udt_type": Text),
     table!("rw_depend", depend, "objid": Int4, "refobjid": Int4),
     table!("rw_description", description, "objoid": Int4, "classoid": Int4, "objsubid": Int4, "description": Text),
-    table!("rw_ddl_progress", none, "ddl_id": Int8, "ddl_statement": Text, "create_type": Text, "progress": Text, "initialized_at": Tz, "is_serverless_backfill": Bool, "backfill_type": Text),
+    table!("rw_ddl_progress", ddl_progress, "ddl_id": Int8, "ddl_statement": Text, "create_type": Text, "progress": Text, "initialized_at": Tz, "is_serverless_backfill": Bool, "backfill_type": Text),
     table!("rw_streaming_jobs", streaming_jobs, "id": Int4, "name": Text, "database_id": Int4, "status": Text, "parallelism": Text, "max_parallelism": Int4, "resource_group": Text),
     table!("rw_users", users, "id": Int4, "name": Text, "is_super": Bool, "create_db": Bool, "create_user": Bool, "can_login": Bool, "is_admin": Bool),
     table!("rw_user_secrets", none, "id": Int4, "password": Text),
@@ -501,6 +501,24 @@ fn description(context: &Context<'_>) -> Rows {
         }
     }
     rows
+}
+
+fn ddl_progress(context: &Context<'_>) -> Rows {
+    let builds = context.reading.inner.builds.list();
+    builds
+        .into_iter()
+        .map(|(id, build)| {
+            row![
+                i64::try_from(id).unwrap_or(i64::MAX),
+                build.statement.as_str(),
+                build.create_type(),
+                build.progress(),
+                Cell::Tz(build.began_at.timestamp_micros()),
+                false,
+                "NORMAL_BACKFILL"
+            ]
+        })
+        .collect()
 }
 
 fn streaming_jobs(context: &Context<'_>) -> Rows {
