@@ -611,7 +611,7 @@ fn run_through(place: &Place, proxy: &Proxy, arguments: &[&str]) -> Finished {
 #[test]
 fn a_plan_asks_the_catalog_as_often_for_many_objects_as_for_few() {
     let (place, _sql) = shop();
-    for number in 0..40 {
+    for number in 0..300 {
         write_model(
             &place,
             &format!("more_{number}"),
@@ -625,7 +625,7 @@ fn a_plan_asks_the_catalog_as_often_for_many_objects_as_for_few() {
         (catalog, proxy.heard().len())
     };
     let before = asked(&place);
-    place.ok(&["run"]);
+    place.ok(&["run", "--threads", "8"]);
     let after = asked(&place);
     assert!(before.0 <= 6 && after.0 <= 6, "{before:?} {after:?}");
     assert_eq!(before, after);
@@ -665,6 +665,178 @@ fn a_connection_lost_in_the_middle_of_a_statement_is_made_again() {
     );
 }
 
+/// Rows that take the build of `report` ten minutes, and a `report` that is built so.
+fn slow_report(place: &Place, sql: &Sql) {
+    sql.rows("insert into events select n, 'view', 1 from generate_series(100, 699) as s (n)");
+    sql.rows("flush");
+    let slow = "{{ config(backfill_rate_limit=1) }} select count(*) as kinds from {{ ref('top') }}";
+    write_model(place, "report", slow);
+}
+
+fn progress(sql: &Sql) -> Vec<String> {
+    sql.column("select create_type || ' ' || progress from rw_catalog.rw_ddl_progress")
+}
+
+#[test]
+fn the_first_interrupt_cancels_a_build_in_the_foreground() {
+    let (place, sql) = shop();
+    let before = objects(&sql);
+    slow_report(&place, &sql);
+    let child = place.command(&["run"]).spawn().unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    let seen = until("the build is a job", || match progress(&sql).as_slice() {
+        [job] => Ok(job.clone()),
+        other => Err(format!("{other:?}")),
+    });
+    assert!(
+        seen.starts_with("FOREGROUND Snapshot [") && seen.ends_with("/603)]"),
+        "{seen}"
+    );
+    let jobs = place.ok(&["jobs"]);
+    assert!(jobs.stdout.contains("foreground"), "{}", jobs.stdout);
+
+    kill(Pid::from_raw(pid), Signal::SIGINT).unwrap();
+    let ended = finish(child).exits_with(1);
+    assert!(
+        ended.stderr.contains("`rwt apply` finishes it"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(
+        progress(&sql),
+        Vec::<String>::new(),
+        "the server builds nothing any more"
+    );
+    assert_eq!(objects(&sql), before);
+    place.ok(&["apply", "--abort"]);
+    assert_eq!(objects(&sql), before);
+}
+
+#[test]
+fn a_job_in_the_background_is_listed_and_cancelled() {
+    let (place, sql) = shop();
+    sql.rows("insert into events select n, 'view', 1 from generate_series(100, 699) as s (n)");
+    sql.rows("flush");
+    sql.rows("set background_ddl = true");
+    sql.rows("set backfill_rate_limit = 1");
+    sql.rows("create materialized view slow as select count(*) as n from events");
+    let jobs = place.ok(&["jobs", "--output", "json"]).json();
+    assert_eq!(jobs[0]["background"], true, "{jobs}");
+    assert!(
+        jobs[0]["progress"]
+            .as_str()
+            .unwrap()
+            .starts_with("Snapshot ["),
+        "{jobs}"
+    );
+    let id = jobs[0]["id"].to_string();
+    let cancelled = place.ok(&["jobs", "cancel", &id]);
+    assert!(cancelled.stdout.contains(&id), "{}", cancelled.stdout);
+    assert_eq!(progress(&sql), Vec::<String>::new());
+    assert!(!objects(&sql).contains("materialized view slow"));
+    place.rwt(&["jobs", "cancel", &id]).exits_with(1);
+}
+
+#[test]
+fn the_project_and_a_database_are_compared() {
+    let (place, _sql) = shop();
+    let same = place.rwt(&["diff", "--detailed-exitcode"]).exits_with(0);
+    assert!(
+        same.stdout.contains("0 differences, 6 the same"),
+        "{}",
+        same.stdout
+    );
+
+    change_totals(&place, "rows_of_it");
+    write_model(&place, "extra", "select * from {{ ref('events') }}");
+    fs::remove_file(place.path().join("models/report.sql")).unwrap();
+    let diff = place.rwt(&["diff", "--detailed-exitcode"]).exits_with(3);
+    for words in [
+        "another statement       materialized view public.totals",
+        "only in the project     materialized view public.extra",
+        "only in the database    materialized view public.report",
+        "rows_of_it",
+        "3 differences",
+    ] {
+        assert!(diff.stdout.contains(words), "{words}: {}", diff.stdout);
+    }
+    let diff = place.ok(&["diff", "--output", "json"]).json();
+    let relations: Vec<&str> = diff["differences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|difference| difference["relation"].as_str().unwrap())
+        .collect();
+    assert!(
+        !relations.contains(&"public.top"),
+        "what only follows is no difference: {diff}"
+    );
+
+    let comment = place.ok(&["plan", "--output", "markdown", "--sql"]);
+    for words in ["### rwt plan: ", "| `x blocked` |", "```diff\n", "```sql\n"] {
+        assert!(
+            comment.stdout.contains(words),
+            "{words}: {}",
+            comment.stdout
+        );
+    }
+}
+
+#[test]
+fn topics_are_looked_for_before_a_source_is_made() {
+    let (place, _sql) = shop();
+    let proxy = Proxy::start(place.engine_port, |_| Answer::Pass);
+    let source = |broker: &str| {
+        let options = format!(
+            "connector = 'kafka', topic = 'nobodys', properties.bootstrap.server = '{broker}', scan.startup.mode = 'earliest'"
+        );
+        format!(
+            "{{{{ config(materialized='source') }}}}\ncreate source {{{{ this }}}} (id int) with ({options}) format plain encode json"
+        )
+    };
+    write_model(
+        &place,
+        "stream",
+        &source(&format!("127.0.0.1:{}", place.kafka_port)),
+    );
+    let plan = run_through(&place, &proxy, &["plan"]).exits_with(0);
+    assert!(
+        plan.stderr.contains("rwt::kafka::no_topic") && plan.stderr.contains("nobodys"),
+        "{}",
+        plan.stderr
+    );
+    write_model(&place, "stream", &source("127.0.0.1:1"));
+    let plan = run_through(&place, &proxy, &["plan"]).exits_with(0);
+    assert!(
+        plan.stderr.contains("rwt::kafka::not_checked"),
+        "{}",
+        plan.stderr
+    );
+}
+
+#[test]
+fn old_deployments_are_forgotten_and_the_plan_of_one_that_has_ended() {
+    let (place, sql) = shop();
+    sql.rows(
+        "insert into rwt.deployments (id, status, command, project, target, started_at) \
+         select 'old' || cast(n as varchar), 'done', 'run', 'shop', 'dev', cast('2020-01-01 00:00:00Z' as timestamptz) \
+         from generate_series(1, 150) as s (n)",
+    );
+    sql.rows("flush");
+    write_model(
+        &place,
+        "report",
+        "select count(*) as kinds from {{ ref('top') }}",
+    );
+    place.ok(&["run"]);
+    let kept = sql.column("select count(*) from rwt.deployments");
+    assert_eq!(kept, ["100"]);
+    let plans = sql.column("select plan from rwt.deployments where plan is not null order by plan");
+    assert_eq!(plans, ["1 to swap, 5 unchanged", "6 to create"]);
+    let journal = sql.column("select count(*) from rwt.journal");
+    assert_eq!(journal, ["0"]);
+}
+
 /// `select version()` of a RisingWave that is not the embedded engine.
 fn version(statement: &str, version: &str) -> Option<Answer> {
     let asks = statement.eq_ignore_ascii_case("select version(), current_user");
@@ -695,6 +867,12 @@ fn the_first_interrupt_cancels_a_background_job_and_the_next_apply_goes_on() {
             said.store(true, Ordering::SeqCst);
             *job = None;
             return Answer::Done("CANCEL_COMMAND");
+        }
+        if lower.contains("rw_kafka_job_lag") {
+            return Answer::Rows(
+                &["job_id", "lag"],
+                vec![vec!["4711".to_owned(), "250".to_owned()]],
+            );
         }
         if lower.contains("rw_ddl_progress") {
             let row = |statement: String| {
@@ -745,7 +923,11 @@ fn the_first_interrupt_cancels_a_background_job_and_the_next_apply_goes_on() {
     let ended = finish(child).exits_with(1);
     assert_eq!(proxy.heard_with("cancel jobs"), ["cancel jobs 4711"]);
     assert!(cancelled.load(Ordering::SeqCst));
-    assert!(ended.stderr.contains("10.0 %"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("10.0 %, 250 messages behind"),
+        "{}",
+        ended.stderr
+    );
     assert!(
         ended.stderr.contains("`rwt apply` finishes it"),
         "{}",

@@ -44,10 +44,13 @@ impl Groups {
         }
         for object in &plan.objects {
             for reason in &object.reasons {
-                if let Reason::Input { unique_ids } = reason {
-                    let parents = unique_ids.iter().map(String::as_str);
-                    edges.extend(parents.map(|parent| (parent, object.unique_id.as_str())));
-                }
+                let parents = match reason {
+                    Reason::Input { unique_ids } => unique_ids.as_slice(),
+                    Reason::Target { unique_id } => std::slice::from_ref(unique_id),
+                    _ => &[],
+                };
+                let parents = parents.iter().map(String::as_str);
+                edges.extend(parents.map(|parent| (parent, object.unique_id.as_str())));
             }
         }
         let mut groups = Self {

@@ -58,6 +58,8 @@ pub struct BuildProgress {
     pub rate: Option<f64>,
     /// Seconds that it will still take at this rate.
     pub remaining: Option<f64>,
+    /// Messages that are still to be read of the topics that it reads, where the server shows that.
+    pub lag: Option<u64>,
     /// Seconds since the last progress, if it is long ago.
     pub stalled: Option<u64>,
 }
@@ -86,6 +88,9 @@ impl fmt::Display for BuildProgress {
                 _ => write!(f, ", about {} h left", seconds / 3600)?,
             }
         }
+        if let Some(lag) = self.lag {
+            write!(f, ", {lag} messages behind")?;
+        }
         if let Some(seconds) = self.stalled {
             write!(f, ", no progress for {seconds} s")?;
         }
@@ -107,9 +112,15 @@ struct Seen {
 }
 
 impl Tracker {
-    /// Takes a reading in.
+    /// Takes a reading in, and how many messages the build is behind.
     #[allow(clippy::cast_precision_loss, reason = "rates are for people")]
-    pub(super) fn update(&mut self, relation: &str, text: &str, now: Instant) -> BuildProgress {
+    pub(super) fn update(
+        &mut self,
+        relation: &str,
+        text: &str,
+        lag: Option<u64>,
+        now: Instant,
+    ) -> BuildProgress {
         let reading = Reading::parse(text);
         let seen = self.builds.entry(relation.to_owned()).or_insert(Seen {
             first: (now, reading),
@@ -136,6 +147,7 @@ impl Tracker {
             reading,
             rate,
             remaining,
+            lag,
             stalled: (still >= STALLED).then_some(still.as_secs()),
         }
     }
@@ -173,17 +185,21 @@ mod tests {
         let mut tracker = Tracker::default();
         let words = |rows: u64| format!("Snapshot [{}.00% ({rows}/1000)]", rows / 10);
         assert_eq!(
-            tracker.update("public.m", &words(100), at(0)).to_string(),
+            tracker
+                .update("public.m", &words(100), None, at(0))
+                .to_string(),
             "public.m 10.0 %"
         );
         assert_eq!(
-            tracker.update("public.m", &words(300), at(10)).to_string(),
-            "public.m 30.0 %, 20 rows/s, about 35 s left"
+            tracker
+                .update("public.m", &words(300), Some(7), at(10))
+                .to_string(),
+            "public.m 30.0 %, 20 rows/s, about 35 s left, 7 messages behind"
         );
-        let still = tracker.update("public.m", &words(300), at(90));
+        let still = tracker.update("public.m", &words(300), None, at(90));
         assert_eq!(still.stalled, Some(80));
         tracker.keep(&[]);
-        let again = tracker.update("public.m", &words(300), at(91));
+        let again = tracker.update("public.m", &words(300), None, at(91));
         assert_eq!((again.rate, again.stalled), (None, None));
     }
 }

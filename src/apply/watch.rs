@@ -1,6 +1,6 @@
 //! Threads beside the work: one cancels what the server does when the work is to stop, one tells how far builds are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -38,6 +38,8 @@ pub(super) fn tell_progress(
     let mut connection: Option<Connection> = None;
     let mut asked = Instant::now();
     let mut before = BTreeSet::new();
+    // Until the server says that it has no such thing.
+    let mut shows_lag = true;
     while !over.load(Ordering::SeqCst) {
         thread::sleep(TICK);
         if asked.elapsed() < PROGRESS {
@@ -63,11 +65,21 @@ pub(super) fn tell_progress(
         };
         if let Ok(jobs) = catalog::creating_jobs(&open) {
             let default_schema = &connector.target().schema;
+            let mut lags = BTreeMap::new();
+            if shows_lag {
+                match catalog::source_lags(&open) {
+                    Ok(found) => lags = found,
+                    Err(_) => shows_lag = false,
+                }
+            }
             let progress: Vec<_> = jobs
                 .iter()
                 .filter_map(|job| Some((builds(job, default_schema)?.to_string(), job)))
                 .filter(|(relation, _)| long.contains(relation))
-                .map(|(relation, job)| tracker.update(&relation, &job.progress, asked))
+                .map(|(relation, job)| {
+                    let lag = lags.get(&job.id).copied();
+                    tracker.update(&relation, &job.progress, lag, asked)
+                })
                 .collect();
             observer.building(&progress);
         }

@@ -1,6 +1,6 @@
 //! The order of steps while threads carry them out: phase by phase, each step after those that it waits for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -80,6 +80,8 @@ pub(super) struct Work<'a> {
     pub(super) groups: Groups,
     pub(super) objects: BTreeMap<&'a str, &'a ObjectPlan>,
     pub(super) begun: BTreeSet<usize>,
+    /// Where a step stands in the plan, by its number.
+    at: HashMap<usize, usize>,
     pub(super) total: usize,
     pub(super) options: RunOptions,
     pub(super) observer: &'a dyn Observer,
@@ -156,6 +158,12 @@ impl<'a> Work<'a> {
                 .map(|object| (object.unique_id.as_str(), object))
                 .collect(),
             begun: begun.map(|step| step.number).collect(),
+            at: plan
+                .steps
+                .iter()
+                .enumerate()
+                .map(|(index, step)| (step.number, index))
+                .collect(),
             total,
             options,
             observer,
@@ -233,12 +241,10 @@ impl<'a> Work<'a> {
 
     pub(super) fn next(&self, board: &Board, phase: Phase) -> Option<usize> {
         let steps = self.scope.plan.steps.iter().enumerate();
-        let number_of = |index: usize| self.scope.plan.steps[index].number;
         let has_ended = |number: &usize| {
-            let index = (0..board.stands.len()).find(|index| number_of(*index) == *number);
-            index.is_none_or(|index| {
+            self.at.get(number).is_none_or(|index| {
                 matches!(
-                    board.stands[index],
+                    board.stands[*index],
                     Stand::Done | Stand::Failed | Stand::Skipped
                 )
             })

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use miette::Diagnostic;
 use rwt_compiler::materialize::{DatabaseError, created};
 use rwt_compiler::{CompileError, Compiler};
-use rwt_plan::catalog::{CatalogSnapshot, Job, ServerKind};
+use rwt_plan::catalog::{CatalogSnapshot, Job, ObjectId, ServerKind};
 use rwt_plan::step::{Built, Effect, Phase, StepKind, StepStatement};
 use rwt_plan::{Fact, Kind, Plan, RelationName, Step};
 use rwt_project::manifest::UniqueId;
@@ -23,6 +23,8 @@ use crate::state::{Event, Journal, Lock};
 
 /// How long a lost connection is tried again before the deployment stops.
 const RECONNECT_FOR: Duration = Duration::from_secs(60);
+/// How long a server may take to show what it has done. Several front ends learn of it one after the other.
+const APPEARS_WITHIN: Duration = Duration::from_secs(5);
 /// Time between two looks at a build that goes on in the background.
 const POLL: Duration = Duration::from_millis(500);
 
@@ -60,6 +62,9 @@ pub enum StepError {
         purpose: String,
         /// What the server said.
         error: DatabaseError,
+        /// What to do, where that is known.
+        #[help]
+        help: Option<String>,
     },
     /// Something that the plan rests on does not hold any more.
     #[error("the database has changed since it was planned: {0}")]
@@ -149,16 +154,16 @@ impl<'a> Worker<'a> {
             ));
         }
         let mut known = None;
-        if begun || !step.requires.is_empty() && step.phase >= Phase::Swap {
+        if begun {
             match self.catalog() {
                 Ok(catalog) => known = Some(catalog),
                 Err(end) => return end,
             }
-        }
-        if let (false, Some(catalog)) = (begun, &known)
-            && let Some(fact) = step.requires.iter().find(|fact| !fact.holds(catalog))
+        } else if !step.requires.is_empty()
+            && step.phase >= Phase::Swap
+            && let Some(end) = self.unmet(step)?
         {
-            return Ok(unmet(step, fact));
+            return Ok(end);
         }
         if let Err(error) = self
             .scope
@@ -170,9 +175,29 @@ impl<'a> Worker<'a> {
         if let Some(built) = &step.builds {
             locked(&self.active.builds).insert(step.number, built.clone());
         }
-        let end = self.carry_out(step, known.filter(|_| begun));
+        let end = self.carry_out(step, known);
         locked(&self.active.builds).remove(&step.number);
         end
+    }
+
+    /// What becomes of a step when something that it needs does not hold. A front end of the server may learn of what was
+    /// done through another one a moment later.
+    fn unmet(&mut self, step: &Step) -> Result<Option<StepEnd>, ConnectError> {
+        let deadline = Instant::now() + APPEARS_WITHIN;
+        loop {
+            let catalog = match self.catalog() {
+                Ok(catalog) => catalog,
+                Err(end) => return end.map(Some),
+            };
+            let mut requires = step.requires.iter();
+            let Some(fact) = requires.find(|fact| !fact.holds(&catalog)) else {
+                return Ok(None);
+            };
+            if Instant::now() > deadline || self.stops() {
+                return Ok(Some(unmet(step, fact)));
+            }
+            thread::sleep(POLL);
+        }
     }
 
     /// Sends the step, again after each lost connection as far as it has not taken effect.
@@ -232,6 +257,7 @@ impl<'a> Worker<'a> {
             )),
             None => StepError::Statement {
                 purpose: step.purpose.clone(),
+                help: error.hint(),
                 error,
             },
         };
@@ -362,62 +388,71 @@ impl<'a> Worker<'a> {
         Ok(running)
     }
 
-    /// Waits until nothing builds an object any more and it is there.
+    /// Waits until an object is there and nothing builds it any more.
+    ///
+    /// A job that is younger than a moment shows no progress yet, and a server may show what it has done a moment later,
+    /// so that an object that is not there counts as failed only when it stays away.
     fn wait_until_built(&self, built: &Built) -> Result<(), Trouble> {
         let mut seen = BTreeSet::new();
+        let mut missing_since = None;
         loop {
             let connection = self.connected()?;
             let jobs = self.asked(catalog::creating_jobs(connection))?;
             let default_schema = &self.scope.connector.target().schema;
-            let job = jobs.iter().find(|job| {
+            let named = jobs.iter().find(|job| {
                 seen.contains(&job.id)
                     || builds(job, default_schema).as_ref() == Some(&built.relation)
             });
-            let Some(job) = job else {
-                return self.is_built(built);
-            };
-            seen.insert(job.id);
+            let mut job = named.map(|job| job.id);
+            if job.is_none() {
+                match standing(built, &self.read()?) {
+                    Stands::Built => return Ok(()),
+                    Stands::Creating(id) => job = Some(id),
+                    Stands::Missing => {
+                        let since = *missing_since.get_or_insert_with(Instant::now);
+                        if since.elapsed() > APPEARS_WITHIN {
+                            return Err(self.ended_without(built));
+                        }
+                    }
+                }
+            }
+            if let Some(id) = job {
+                missing_since = None;
+                seen.insert(id);
+            }
             if self.stops() {
-                let cancel = i64::try_from(job.id).unwrap_or(i64::MAX);
-                // A job that has just ended cannot be cancelled; the catalog tells next time.
-                let _ = connection.run(&format!("cancel jobs {}", Literal::Int(cancel)));
+                if let Some(id) = job {
+                    let cancel = i64::try_from(id).unwrap_or(i64::MAX);
+                    // A job that has just ended cannot be cancelled; the catalog tells next time.
+                    let _ = connection.run(&format!("cancel jobs {}", Literal::Int(cancel)));
+                }
                 return Err(Trouble::Stopped);
             }
             thread::sleep(POLL);
         }
     }
 
-    fn is_built(&self, built: &Built) -> Result<(), Trouble> {
-        let catalog = self.read()?;
-        let is_there = match built.kind {
-            Kind::Index => catalog.find_index(&built.relation).is_some(),
-            kind => Fact::Exists {
-                relation: built.relation.clone(),
-                kind,
-            }
-            .holds(&catalog),
-        };
-        if is_there {
-            return Ok(());
-        }
-        if self.stops() {
-            return Err(Trouble::Stopped);
-        }
-        let why = self
-            .connected()?
-            .query(
-                "select info from rw_catalog.rw_event_logs where event_type = 'CREATE_STREAM_JOB_FAIL' \
-                 order by timestamp desc limit 1",
-            )
-            .ok()
-            .and_then(|logs| logs.rows.into_iter().next()?.into_iter().next()?)
+    /// Why an object is not there, as far as the server tells.
+    fn ended_without(&self, built: &Built) -> Trouble {
+        let query = "select info from rw_catalog.rw_event_logs where event_type = 'CREATE_STREAM_JOB_FAIL' \
+             order by \"timestamp\" desc limit 20";
+        let logs = self.connection.as_ref().and_then(|c| c.query(query).ok());
+        let why = logs
+            .into_iter()
+            .flat_map(|logs| logs.rows)
+            .filter_map(|row| row.into_iter().next()?)
+            .find(|info| info.contains(&built.relation.name))
             .unwrap_or_else(|| "the server says nothing of why".to_owned());
-        Err(Trouble::Refused(DatabaseError {
+        Trouble::Refused(DatabaseError {
             sqlstate: None,
-            message: format!("the creation of {} ended without it: {why}", built.relation),
+            message: format!(
+                "the creation of {} ended without it: {}",
+                built.relation,
+                rwt_sql::redact(&why)
+            ),
             statement: String::new(),
             line: None,
-        }))
+        })
     }
 
     fn connected(&self) -> Result<&Connection, Trouble> {
@@ -486,6 +521,29 @@ struct Running<'a> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         locked(&self.active.cancellers).remove(&self.step);
+    }
+}
+
+/// How an object that is to be built stands.
+enum Stands {
+    Built,
+    /// With the id of its job.
+    Creating(ObjectId),
+    Missing,
+}
+
+fn standing(built: &Built, catalog: &CatalogSnapshot) -> Stands {
+    if built.kind == Kind::Index {
+        return match catalog.find_index(&built.relation) {
+            Some((id, _)) if catalog.jobs.iter().any(|job| job.id == id) => Stands::Creating(id),
+            Some(_) => Stands::Built,
+            None => Stands::Missing,
+        };
+    }
+    match catalog.find(&built.relation, built.kind) {
+        Some((id, object)) if object.creating => Stands::Creating(id),
+        Some((_, object)) if object.kind == built.kind => Stands::Built,
+        _ => Stands::Missing,
     }
 }
 

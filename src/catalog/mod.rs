@@ -8,4 +8,4 @@ mod names;
 mod read;
 
 pub use names::{Names, ids};
-pub use read::{QUERIES, STATE_SCHEMA, creating_jobs, read};
+pub use read::{QUERIES, STATE_SCHEMA, creating_jobs, read, source_lags};

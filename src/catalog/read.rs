@@ -15,30 +15,32 @@ pub const STATE_SCHEMA: &str = "rwt";
 
 const SERVER: &str = "select version(), current_user";
 
-/// Objects and schemas: id, schema, name, kind, owner, definition, rights.
+/// Objects and schemas: id, schema, name, kind, owner, definition, rights. The source that RisingWave keeps for a table
+/// with a connector has the table's name and is left out.
 const OBJECTS: &str = "\
 select r.id, s.name, r.name, r.relation_type, u.name, r.definition, r.acl \
 from rw_catalog.rw_relations r \
 join rw_catalog.rw_schemas s on r.schema_id = s.id \
 join rw_catalog.rw_users u on r.owner = u.id \
-where r.relation_type <> 'system table' \
+left join rw_catalog.rw_sources o on r.id = o.id \
+where r.relation_type <> 'system table' and o.associated_table_id is null \
 union all \
-select c.id, s.name, c.name, 'connection', u.name, null, c.acl \
+select c.id, s.name, c.name, 'connection', u.name, '', c.acl \
 from rw_catalog.rw_connections c \
 join rw_catalog.rw_schemas s on c.schema_id = s.id \
 join rw_catalog.rw_users u on c.owner = u.id \
 union all \
-select k.id, s.name, k.name, 'secret', u.name, null, k.acl \
+select k.id, s.name, k.name, 'secret', u.name, '', k.acl \
 from rw_catalog.rw_secrets k \
 join rw_catalog.rw_schemas s on k.schema_id = s.id \
 join rw_catalog.rw_users u on k.owner = u.id \
 union all \
-select f.id, s.name, f.name, 'function', u.name, null, f.acl \
+select f.id, s.name, f.name, 'function', u.name, '', f.acl \
 from rw_catalog.rw_functions f \
 join rw_catalog.rw_schemas s on f.schema_id = s.id \
 join rw_catalog.rw_users u on f.owner = u.id \
 union all \
-select s.id, s.name, s.name, 'schema', u.name, null, s.acl \
+select s.id, s.name, s.name, 'schema', u.name, '', s.acl \
 from rw_catalog.rw_schemas s \
 join rw_catalog.rw_users u on s.owner = u.id";
 
@@ -58,6 +60,10 @@ const JOBS: &str = "\
 select ddl_id, ddl_statement, create_type, progress from rw_catalog.rw_ddl_progress \
 union all \
 select cast(id as bigint), name, '', '' from rw_catalog.rw_streaming_jobs where status <> 'CREATED'";
+
+/// Messages that a job has not read yet of its topics, on servers that show them.
+const LAGS: &str = "\
+select job_id, sum(\"lag\") from rw_catalog.rw_kafka_job_lag where \"lag\" is not null group by job_id";
 
 /// The queries that [`read`] sends, in order.
 pub const QUERIES: [&str; 6] = [SERVER, OBJECTS, DEPENDENCIES, INDEXES, COLUMNS, JOBS];
@@ -125,6 +131,22 @@ pub fn creating_jobs(connection: &Connection) -> Result<Vec<Job>, DatabaseError>
         });
     }
     Ok(jobs.into_values().collect())
+}
+
+/// How many messages jobs are behind the ends of the topics that they read.
+///
+/// # Errors
+/// The server has no such table, which came behind 2.8, or refused it.
+pub fn source_lags(connection: &Connection) -> Result<BTreeMap<ObjectId, u64>, DatabaseError> {
+    let rows = connection.query(LAGS)?.rows;
+    let number = |cell: &Option<String>| cell.as_deref()?.parse().ok();
+    Ok(rows
+        .iter()
+        .filter_map(|row| match row.as_slice() {
+            [job, lag] => Some((number(job)?, number(lag)?)),
+            _ => None,
+        })
+        .collect())
 }
 
 fn server_of(version: &str) -> Option<Server> {

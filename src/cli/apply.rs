@@ -225,15 +225,24 @@ pub(super) fn finish_first(
     Ok(Some(closing(deployer, &outcome, printer)))
 }
 
-/// The closing lines.
+/// The closing lines. What is not done, although nothing failed, is a failure as well.
 pub(super) fn closing(deployer: &Deployer<'_>, outcome: &Outcome, printer: &Printer) -> Exit {
     tell_sink_failures(deployer, &outcome.report, printer);
-    if printer.is_json() {
-        printer.document(&outcome.report);
-    } else {
-        printer.line(format!("\n{}", outcome.report));
+    let exit = report(&outcome.report, printer);
+    match outcome.status {
+        DeploymentStatus::Done => exit,
+        _ => Exit::Failure,
     }
-    if outcome.report.failed() || outcome.status != DeploymentStatus::Done {
+}
+
+/// A run's report as its last lines or as its document, and what it means.
+pub(super) fn report(report: &RunReport, printer: &Printer) -> Exit {
+    if printer.is_json() {
+        printer.document(report);
+    } else {
+        printer.line(format!("\n{report}"));
+    }
+    if report.failed() {
         Exit::Failure
     } else {
         Exit::Ok
@@ -241,7 +250,7 @@ pub(super) fn closing(deployer: &Deployer<'_>, outcome: &Outcome, printer: &Prin
 }
 
 /// Sinks fail out of sight: the server writes it into its event log and nowhere else.
-pub(super) fn tell_sink_failures(deployer: &Deployer<'_>, report: &RunReport, printer: &Printer) {
+fn tell_sink_failures(deployer: &Deployer<'_>, report: &RunReport, printer: &Printer) {
     let failures = deployer.sink_failures(&report.started_at.to_rfc3339());
     for failure in failures {
         printer.warning(&*miette::miette!(

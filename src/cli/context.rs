@@ -52,11 +52,17 @@ pub(super) struct Place {
 pub(super) struct DatabaseFailure {
     doing: &'static str,
     error: DatabaseError,
+    #[help]
+    help: Option<String>,
 }
 
 impl DatabaseFailure {
     pub(super) fn new(doing: &'static str) -> impl FnOnce(DatabaseError) -> Self {
-        move |error| Self { doing, error }
+        move |error| Self {
+            doing,
+            help: error.hint(),
+            error,
+        }
     }
 }
 
@@ -432,13 +438,11 @@ impl Context {
 
     /// Makes the topics that do not exist, and returns them.
     pub(super) fn create_topics(&self) -> Result<Vec<String>, Failure> {
+        let Some(broker) = self.broker() else {
+            return Ok(Vec::new());
+        };
         let topics = &self.flows()?.topics;
-        match self.broker() {
-            Some(broker) if !topics.is_empty() => {
-                Ok(self.runtime.block_on(broker.create_missing(topics))?)
-            }
-            _ => Ok(Vec::new()),
-        }
+        Ok(self.runtime.block_on(broker.create_missing(topics))?)
     }
 }
 

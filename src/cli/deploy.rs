@@ -11,8 +11,8 @@ use rwt_plan::step::Phase;
 use rwt_plan::{Desired, Options, Plan};
 use rwt_project::manifest::UniqueId;
 
-use super::Failure;
 use super::context::{Context, DatabaseFailure};
+use super::{Failure, topic_check};
 use crate::apply::{
     self, BuildProgress, NodeReport, Observer, Outcome, RunOptions, RunReport, Scope, Status,
 };
@@ -190,6 +190,7 @@ impl<'a> Deployer<'a> {
         interrupted: &AtomicBool,
         printer: &Printer,
     ) -> Result<Outcome, Failure> {
+        topic_check::check(self.context, &planned.plan, printer);
         self.record(planned)?;
         let deployment = Deployment {
             command: manner.command,
@@ -353,9 +354,9 @@ impl<'a> Deployer<'a> {
     /// Failures of sinks that the server has noted since `since`, which show nowhere else.
     pub(super) fn sink_failures(&self, since: &str) -> Vec<String> {
         let query = format!(
-            "select timestamp, info from rw_catalog.rw_event_logs \
-             where event_type like '%SINK%FAIL%' and timestamp >= cast({} as timestamptz) \
-             order by timestamp desc limit 20",
+            "select \"timestamp\", info from rw_catalog.rw_event_logs \
+             where event_type like '%SINK%FAIL%' and \"timestamp\" >= cast({} as timestamptz) \
+             order by \"timestamp\" desc limit 20",
             rwt_sql::Literal::Text(since)
         );
         let rows = self.connection.query(&query).unwrap_or_default().rows;

@@ -9,6 +9,8 @@ mod debug;
 mod demo;
 mod deploy;
 mod deps;
+mod diff;
+mod diff_database;
 mod drop;
 mod exit;
 mod flows;
@@ -25,6 +27,7 @@ mod retry;
 mod run;
 mod stack;
 mod status;
+mod topic_check;
 
 use std::process::ExitCode;
 
@@ -64,6 +67,8 @@ enum Command {
     Retry(retry::RetryArgs),
     /// Show what would change in the database, and what it costs
     Plan(plan::PlanArgs),
+    /// Compare the project with what is in a target's database
+    Diff(diff::DiffArgs),
     /// Change the database: make a plan, or take a saved one, and carry it out
     Apply(apply::ApplyArgs),
     /// Warn of what is allowed and probably not meant
@@ -119,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::main(&global, &args, &printer),
         Command::Retry(args) => retry::main(&global, &args, &printer),
         Command::Plan(args) => plan::main(&global, &args, &printer),
+        Command::Diff(args) => diff::main(&global, &args, &printer),
         Command::Apply(args) => apply::main(&global, &args, &printer),
         Command::Lint(args) => lint::main(&global, &args, &printer),
         Command::Adopt(args) => adopt::main(&global, &args, &printer),
@@ -157,7 +163,8 @@ impl Command {
             Self::Ls(args) => args.output.is_json(),
             Self::Run(args) => args.output.is_json(),
             Self::Retry(args) => args.output.is_json(),
-            Self::Plan(args) => args.output.is_json(),
+            Self::Plan(args) => args.output == plan::PlanOutput::Json,
+            Self::Diff(args) => args.output.is_json(),
             Self::Apply(args) => args.output.is_json(),
             Self::Lint(args) => args.output.is_json(),
             Self::Adopt(args) => args.output.is_json(),

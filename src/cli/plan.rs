@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use rwt_plan::{Options, Plan};
 
-use super::args::{GlobalArgs, Output, SelectArgs};
+use super::args::{GlobalArgs, SelectArgs};
 use super::context::{Context, FlagsOf, unexpected};
 use super::deploy::{Deployer, adopting};
-use super::{CommandResult, Exit, Failure};
+use super::{CommandResult, Exit, Failure, topic_check};
 use crate::ui::Printer;
 
 /// What is planned; `plan` and `apply` take the same.
@@ -65,7 +65,19 @@ pub(super) struct PlanArgs {
     detailed_exitcode: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
-    pub output: Output,
+    pub output: PlanOutput,
+}
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum PlanOutput {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document on stdout.
+    Json,
+    /// A comment for a pull request, in GitHub's Markdown, on stdout.
+    Markdown,
 }
 
 pub(super) fn main(global: &GlobalArgs, args: &PlanArgs, printer: &Printer) -> CommandResult {
@@ -91,15 +103,18 @@ pub(super) fn main(global: &GlobalArgs, args: &PlanArgs, printer: &Printer) -> C
     let plan = deployer
         .plan(&selected, &args.change.over(deployer.options()))?
         .plan;
+    topic_check::check(&context, &plan, printer);
     if let Some(path) = &args.out {
         write(&plan, path)?;
     }
-    if printer.is_json() {
-        printer.document(&plan);
-    } else {
-        show(&plan, args.all, printer);
-        if args.sql {
-            printer.line(format!("\n{}", plan.sql().trim_end()));
+    match args.output {
+        PlanOutput::Json => printer.document(&plan),
+        PlanOutput::Markdown => printer.raw(&plan.markdown(args.sql)),
+        PlanOutput::Text => {
+            show(&plan, args.all, printer);
+            if args.sql {
+                printer.line(format!("\n{}", plan.sql().trim_end()));
+            }
         }
     }
     if let Some(path) = &args.out {

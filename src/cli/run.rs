@@ -9,12 +9,12 @@ use rwt_plan::{CatalogSnapshot, Options};
 use rwt_project::manifest::UniqueId;
 use serde_json::json;
 
-use super::apply::{finish_first, tell_sink_failures};
+use super::apply::{closing, finish_first, report};
 use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf};
 use super::deploy::{self, Deployer, Manner, adopting, is_different, print_node, report_of};
 use super::drop::DependentsError;
-use super::{CommandResult, Exit, Failure, interrupt};
+use super::{CommandResult, Failure, interrupt};
 use crate::apply::{self, RunReport, RunResults, Status};
 use crate::ui::{Printer, RunProgress};
 
@@ -127,7 +127,7 @@ pub(super) fn run_selected(
             object.relation
         ));
     }
-    let (mut report, is_done) = if deploy::does_nothing(&planned) {
+    if deploy::does_nothing(&planned) {
         deployer.run_hooks(&planned.plan)?;
         let nodes = deployer.without_steps(&planned.plan);
         let progress = RunProgress::new(printer, nodes.len());
@@ -135,31 +135,23 @@ pub(super) fn run_selected(
             print_node(&progress, index + 1, nodes.len(), node);
         }
         progress.finish();
-        (report_of(nodes, 0.0), true)
-    } else {
-        let lock = deployer.lock(&planned.plan.deployment, manner.wait, &interrupted, printer)?;
-        if deployer.check_base(&planned.plan).is_err() {
-            planned = deployer.plan(selected, &options)?;
-        }
-        let outcome = deployer.carry_out(&planned, &lock, manner, &interrupted, printer)?;
-        drop(lock);
-        tell_sink_failures(&deployer, &outcome.report, printer);
-        let is_done = outcome.status == crate::state::DeploymentStatus::Done;
-        (outcome.report, is_done)
-    };
-    report.seconds = clock.elapsed().as_secs_f64();
-    write_results(&deployer, args, manner, &report)?;
-    if printer.is_json() {
-        printer.document(&report);
-    } else {
-        printer.line(format!("\n{report}"));
+        let done = report_of(nodes, clock.elapsed().as_secs_f64());
+        write_results(&deployer, args, manner, &done)?;
+        let exit = report(&done, printer);
+        hint_at_permission(&done, printer);
+        return Ok(exit);
     }
-    hint_at_permission(&report, printer);
-    Ok(if report.failed() || !is_done {
-        Exit::Failure
-    } else {
-        Exit::Ok
-    })
+    let lock = deployer.lock(&planned.plan.deployment, manner.wait, &interrupted, printer)?;
+    if deployer.check_base(&planned.plan).is_err() {
+        planned = deployer.plan(selected, &options)?;
+    }
+    let mut outcome = deployer.carry_out(&planned, &lock, manner, &interrupted, printer)?;
+    drop(lock);
+    outcome.report.seconds = clock.elapsed().as_secs_f64();
+    write_results(&deployer, args, manner, &outcome.report)?;
+    let exit = closing(&deployer, &outcome, printer);
+    hint_at_permission(&outcome.report, printer);
+    Ok(exit)
 }
 
 /// What reads a refreshed model and is not refreshed with it would go on reading the old one.

@@ -131,6 +131,11 @@ impl Connector {
         format!("{}:{}/{}", target.host, target.port, target.database)
     }
 
+    /// A text with secrets in the place of their markers, for a connection to something else than the database.
+    pub fn reveal(&self, text: &str) -> String {
+        replace_markers(text, |name| self.secrets.get(name))
+    }
+
     /// Connects, tries again as often as the target's `retries` says, and applies the session settings: implicit
     /// flush, so that what was written is there for the next statement (as dbt-risingwave does), then the profile's own.
     ///

@@ -1,5 +1,6 @@
 //! Topics on the target's broker, whatever broker that is.
 
+use std::collections::BTreeSet;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ pub enum TopicError {
 }
 
 /// A connection's settings to the broker: address and, where the target says so, security.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Broker {
     /// `host:port[,…]` as this machine sees it.
     pub bootstrap: String,
@@ -131,6 +132,34 @@ impl Broker {
         }
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(topics)
+    }
+
+    /// Those of the topics that the broker does not have. Blocks for a few seconds at most.
+    ///
+    /// # Errors
+    /// [`TopicError::Unreachable`]
+    pub fn missing(&self, names: &BTreeSet<String>) -> Result<Vec<String>, TopicError> {
+        self.reach()?;
+        let mut config = self.config();
+        config.set("allow.auto.create.topics", "false");
+        let consumer: BaseConsumer = config.create().map_err(|error| self.unreachable(error))?;
+        let mut missing = Vec::new();
+        for name in names {
+            // One by one, for a user may be allowed to see these topics and no others.
+            let metadata = consumer
+                .fetch_metadata(Some(name), REACH)
+                .map_err(|error| self.unreachable(error))?;
+            let mut topics = metadata.topics().iter();
+            let is_unknown = topics.any(|topic| {
+                topic.error().is_some_and(|code| {
+                    RDKafkaErrorCode::from(code) == RDKafkaErrorCode::UnknownTopicOrPartition
+                })
+            });
+            if is_unknown {
+                missing.push(name.clone());
+            }
+        }
+        Ok(missing)
     }
 
     /// Makes those of the topics that do not exist, with one partition each, and returns their names.

@@ -13,6 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use super::store::Store;
 
+/// How many deployments that have ended are remembered of a project on a target.
+const KEPT: usize = 100;
+/// The word of the journal's rows that hold a deployment's plan, in parts by number.
+const PLAN: &str = "plan";
+/// Bytes of such a part. Servers bound the size of a message between their processes.
+const PART: usize = 256 * 1024;
+
 /// How a deployment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -133,7 +140,7 @@ impl Store {
             return Ok(None);
         }
         let query = format!(
-            "select command, holder, started_at, plan from rwt.deployments \
+            "select command, holder, started_at, id from rwt.deployments \
              where status in ('running', 'interrupted') and project = {} and target = {} \
              order by started_at desc limit 1",
             Literal::Text(self.project()),
@@ -144,14 +151,9 @@ impl Store {
         };
         let mut cells = row.into_iter().map(Option::unwrap_or_default);
         let mut next = || cells.next().unwrap_or_default();
-        let (command, holder, started_at, plan) = (next(), next(), next(), next());
-        let plan: Plan = serde_json::from_str(&plan).map_err(|error| DatabaseError {
-            sqlstate: None,
-            message: format!("the plan of an unfinished deployment cannot be read: {error}"),
-            statement: query.clone(),
-            line: None,
-        })?;
-        let entries = self.entries(&plan.deployment)?;
+        let (command, holder, started_at, id) = (next(), next(), next(), next());
+        let plan = self.stored_plan(&id)?;
+        let entries = self.entries(&id)?;
         Ok(Some(Unfinished {
             command,
             holder,
@@ -161,10 +163,30 @@ impl Store {
         }))
     }
 
+    fn stored_plan(&self, deployment: &str) -> Result<Plan, DatabaseError> {
+        let query = format!(
+            "select detail from rwt.journal where deployment = {} and event = '{PLAN}' order by step",
+            Literal::Text(deployment)
+        );
+        let rows = self.query(&query)?.rows;
+        let parts: Vec<String> = rows
+            .into_iter()
+            .filter_map(|row| row.into_iter().next()?)
+            .collect();
+        serde_json::from_str(&parts.concat()).map_err(|error| DatabaseError {
+            sqlstate: None,
+            message: format!(
+                "the plan of the unfinished deployment {deployment} cannot be read: {error}"
+            ),
+            statement: query,
+            line: None,
+        })
+    }
+
     fn entries(&self, deployment: &str) -> Result<Vec<Entry>, DatabaseError> {
         let rows = self
             .query(&format!(
-                "select step, event, detail from rwt.journal where deployment = {} order by step",
+                "select step, event, detail from rwt.journal where deployment = {} and event <> '{PLAN}' order by step",
                 Literal::Text(deployment)
             ))?
             .rows;
@@ -181,7 +203,8 @@ impl Store {
         Ok(rows.into_iter().filter_map(entry).collect())
     }
 
-    /// How a deployment ended or stopped. The journal of one that has ended goes; its row and its plan stay.
+    /// How a deployment ended or stopped. The journal of one that has ended goes, its plan with it; its row stays until
+    /// [`KEPT`] others have ended after it.
     ///
     /// # Errors
     /// What the server refused.
@@ -201,8 +224,32 @@ impl Store {
             DeploymentStatus::Running | DeploymentStatus::Interrupted
         ) {
             statements.push(format!("delete from rwt.journal where deployment = {id}"));
+            let old = self.old_deployments()?;
+            if !old.is_empty() {
+                let ids: Vec<String> = old.iter().map(|id| Literal::Text(id).to_string()).collect();
+                let list = ids.join(", ");
+                statements.push(format!("delete from rwt.deployments where id in ({list})"));
+            }
         }
         self.write(&statements)
+    }
+
+    /// Deployments that have ended, but for the newest ones.
+    fn old_deployments(&self) -> Result<Vec<String>, DatabaseError> {
+        let query = format!(
+            "select id from rwt.deployments \
+             where status not in ('running', 'interrupted') and project = {} and target = {} \
+             order by started_at desc offset {}",
+            Literal::Text(self.project()),
+            Literal::Text(self.target()),
+            // The one that ends now is not among them yet.
+            KEPT - 1,
+        );
+        let rows = self.query(&query)?.rows;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| row.into_iter().next()?)
+            .collect())
     }
 }
 
@@ -265,14 +312,29 @@ impl Journal {
             text(deployment.holder),
             text(env!("CARGO_PKG_VERSION")),
             text(&now()),
-            text(&serde_json::to_string(plan).unwrap_or_default()),
+            text(&plan.summary()),
         );
         // Lines of an earlier deployment with the same id, which has ended, would be taken for this one's.
         let old = format!(
             "delete from rwt.journal where deployment = {}",
             text(&plan.deployment)
         );
-        journal.write(&[old, row])?;
+        // The deployment is there when its row is, so that this comes last.
+        let json = serde_json::to_string(plan).unwrap_or_default();
+        let parts = parts(&json).enumerate().map(|(number, part)| {
+            let number = Literal::Int(i64::try_from(number).unwrap_or(i64::MAX));
+            format!(
+                "insert into rwt.journal values ({}, {number}, '{PLAN}', cast({} as timestamptz), {})",
+                text(&plan.deployment),
+                text(&now()),
+                text(part)
+            )
+        });
+        let statements: Vec<String> = std::iter::once(old)
+            .chain(parts)
+            .chain(std::iter::once(row))
+            .collect();
+        journal.write(&statements)?;
         Ok(journal)
     }
 
@@ -366,7 +428,38 @@ impl Journal {
     }
 }
 
+/// A text in parts of at most [`PART`] bytes.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut end = PART.min(rest.len());
+        while !rest.is_char_boundary(end) {
+            end -= 1;
+        }
+        let (part, after) = rest.split_at(end);
+        rest = after;
+        Some(part)
+    })
+}
+
 /// The time as it is written into the state.
 pub(crate) fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let text = "äö".repeat(PART);
+        let cut: Vec<&str> = parts(&text).collect();
+        assert!(cut.len() > 3 && cut.iter().all(|part| part.len() <= PART));
+        assert_eq!(cut.concat(), text);
+        assert_eq!(parts("").count(), 0);
+    }
 }

@@ -10,6 +10,8 @@ use super::store::Store;
 
 /// Rows of one INSERT.
 const ROWS: usize = 200;
+/// Bytes of one INSERT, unless a single row has more. Servers bound the size of a message between their processes.
+const BYTES: usize = 512 * 1024;
 
 /// A change of what is remembered.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,18 +125,8 @@ fn statements(project: &str, schema: &str, changes: &[ObjectChange]) -> Vec<Stri
             Literal::Text(schema)
         ));
     }
-    for rows in objects.chunks(ROWS) {
-        statements.push(format!(
-            "insert into rwt.objects values {}",
-            rows.join(", ")
-        ));
-    }
-    for rows in leftovers.chunks(ROWS) {
-        statements.push(format!(
-            "insert into rwt.leftovers values {}",
-            rows.join(", ")
-        ));
-    }
+    statements.extend(inserts("rwt.objects", &objects));
+    statements.extend(inserts("rwt.leftovers", &leftovers));
     if !gone.is_empty() {
         let list = gone.join(", ");
         statements.push(format!(
@@ -142,6 +134,28 @@ fn statements(project: &str, schema: &str, changes: &[ObjectChange]) -> Vec<Stri
         ));
     }
     statements
+}
+
+/// INSERT statements of a bearable size.
+fn inserts(table: &str, rows: &[String]) -> Vec<String> {
+    let mut batches: Vec<Vec<&str>> = Vec::new();
+    let mut bytes = 0;
+    for row in rows {
+        match batches.last_mut() {
+            Some(batch) if batch.len() < ROWS && bytes + row.len() <= BYTES => {
+                batch.push(row.as_str());
+            }
+            _ => {
+                batches.push(vec![row.as_str()]);
+                bytes = 0;
+            }
+        }
+        bytes += row.len();
+    }
+    batches
+        .into_iter()
+        .map(|rows| format!("insert into {table} values {}", rows.join(", ")))
+        .collect()
 }
 
 fn number(id: ObjectId) -> String {
@@ -185,6 +199,15 @@ fn leftover_row(leftover: &Leftover) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_or_long_rows_are_several_statements() {
+        let short = vec!["(1)".to_owned(); 401];
+        assert_eq!(inserts("t", &short).len(), 3);
+        let long = vec!["x".repeat(BYTES / 2 + 1); 3];
+        assert_eq!(inserts("t", &long).len(), 3);
+        assert_eq!(inserts("t", &[]), Vec::<String>::new());
+    }
 
     #[test]
     fn values_are_written_as_literals() {
