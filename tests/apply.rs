@@ -17,7 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::proxy::{Answer, Proxy};
 use support::sql::Sql;
-use support::{Finished, Place, finish, until};
+use support::{Finished, Place, finish, topics, until};
 
 const TOTALS: &str = "select kind, sum(n) as total from {{ ref('events') }} group by kind";
 
@@ -812,6 +812,42 @@ fn topics_are_looked_for_before_a_source_is_made() {
         "{}",
         plan.stderr
     );
+}
+
+#[test]
+fn a_source_gains_a_column_and_goes_on_reading() {
+    let (place, sql) = shop();
+    let broker = format!("127.0.0.1:{}", place.kafka_port);
+    let source = |columns: &str| {
+        let options = format!(
+            "connector = 'kafka', topic = 'clicks', properties.bootstrap.server = '{broker}', scan.startup.mode = 'earliest'"
+        );
+        format!(
+            "{{{{ config(materialized='source') }}}}\ncreate source {{{{ this }}}} ({columns}) with ({options}) format plain encode json"
+        )
+    };
+    write_model(&place, "stream", &source("id int"));
+    write_model(&place, "ids", "select id from {{ ref('stream') }}");
+    place.ok(&["run"]);
+    let before = objects(&sql);
+    topics::send(&broker, "clicks", &[br#"{"id": 1, "page": "a"}"#]);
+    sql.until_count("ids", 1);
+
+    write_model(&place, "stream", &source("id int, page varchar"));
+    let plan = place.ok(&["plan", "--sql"]);
+    assert!(
+        plan.stdout
+            .contains("ALTER SOURCE public.stream ADD COLUMN page"),
+        "{}",
+        plan.stdout
+    );
+    place.ok(&["run"]);
+    topics::send(&broker, "clicks", &[br#"{"id": 2, "page": "b"}"#]);
+    sql.until_count("ids", 2);
+    let read = sql.column("select page from stream where id = 2");
+    assert_eq!(read, ["b"]);
+    assert_eq!(objects(&sql), before);
+    place.rwt(&["plan", "--detailed-exitcode"]).exits_with(0);
 }
 
 #[test]

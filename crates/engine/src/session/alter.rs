@@ -7,8 +7,8 @@ use rwt_wire::{Outcome, SqlError};
 
 use super::{Session, not_implemented};
 use crate::catalog::{
-    Body, Column, Definition, Kind, ObjectId, Part, SinkFrom, Watermark, ident, invalid_input,
-    type_name,
+    Body, Column, Definition, Kind, Object, ObjectId, Origin, Part, SinkFrom, Source, Watermark,
+    ident, invalid_input, type_name,
 };
 use crate::engine::{Altering, internal};
 use crate::storage::Change;
@@ -238,9 +238,11 @@ impl Session {
                 catalog.qualified(object)
             )));
         }
-        if object.kind() != Kind::Table || object.source().is_some() {
+        let is_fed = object.source().is_some();
+        if !matches!(object.kind(), Kind::Table | Kind::Source) || is_fed && !gains_columns(object)
+        {
             return Err(not_implemented(format!(
-                "ALTER {} ADD COLUMN with a connector in the embedded engine",
+                "ALTER {} ADD COLUMN with this connector or format in the embedded engine",
                 object.kind().noun().to_uppercase()
             )));
         }
@@ -270,8 +272,27 @@ impl Session {
             .chain([Err(value)])
             .chain((at..object.columns.len()).map(Ok))
             .collect();
-        self.reshape(id, from, |columns| columns.insert(at, column))
-            .await
+        // What was read and not kept yet is read again, with the new column.
+        if is_fed {
+            self.inner.stop_sources(&[id]).await;
+        }
+        let reshaped = self
+            .reshape(id, from, |object| {
+                object.columns.insert(at, column);
+                let source = match &mut object.body {
+                    Body::Source(source) => Some(source),
+                    Body::Table(table) => table.source.as_mut(),
+                    _ => None,
+                };
+                if let Some(source) = source {
+                    source.origins.insert(at, Origin::Field);
+                }
+            })
+            .await;
+        if is_fed {
+            self.start_source(id);
+        }
+        reshaped
     }
 
     async fn drop_column(
@@ -327,8 +348,8 @@ impl Session {
             .filter(|i| *i != at)
             .map(Ok)
             .collect();
-        self.reshape(id, from, |columns| {
-            columns.remove(at);
+        self.reshape(id, from, |object| {
+            object.columns.remove(at);
         })
         .await
     }
@@ -362,7 +383,7 @@ impl Session {
         &mut self,
         id: ObjectId,
         from: Vec<Result<usize, ArrayRef>>,
-        change: impl FnOnce(&mut Vec<Column>),
+        change: impl FnOnce(&mut Object),
     ) -> Result<(), SqlError> {
         self.inner
             .clone()
@@ -373,7 +394,11 @@ impl Session {
                 }
                 let moved = |old: usize| from.iter().position(|f| matches!(f, Ok(i) if *i == old));
                 if let Some(object) = altering.catalog.objects.get_mut(&id) {
-                    change(&mut object.columns);
+                    change(object);
+                    if let Body::Source(source) = &object.body {
+                        let declared: Vec<Column> = declared(object, source).cloned().collect();
+                        object.definition = reshaped(&object.definition, &declared, &[]);
+                    }
                     if let Body::Table(table) = &mut object.body {
                         table.key = table.key.iter().filter_map(|k| moved(*k)).collect();
                         table.watermark = table.watermark.take().and_then(|w| {
@@ -468,6 +493,27 @@ fn mentions(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         !text[..at].ends_with(is_word) && !text[at + word.len()..].starts_with(is_word)
     })
+}
+
+/// Whether columns can be added to something that reads messages: fields of JSON, and a table without INCLUDE, whose
+/// definition would need more than its columns.
+fn gains_columns(object: &Object) -> bool {
+    object.source().is_some_and(|source| {
+        let is_json = (source.format.as_str(), source.encode.as_str()) == ("PLAIN", "JSON");
+        let visible = object.columns.iter().filter(|c| !c.hidden).count();
+        let all_declared = declared(object, source).count() == visible;
+        source.connector == "kafka" && is_json && (object.kind() == Kind::Source || all_declared)
+    })
+}
+
+/// The columns that stand in the brackets of a definition: what INCLUDE adds stands behind them.
+fn declared<'o>(object: &'o Object, source: &'o Source) -> impl Iterator<Item = &'o Column> {
+    let columns = object.columns.iter().zip(&source.origins);
+    columns
+        .filter(|(column, origin)| {
+            !column.hidden && matches!(origin, Origin::Field | Origin::Generated)
+        })
+        .map(|(column, _)| column)
 }
 
 /// The definition of a table with other columns.
