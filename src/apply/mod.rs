@@ -26,7 +26,7 @@ pub use drop::{DropReport, DropStep, Hanging, drop_all, drop_steps, hook_objects
 pub use execute::{ExecuteError, Observer, Outcome, RunOptions, execute};
 pub use progress::{BuildProgress, Reading};
 pub use record::records_at_once;
-pub use report::{NodeReport, RunReport, RunResults, Status};
+pub use report::{NodeReport, RunReport, Status};
 pub use session::LiveSession;
 pub use undo::{AbortError, TooLate, abort};
 pub use worker::{Scope, StepError};

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
+use rwt_compiler::artifacts::{RunResult, Timing, time};
 use rwt_plan::plan::{Action, ObjectPlan};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::Value;
 
 /// How a node ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -204,75 +204,42 @@ impl fmt::Display for RunReport {
     }
 }
 
-/// `target/run_results.json` in dbt's shape, version 6
-/// (<https://schemas.getdbt.com/dbt/run-results/v6.json>).
-#[derive(Debug)]
-pub struct RunResults<'a> {
-    /// The run.
-    pub report: &'a RunReport,
-    /// The command line's words that matter, for dbt's `args`.
-    pub args: serde_json::Value,
-    /// dbt's `invocation_id`.
-    pub invocation_id: &'a str,
-}
-
-impl RunResults<'_> {
-    /// Writes the file, as a whole or not at all.
-    ///
-    /// # Errors
-    /// The folder or the file cannot be written.
-    pub fn write(&self, target_dir: &Path) -> std::io::Result<()> {
-        std::fs::create_dir_all(target_dir)?;
-        let path = target_dir.join("run_results.json");
-        let draft = path.with_extension("json.new");
-        std::fs::write(&draft, serde_json::to_vec_pretty(&self.to_json())?)?;
-        std::fs::rename(draft, path)
-    }
-
-    fn to_json(&self) -> serde_json::Value {
-        let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Micros, true);
-        let results: Vec<serde_json::Value> = self
-            .report
-            .nodes
+impl NodeReport {
+    /// The node's part of run_results.json. `compiled` is its rendered text, `relation` its quoted relation.
+    pub fn result(&self, compiled: Option<&str>, relation: Option<String>) -> RunResult {
+        let status = match self.status {
+            Status::Error | Status::Blocked => "error",
+            Status::Skipped => "skipped",
+            _ => "success",
+        };
+        let message = Some(self.message.clone()).filter(|message| !message.is_empty());
+        let response = message
             .iter()
-            .map(|node| {
-                let status = match node.status {
-                    Status::Error | Status::Blocked => "error",
-                    Status::Skipped => "skipped",
-                    _ => "success",
-                };
-                json!({
-                    "status": status,
-                    "timing": [{
-                        "name": "execute",
-                        "started_at": time(node.started_at),
-                        "completed_at": time(node.completed_at),
-                    }],
-                    "thread_id": format!("Thread-{}", node.thread),
-                    "execution_time": node.seconds,
-                    "adapter_response": {"_message": node.message},
-                    "message": node.message,
-                    "failures": null,
-                    "unique_id": node.unique_id,
-                    "compiled": node.status != Status::Skipped,
-                    "compiled_code": null,
-                    "relation_name": node.relation,
-                    "batch_results": null,
-                })
-            })
-            .collect();
-        json!({
-            "metadata": {
-                "dbt_schema_version": "https://schemas.getdbt.com/dbt/run-results/v6.json",
-                "dbt_version": rwt_compiler::DBT_VERSION,
-                "generated_at": time(Utc::now()),
-                "invocation_id": self.invocation_id,
-                "invocation_started_at": time(self.report.started_at),
-                "env": {},
+            .map(|message| ("_message".to_owned(), Value::from(message.as_str())));
+        let timing = Timing {
+            name: "execute",
+            started_at: time(self.started_at),
+            completed_at: time(self.completed_at),
+        };
+        RunResult {
+            status: status.to_owned(),
+            timing: match self.status {
+                Status::Skipped => Vec::new(),
+                _ => vec![timing],
             },
-            "results": results,
-            "elapsed_time": self.report.seconds,
-            "args": self.args,
-        })
+            thread_id: match self.thread {
+                0 => "main".to_owned(),
+                thread => format!("Thread-{thread}"),
+            },
+            execution_time: self.seconds,
+            adapter_response: response.collect(),
+            message,
+            unique_id: self.unique_id.clone(),
+            // dbt has none of the three for a seed.
+            compiled: compiled.map(|_| true),
+            compiled_code: compiled.map(str::to_owned),
+            relation_name: relation,
+            ..RunResult::default()
+        }
     }
 }

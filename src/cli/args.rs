@@ -53,6 +53,16 @@ pub(super) struct SelectArgs {
     /// A selector of selectors.yml, instead of --select and --exclude
     #[arg(long, value_name = "NAME", conflicts_with_all = ["select", "exclude"])]
     pub selector: Option<String>,
+    /// The folder with an earlier manifest.json or run_results.json, for state:, result: and source_status:
+    #[arg(long, value_name = "DIR", env = "DBT_STATE")]
+    pub state: Option<PathBuf>,
+}
+
+impl SelectArgs {
+    /// Whether nothing narrows the choice.
+    pub(super) fn is_empty(&self) -> bool {
+        self.select.is_empty() && self.exclude.is_empty() && self.selector.is_none()
+    }
 }
 
 /// How the result is printed.

@@ -17,7 +17,7 @@ pub(super) struct CompileArgs {
     #[command(flatten)]
     select: SelectArgs,
     /// Write nothing; exit with 1 if compiled/ is not what it should be
-    #[arg(long, conflicts_with_all = ["select", "exclude"])]
+    #[arg(long, conflicts_with_all = ["select", "exclude", "selector"])]
     check: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
@@ -41,7 +41,7 @@ pub(super) fn main(global: &GlobalArgs, args: &CompileArgs, printer: &Printer) -
     };
     let context = Context::load_for(global, &flags, printer)?;
     let compiler = &context.compiler;
-    let everything = args.select.select.is_empty() && args.select.exclude.is_empty();
+    let everything = args.select.is_empty();
     let selected = context.selected_ids(&args.select, printer)?;
     let order: Vec<UniqueId> = context.dag().order(&selected);
     let nodes = compiler.compile_all(&order).map_err(not_compiled)?;
@@ -68,6 +68,9 @@ pub(super) fn main(global: &GlobalArgs, args: &CompileArgs, printer: &Printer) -
     } else {
         files.write(root)?
     };
+    if !args.check {
+        context.write_manifest(&nodes)?;
+    }
     if args.check && !changes.is_empty() {
         let list: String = changes
             .iter()

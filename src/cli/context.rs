@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::{Diagnostic, Severity};
+use rwt_compiler::artifacts;
 use rwt_compiler::jinja::{Level, Reporter};
 use rwt_compiler::materialize::DatabaseError;
 use rwt_compiler::{CompileErrors, CompiledNode, Compiler, Flags};
@@ -15,6 +16,7 @@ use rwt_project::graph::{Dag, NamedError, NamedSelectors, Selection};
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use rwt_project::profile::{Target, TargetKind};
 use rwt_project::project::parse_vars;
+use rwt_project::state::{Needs, Past, Snapshot, changes};
 use rwt_project::{LoadErrors, LoadOptions, Project};
 use tokio::runtime::Runtime;
 
@@ -98,7 +100,7 @@ pub(super) fn not_compiled(errors: CompileErrors) -> Failure {
 }
 
 /// Passes on what templates say.
-struct Messages(Printer);
+pub(super) struct Messages(pub Printer);
 
 impl Reporter for Messages {
     fn message(&self, level: Level, node: Option<&str>, text: &str) {
@@ -119,11 +121,29 @@ impl Reporter for Messages {
 
 /// Reads the project, and prints its warnings.
 fn load_project(global: &GlobalArgs, printer: &Printer) -> Result<Project, Failure> {
-    let vars = match &global.vars {
-        Some(text) => parse_vars(text).map_err(not_loaded)?,
-        None => indexmap::IndexMap::new(),
-    };
-    let project = rwt_compiler::load(&LoadOptions {
+    let project = rwt_compiler::load(&options(global, vars(global)?)).map_err(not_loaded)?;
+    for warning in &project.warnings {
+        printer.warning(warning);
+    }
+    Ok(project)
+}
+
+/// `--vars`
+pub(super) fn vars(
+    global: &GlobalArgs,
+) -> Result<indexmap::IndexMap<String, serde_json::Value>, Failure> {
+    match &global.vars {
+        Some(text) => parse_vars(text).map_err(not_loaded),
+        None => Ok(indexmap::IndexMap::new()),
+    }
+}
+
+/// What the command line says about where the project is.
+pub(super) fn options(
+    global: &GlobalArgs,
+    vars: indexmap::IndexMap<String, serde_json::Value>,
+) -> LoadOptions {
+    LoadOptions {
         project_dir: global.project_dir.clone(),
         profiles_dir: global.profiles_dir.clone(),
         profile: global.profile.clone(),
@@ -131,12 +151,7 @@ fn load_project(global: &GlobalArgs, printer: &Printer) -> Result<Project, Failu
         target_path: global.target_path.clone(),
         vars,
         ..LoadOptions::default()
-    })
-    .map_err(not_loaded)?;
-    for warning in &project.warnings {
-        printer.warning(warning);
     }
-    Ok(project)
 }
 
 /// The data directory of an embedded target.
@@ -334,7 +349,10 @@ impl Context {
         let default = named.default_name().filter(|_| nothing_said);
         if let Some(name) = args.selector.as_deref().or(default) {
             let (manifest, dag) = (self.compiler.manifest(), self.dag());
+            let past = self.past(named.needs(name), args)?;
             return named
+                .clone()
+                .against(&past)
                 .resolve(name, manifest, dag)
                 .map_err(|error| wrong(vec![error]));
         }
@@ -343,11 +361,66 @@ impl Context {
                 exit: Exit::Usage,
                 ..Failure::all(errors)
             })?;
-        let selected = selection.resolve(self.compiler.manifest(), self.dag());
+        let past = self.past(selection.needs(), args)?;
+        let selected = selection
+            .against(&past)
+            .resolve(self.compiler.manifest(), self.dag());
         for warning in &selected.warnings {
             printer.warning(warning);
         }
         Ok(selected.nodes)
+    }
+
+    /// What a choice must know of the past.
+    fn past(&self, needs: Needs, args: &SelectArgs) -> Result<Arc<Past>, Failure> {
+        if !needs.any() {
+            return Ok(Arc::default());
+        }
+        let state = args.state.as_deref();
+        let mut past = Past::read(needs, state, &self.target_dir()).map_err(Failure::usage)?;
+        if needs.manifest {
+            let before = Past::manifest(state)
+                .and_then(|path| Snapshot::read(&path))
+                .map_err(Failure::usage)?;
+            past.changes = Some(changes(&before, &self.compiler.snapshot(&[])?));
+        }
+        Ok(Arc::new(past))
+    }
+
+    /// The project as a manifest shows it, every text rendered.
+    pub(super) fn snapshot(&self) -> Result<Snapshot, Failure> {
+        let compiler = &self.compiler;
+        let compiled = compiler
+            .compile_all(&compiler.order())
+            .map_err(not_compiled)?;
+        Ok(compiler.snapshot(&compiled)?)
+    }
+
+    /// Writes target/manifest.json, with the texts of what was compiled. Gives the file's path.
+    pub(super) fn write_manifest(&self, compiled: &[CompiledNode]) -> Result<PathBuf, Failure> {
+        self.write_artifact("manifest.json", &self.compiler.artifact(compiled))
+    }
+
+    /// The same with every object that was compiled for a plan.
+    pub(super) fn write_manifest_of_objects(&self) -> Result<PathBuf, Failure> {
+        self.write_manifest(self.compiled()?)
+    }
+
+    /// Writes an artifact into the target's folder. Gives the file's path.
+    pub(super) fn write_artifact(
+        &self,
+        name: &str,
+        artifact: &impl serde::Serialize,
+    ) -> Result<PathBuf, Failure> {
+        let folder = self.target_dir();
+        artifacts::write(&folder, name, artifact).map_err(|error| {
+            Failure::usage(miette::miette!(
+                code = "rwt::artifacts::unwritable",
+                help = "`--target-path` names another folder",
+                "{} cannot be written: {error}",
+                folder.join(name).display()
+            ))
+        })
     }
 
     /// Starts the target's stack if it is one that rwt runs and it does not run, and says so in one line.
@@ -425,7 +498,7 @@ impl Context {
     }
 
     /// Every node that is an object, as it would be built on an empty database, in DAG order. Compiled once.
-    fn compiled(&self) -> Result<&[CompiledNode], Failure> {
+    pub(super) fn compiled(&self) -> Result<&[CompiledNode], Failure> {
         if let Some(compiled) = self.compiled.get() {
             return Ok(compiled);
         }

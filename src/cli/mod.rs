@@ -11,6 +11,7 @@ mod deploy;
 mod deps;
 mod diff;
 mod diff_database;
+mod docs;
 mod drop;
 mod exit;
 mod flows;
@@ -21,6 +22,7 @@ mod jobs;
 mod lint;
 mod logs;
 mod ls;
+mod parse;
 mod plan;
 mod produce;
 mod retry;
@@ -59,6 +61,11 @@ enum Command {
     /// List the project's models
     #[command(visible_alias = "list")]
     Ls(ls::LsArgs),
+    /// Read the whole project, tell all that is wrong with it, and write target/manifest.json
+    Parse(parse::ParseArgs),
+    /// Write what the dbt docs site and other catalogs read
+    #[command(subcommand)]
+    Docs(docs::DocsCommand),
     /// Draw how models hang together
     Graph(graph::GraphArgs),
     /// Create what is missing in the database and change what has changed, in the order of the models
@@ -67,7 +74,7 @@ enum Command {
     Retry(retry::RetryArgs),
     /// Show what would change in the database, and what it costs
     Plan(plan::PlanArgs),
-    /// Compare the project with what is in a target's database
+    /// Compare the project with what is in a target's database, or with an earlier manifest
     Diff(diff::DiffArgs),
     /// Change the database: make a plan, or take a saved one, and carry it out
     Apply(apply::ApplyArgs),
@@ -120,6 +127,10 @@ pub fn main() -> ExitCode {
         Command::Compile(args) => compile::main(&global, &args, &printer),
         Command::Deps(args) => deps::main(&global, &args, &printer),
         Command::Ls(args) => ls::main(&global, &args, &printer),
+        Command::Parse(args) => parse::main(&global, &args, &printer),
+        Command::Docs(docs::DocsCommand::Generate(args)) => {
+            docs::generate(&global, &args, &printer)
+        }
         Command::Graph(args) => graph::main(&global, &args, &printer),
         Command::Run(args) => run::main(&global, &args, &printer),
         Command::Retry(args) => retry::main(&global, &args, &printer),
@@ -161,6 +172,8 @@ impl Command {
         match self {
             Self::Compile(args) => args.output.is_json(),
             Self::Ls(args) => args.output.is_json(),
+            Self::Parse(args) => args.output.is_json(),
+            Self::Docs(docs::DocsCommand::Generate(args)) => args.output.is_json(),
             Self::Run(args) => args.output.is_json(),
             Self::Retry(args) => args.output.is_json(),
             Self::Plan(args) => args.output == plan::PlanOutput::Json,

@@ -1,12 +1,13 @@
 //! `rwt run`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use clap::Args;
+use rwt_compiler::artifacts::RunResults;
 use rwt_plan::plan::Action;
 use rwt_plan::{CatalogSnapshot, Options};
-use rwt_project::manifest::UniqueId;
+use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde_json::json;
 
 use super::apply::{closing, finish_first, report};
@@ -15,7 +16,7 @@ use super::context::{Context, FlagsOf};
 use super::deploy::{self, Deployer, Manner, adopting, is_different, print_node, report_of};
 use super::drop::DependentsError;
 use super::{CommandResult, Failure, interrupt};
-use crate::apply::{self, RunReport, RunResults, Status};
+use crate::apply::{self, NodeReport, RunReport, Status};
 use crate::ui::{Printer, RunProgress};
 
 #[derive(Debug, Args)]
@@ -176,10 +177,22 @@ fn write_results(
     manner: Manner<'_>,
     report: &RunReport,
 ) -> Result<(), Failure> {
-    let results = RunResults {
-        report,
-        args: json!({
+    let context = deployer.context;
+    let compiler = &context.compiler;
+    let texts: HashMap<&str, &str> = (context.compiled()?.iter())
+        .map(|node| (node.unique_id.0.as_str(), node.compiled_code.as_str()))
+        .collect();
+    let nodes = &compiler.manifest().nodes;
+    let result = |node: &NodeReport| {
+        let known = nodes.get(&UniqueId(node.unique_id.clone()));
+        let known = known.filter(|node| node.resource_type != ResourceType::Seed);
+        let text = known.and_then(|_| texts.get(node.unique_id.as_str()).copied());
+        node.result(text, known.map(Node::relation_name))
+    };
+    let invocation = compiler.invocation();
+    let args = json!({
             "which": "run",
+            "vars": compiler.project().cli_vars,
             "target": deployer.connector.target().name,
             "select": args.select.select,
             "exclude": args.select.exclude,
@@ -187,16 +200,17 @@ fn write_results(
             "allow_destructive": args.allow_destructive,
             "threads": manner.threads,
             "fail_fast": args.fail_fast,
-        }),
-        invocation_id: deployer.context.compiler.invocation_id(),
-    };
-    let folder = deployer.context.target_dir();
-    results.write(&folder).map_err(|error| {
-        Failure::usage(miette::miette!(
-            "the run is done, but {}/run_results.json cannot be written: {error}",
-            folder.display()
-        ))
-    })
+    });
+    let args = args.as_object().cloned().unwrap_or_default();
+    let results = RunResults::new(
+        &invocation,
+        report.nodes.iter().map(result).collect(),
+        report.seconds,
+        args,
+    );
+    context.write_artifact("run_results.json", &results)?;
+    context.write_manifest_of_objects()?;
+    Ok(())
 }
 
 /// What to type for what was not done.

@@ -15,6 +15,7 @@ pub(crate) use check_line::check_line;
 pub(crate) use funnel_view::ago;
 pub use funnel_view::{funnel_csv, funnel_text};
 pub use picture::Picture;
+pub(crate) use printer::printable;
 pub use printer::{ColorChoice, Printer};
 pub use progress::RunProgress;
 pub use run_line::run_line;

@@ -115,6 +115,11 @@ impl Printer {
         self.stderr(&diagnostic::render(report.as_ref()));
     }
 
+    /// An error that is no report, with its place and its help.
+    pub fn problem(&self, error: &dyn Diagnostic) {
+        self.stderr(&diagnostic::render(error));
+    }
+
     fn stderr(&self, text: &str) {
         // A stderr that nobody reads must not stop the work.
         let _ = anstream::stderr().lock().write_all(text.as_bytes());

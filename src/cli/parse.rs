@@ -1,0 +1,257 @@
+//! `rwt parse`: the project read and checked as a whole, and `target/manifest.json`.
+//!
+//! dbt-core 1.12 can use it as its parser (`dbt --use-v2-parser --v2-parser "rwt parse" run`). dbt then passes options of
+//! its own, which are here too, and reads what is logged as records in the manner of OpenTelemetry, a line each.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use miette::Diagnostic;
+use rwt_compiler::{Checked, Flags, artifacts};
+use rwt_project::manifest::{Manifest, ResourceType};
+use serde::Serialize;
+use serde_json::json;
+
+use super::args::{GlobalArgs, Output};
+use super::context::{Messages, options, vars};
+use super::{CommandResult, Exit, Failure};
+use crate::ui::Printer;
+
+#[derive(Debug, Args)]
+pub(super) struct ParseArgs {
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+    /// How messages are written; `otel` is for dbt
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: LogFormat,
+    /// Where packages are installed, instead of where the project says
+    #[arg(long, value_name = "DIR", env = "DBT_PACKAGES_INSTALL_PATH")]
+    packages_install_path: Option<PathBuf>,
+    /// The invocation that this is a part of
+    #[arg(long, value_name = "ID")]
+    invocation_id: Option<String>,
+    /// For dbt, which passes it; there is no log file
+    #[arg(long, value_name = "LEVEL", hide = true)]
+    log_level_file: Option<String>,
+}
+
+/// How messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON record per line on stdout, as dbt-core expects of a parser.
+    Otel,
+}
+
+/// What was read, and what is wrong with it.
+#[derive(Debug, Serialize)]
+struct ParseReport {
+    /// The file, where nothing is wrong.
+    manifest: Option<PathBuf>,
+    /// Enabled nodes by dbt's word for their kind.
+    nodes: indexmap::IndexMap<&'static str, usize>,
+    errors: Vec<Message>,
+    warnings: Vec<Message>,
+    milliseconds: u128,
+}
+
+/// An error or a warning, for machines.
+#[derive(Debug, Serialize)]
+struct Message {
+    code: Option<String>,
+    message: String,
+    /// Relative to the project.
+    file: Option<String>,
+    /// From 1.
+    line: Option<usize>,
+    /// From 1.
+    column: Option<usize>,
+    /// Bytes that are marked, from where `line` and `column` are.
+    length: Option<usize>,
+    help: Option<String>,
+}
+
+impl Message {
+    fn of(diagnostic: &dyn Diagnostic) -> Self {
+        let label = diagnostic.labels().and_then(|mut labels| labels.next());
+        let place = label.as_ref().and_then(|label| {
+            let contents = diagnostic
+                .source_code()?
+                .read_span(label.inner(), 0, 0)
+                .ok()?;
+            Some((
+                contents.name().map(str::to_owned),
+                contents.line() + 1,
+                contents.column() + 1,
+            ))
+        });
+        let (file, line, column) = match place {
+            Some((file, line, column)) => (file, Some(line), Some(column)),
+            None => (None, None, None),
+        };
+        Self {
+            code: diagnostic.code().map(|code| code.to_string()),
+            message: diagnostic.to_string(),
+            file,
+            line,
+            column,
+            length: label.map(|label| label.len()),
+            help: diagnostic.help().map(|help| help.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Message {
+    /// One line, for dbt's log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}")?;
+            if let (Some(line), Some(column)) = (self.line, self.column) {
+                write!(f, ":{line}:{column}")?;
+            }
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.message)?;
+        if let Some(help) = &self.help {
+            write!(f, " ({help})")?;
+        }
+        if let Some(code) = &self.code {
+            write!(f, " [{code}]")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ParseReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = |count: usize, word: &str| {
+            format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+        };
+        if !self.errors.is_empty() {
+            return write!(f, "{}", count(self.errors.len(), "error"));
+        }
+        let nodes: Vec<String> = (self.nodes.iter())
+            .map(|(word, number)| count(*number, word))
+            .collect();
+        write!(f, "Parsed {} in {} ms", nodes.join(", "), self.milliseconds)?;
+        match &self.manifest {
+            Some(path) => write!(f, "; wrote {}", path.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(super) fn main(global: &GlobalArgs, args: &ParseArgs, printer: &Printer) -> CommandResult {
+    let clock = Instant::now();
+    let mut options = options(global, vars(global)?);
+    options
+        .packages_install_path
+        .clone_from(&args.packages_install_path);
+    let flags = Flags {
+        command: "parse".to_owned(),
+        reporter: Arc::new(Messages(printer.clone())),
+        invocation_id: args.invocation_id.clone(),
+        ..Flags::default()
+    };
+    let checked = rwt_compiler::check(&options, flags);
+    let mut report = ParseReport {
+        manifest: None,
+        nodes: indexmap::IndexMap::new(),
+        errors: messages(&checked),
+        warnings: (checked.warnings.iter())
+            .map(|warning| Message::of(warning))
+            .collect(),
+        milliseconds: 0,
+    };
+    if let Some(compiler) = &checked.compiler {
+        report.nodes = counts(compiler.manifest());
+        let folder = &compiler.project().target_path;
+        let written = artifacts::write(folder, "manifest.json", &compiler.artifact(&[]));
+        report.manifest = Some(written.map_err(|error| {
+            Failure::usage(miette::miette!(
+                code = "rwt::artifacts::unwritable",
+                help = "`--target-path` names another folder",
+                "{}/manifest.json cannot be written: {error}",
+                folder.display()
+            ))
+        })?);
+    }
+    report.milliseconds = clock.elapsed().as_millis();
+    match (args.log_format, args.output) {
+        (LogFormat::Otel, _) => tell_dbt(&report, printer),
+        (_, Output::Json) => printer.document(&report),
+        (_, Output::Text) => tell_people(&checked, &report, printer),
+    }
+    Ok(if report.errors.is_empty() {
+        Exit::Ok
+    } else {
+        Exit::Failure
+    })
+}
+
+fn messages(checked: &Checked) -> Vec<Message> {
+    let load = checked.load.iter().map(|error| Message::of(error));
+    let compile = checked.compile.iter().map(|error| Message::of(error));
+    load.chain(compile).collect()
+}
+
+fn counts(manifest: &Manifest) -> indexmap::IndexMap<&'static str, usize> {
+    let kinds = [
+        ResourceType::Model,
+        ResourceType::Seed,
+        ResourceType::Source,
+        ResourceType::Function,
+        ResourceType::Test,
+        ResourceType::Exposure,
+    ];
+    let count = |kind: ResourceType| {
+        let nodes = manifest.nodes.values();
+        nodes.filter(|node| node.resource_type == kind).count()
+    };
+    kinds
+        .into_iter()
+        .map(|kind| (kind.word(), count(kind)))
+        .filter(|(_, count)| *count > 0)
+        .collect()
+}
+
+fn tell_people(checked: &Checked, report: &ParseReport, printer: &Printer) {
+    for warning in &checked.warnings {
+        printer.warning(warning);
+    }
+    for error in &checked.load {
+        printer.problem(error);
+    }
+    for error in &checked.compile {
+        printer.problem(error);
+    }
+    printer.note(report.to_string());
+}
+
+/// dbt-core reads `LogRecord`s of the event type of dbt's own parser, and shows their bodies by their severity.
+fn tell_dbt(report: &ParseReport, printer: &Printer) {
+    let record = |severity: u8, word: &str, body: String| {
+        let record = json!({
+            "record_type": "LogRecord",
+            "event_type": "v1.public.events.fusion.log.UserLogMessage",
+            "severity_number": severity,
+            "severity_text": word,
+            "body": body,
+            "attributes": {},
+        });
+        printer.raw(&format!("{record}\n"));
+    };
+    for warning in &report.warnings {
+        record(13, "WARN", warning.to_string());
+    }
+    for error in &report.errors {
+        record(17, "ERROR", error.to_string());
+    }
+    record(9, "INFO", format!("rwt: {report}"));
+}
