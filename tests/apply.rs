@@ -713,6 +713,31 @@ fn the_first_interrupt_cancels_a_build_in_the_foreground() {
 }
 
 #[test]
+fn a_build_whose_rwt_was_killed_is_ended_by_abort() {
+    let (place, sql) = shop();
+    let before = objects(&sql);
+    slow_report(&place, &sql);
+    let mut child = place.command(&["run"]).spawn().unwrap();
+    until("the build is a job", || match progress(&sql).as_slice() {
+        [_] => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    child.kill().unwrap();
+    // Nobody asks how it ended, so that there still is such a process: the lock is free at once all the same.
+    let stat = format!("/proc/{}/stat", child.id());
+    until("the process has ended", || {
+        match fs::read_to_string(&stat) {
+            Ok(stat) if stat.contains(") Z ") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    place.ok(&["apply", "--abort"]);
+    child.wait().unwrap();
+    assert_eq!(progress(&sql), Vec::<String>::new());
+    assert_eq!(objects(&sql), before);
+}
+
+#[test]
 fn a_job_in_the_background_is_listed_and_cancelled() {
     let (place, sql) = shop();
     sql.rows("insert into events select n, 'view', 1 from generate_series(100, 699) as s (n)");

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rwt_compiler::materialize::DatabaseError;
-use rwt_plan::Step;
 use rwt_plan::step::{Effect, Phase};
+use rwt_plan::{CatalogSnapshot, Step};
+use rwt_sql::Literal;
 
 use super::execute::ExecuteError;
 use super::groups::Groups;
 use super::record::changes;
+use super::worker::builds;
 use crate::catalog;
 use crate::client::{Connection, Connector};
 use crate::state::{DeploymentStatus, Event, Journal, Store, Unfinished};
@@ -76,6 +78,12 @@ pub fn abort(
     if moves.any(|step| has_moved(&step)) {
         return Err(TooLate(plan.deployment.clone()).into());
     }
+    cancel_builds(
+        &connection,
+        &catalog,
+        unfinished,
+        &connector.target().schema,
+    );
     let groups = Groups::of(plan);
     let mut fallen = BTreeSet::new();
     for node in plan.steps.iter().filter_map(|s| s.unique_id.as_deref()) {
@@ -118,6 +126,31 @@ pub fn abort(
         .map_err(ExecuteError::from)?;
     let undone = steps.iter().filter(|step| !step.undo.is_empty());
     Ok(undone.map(|step| step.purpose.clone()).collect())
+}
+
+/// Ends what the server still builds of a deployment: without its client a build goes on.
+fn cancel_builds(
+    connection: &Connection,
+    catalog: &CatalogSnapshot,
+    unfinished: &Unfinished,
+    default_schema: &str,
+) {
+    let open = unfinished.plan.steps.iter().filter(|step| {
+        unfinished.has(step.number, Event::Begin) && !unfinished.has(step.number, Event::Done)
+    });
+    let open: Vec<_> = open.filter_map(|step| step.builds.as_ref()).collect();
+    for job in &catalog.jobs {
+        let is_ours = open.iter().any(|built| {
+            let named = catalog.objects.get(&job.id).map(|object| &object.relation);
+            named == Some(&built.relation)
+                || builds(job, default_schema).as_ref() == Some(&built.relation)
+        });
+        if is_ours {
+            let id = i64::try_from(job.id).unwrap_or(i64::MAX);
+            // One that has just ended cannot be cancelled: what it has built is dropped, or stays if it was new.
+            let _ = connection.run(&format!("cancel jobs {}", Literal::Int(id)));
+        }
+    }
 }
 
 /// Sends what takes these steps back, the last step first, as far as the catalog does not show it already. Returns what

@@ -146,8 +146,18 @@ impl Newest {
     /// Whether the holder was a process of this machine and is gone.
     fn is_dead(&self, who: &Who) -> bool {
         let is_here = !self.machine.trim().is_empty() && self.machine == who.machine;
-        is_here && kill(Pid::from_raw(self.process), None) == Err(Errno::ESRCH)
+        is_here
+            && (kill(Pid::from_raw(self.process), None) == Err(Errno::ESRCH)
+                || is_zombie(self.process))
     }
+}
+
+/// Whether a process has ended and nobody has asked how, which the first process of a container often never does.
+fn is_zombie(process: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name before it is in brackets and may hold anything.
+    let state = stat.rsplit(')').next().unwrap_or_default();
+    state.trim_start().starts_with('Z')
 }
 
 /// The lock, held until it is dropped.
