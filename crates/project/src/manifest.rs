@@ -198,6 +198,8 @@ pub struct Declared {
     pub macros: Vec<String>,
     /// `config()` in its file.
     pub config: IndexMap<String, Value>,
+    /// The description of the source of a source table, rendered.
+    pub source_description: String,
     /// What a test of a property file is.
     pub test: Option<Box<TestMetadata>>,
 }

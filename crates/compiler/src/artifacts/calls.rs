@@ -6,9 +6,10 @@ use crate::jinja::scan::{blanks, identifier_len, string_end, tag_end};
 use crate::jinja::{MacroDefinition, MacroTable};
 
 /// Macros of dbt that are functions here.
-const NATIVE: [&str; 5] = [
+const NATIVE: [&str; 6] = [
     "is_incremental",
     "load_relation",
+    "run_hooks",
     "run_query",
     "should_full_refresh",
     "statement",

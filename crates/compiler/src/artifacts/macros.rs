@@ -87,7 +87,10 @@ pub(super) fn macros(
         // dbt keeps no parameters of the tests under its test paths.
         let mut tests = project.file.test_paths.iter();
         let is_test = tests.any(|folder| Path::new(&path).starts_with(folder));
-        let arguments = if is_materialization || is_test {
+        let arguments = if is_materialization {
+            // dbt takes the list of its tag for a parameter.
+            vec!["supported_languages"]
+        } else if is_test {
             Vec::new()
         } else {
             parameters(text)

@@ -11,7 +11,7 @@ use serde::Serializer;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::config::{ConfigJson, freshness};
+use super::config::{ConfigJson, completed, freshness};
 use crate::parse::EPHEMERAL;
 
 /// What the manifest is made from, besides the node.
@@ -547,12 +547,10 @@ impl<'a> Around<'a> {
             unique_id: &node.unique_id,
             fqn: &node.fqn,
             source_name,
-            source_description: &table.source_description,
+            source_description: &node.declared.source_description,
             loader: &table.loader,
             identifier: &node.identifier,
-            quoting: serde_json::json!({
-                "database": null, "schema": null, "identifier": null, "column": null,
-            }),
+            quoting: quoting(table.quoting.as_ref()),
             loaded_at_field: config.get("loaded_at_field").and_then(Value::as_str),
             loaded_at_query: config.get("loaded_at_query").and_then(Value::as_str),
             freshness: freshness(config.get("freshness")),
@@ -566,8 +564,8 @@ impl<'a> Around<'a> {
             unrendered_config: self.project.written_config(node),
             relation_name: node.relation_name(),
             created_at: self.created_at,
-            unrendered_database: table.database.as_deref(),
-            unrendered_schema: (table.schema != table.source_name).then_some(&table.schema),
+            unrendered_database: None,
+            unrendered_schema: None,
             doc_blocks: [],
             config,
         })
@@ -583,6 +581,15 @@ impl<'a> Around<'a> {
             }
             None => self.root.to_owned(),
         }
+    }
+}
+
+fn quoting(given: Option<&Value>) -> Value {
+    let none =
+        serde_json::json!({"database": null, "schema": null, "identifier": null, "column": null});
+    match given {
+        Some(Value::Object(given)) => completed(given, &none),
+        _ => none,
     }
 }
 

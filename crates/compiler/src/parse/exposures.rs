@@ -13,17 +13,19 @@ use crate::jinja::{Captured, Phase, Scope, TemplateError};
 type Known<K> = BTreeMap<K, (UniqueId, bool)>;
 
 impl Parser<'_> {
-    /// The enabled exposures, with what they read.
+    /// The enabled exposures, with what they read; the others are added to `disabled`.
     pub(super) fn exposures(
         &self,
         models: &Known<String>,
         sources: &Known<(String, String)>,
+        disabled: &mut Vec<Node>,
         errors: &mut Vec<CompileError>,
     ) -> Vec<Node> {
         let mut nodes = Vec::new();
         let declared = self.project.properties.exposures.values();
         for (exposure, mut node) in declared.zip(self.project.exposure_nodes()) {
             if !node.enabled {
+                disabled.push(node);
                 continue;
             }
             let scope = self.bare_scope();

@@ -165,7 +165,7 @@ impl<'a> Parser<'a> {
 
     /// Renders the descriptions of a source table.
     fn describe_source(&self, node: &mut Node, scope: &Arc<Scope>, errors: &mut Vec<CompileError>) {
-        let mut texts = vec![&mut node.description];
+        let mut texts = vec![&mut node.description, &mut node.declared.source_description];
         texts.extend(
             node.columns
                 .values_mut()
@@ -406,7 +406,7 @@ impl<'a> Parser<'a> {
             node.depends_on.dedup();
             nodes.insert(node.unique_id.clone(), node);
         }
-        for node in self.exposures(&models, &sources, errors) {
+        for node in self.exposures(&models, &sources, &mut disabled, errors) {
             nodes.insert(node.unique_id.clone(), node);
         }
         self.ambiguous(&nodes, errors);
@@ -478,6 +478,7 @@ pub(crate) fn declared(captured: Captured) -> Declared {
         functions: captured.functions.into_iter().collect(),
         macros: captured.macros.into_iter().collect(),
         config: captured.config,
+        source_description: String::new(),
         test: None,
     }
 }

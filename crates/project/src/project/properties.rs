@@ -122,6 +122,8 @@ pub struct SourceTable {
     pub loader: String,
     /// `external` of the table.
     pub external: Option<Value>,
+    /// `quoting` of the table or of the source.
+    pub quoting: Option<Value>,
     /// `columns`.
     pub columns: IndexMap<String, Column>,
     /// `config`, `tags` and `meta` of the source, then the table's.
@@ -359,6 +361,7 @@ impl Reader<'_> {
         let loader = text(source, "loader");
         source.known(&["version"]);
         source.known(&["overrides", "quoting", "tests", "data_tests"]);
+
         let file = at.file().path().to_path_buf();
         let folders = self.folders(&file);
         for table in source.maps("tables") {
@@ -384,12 +387,12 @@ impl Reader<'_> {
                     .text(&["loader"])
                     .map_or_else(|| loader.clone(), |(text, _)| text),
                 external: table.value("external").map(Yaml::to_value),
+                quoting: (table.value("quoting").or(source.value("quoting"))).map(Yaml::to_value),
                 columns: self.columns(&table, &target, &mut tests),
                 configs: vec![source_config.clone(), self.source_config(&table)],
                 name,
             };
             self.properties.generic_tests.append(&mut tests);
-            table.known(&["quoting"]);
             table.finish(self.warnings);
             match self
                 .properties

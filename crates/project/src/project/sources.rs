@@ -54,7 +54,10 @@ impl Project {
             depends_on: Vec::new(),
             version: None,
             property_file: None,
-            declared: Declared::default(),
+            declared: Declared {
+                source_description: table.source_description.clone(),
+                ..Declared::default()
+            },
         }
     }
 }
