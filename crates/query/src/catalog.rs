@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use datafusion::sql::sqlparser::ast::{Query, Statement};
+use sqlparser::ast::{Query, Statement};
 
 use crate::error::QueryError;
 use crate::names::{self, Mentions};

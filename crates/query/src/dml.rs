@@ -8,10 +8,10 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use datafusion::common::ScalarValue;
-use datafusion::sql::sqlparser::ast::{
+use rwt_sql::{DataType, Ident, ObjectName};
+use sqlparser::ast::{
     FromTable, Insert, SelectItem, SetExpr, Statement, TableFactor, TableObject, TableWithJoins,
 };
-use rwt_sql::{DataType, Ident, ObjectName};
 
 use crate::bind::Binder;
 use crate::catalog::Catalog;

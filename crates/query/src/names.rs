@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{
+use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName as AstName, Query, Statement,
     TableFactor, TableObject, Value, Visit, Visitor,
 };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::sqlparser::ast::Statement;
 use rwt_sql::{DataType, Ident, ObjectName};
+use sqlparser::ast::Statement;
 
 use crate::bind::Binder;
 use crate::catalog::Catalog;

@@ -2,11 +2,11 @@
 //! view's own query with a condition on its groups: the window ends before the watermark, which lies a fixed time behind
 //! the newest row.
 
-use datafusion::sql::sqlparser::ast::{
+use rwt_sql::{Ident, ObjectName};
+use sqlparser::ast::{
     Expr as Ast, FunctionArg, FunctionArgExpr, GroupByExpr, Query, Select, SelectItem, SetExpr,
     TableFactor, Value,
 };
-use rwt_sql::{Ident, ObjectName};
 
 use crate::error::QueryError;
 use crate::names::{self, folded};

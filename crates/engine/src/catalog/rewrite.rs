@@ -5,14 +5,14 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{
+use rwt_sql::{Ident, ObjectName};
+use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident as SqlIdent, ObjectName as SqlName, ObjectNamePart,
     Query, Statement, TableFactor, Visit, Visitor,
 };
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
-use datafusion::sql::sqlparser::tokenizer::Location;
-use rwt_sql::{Ident, ObjectName};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::Location;
 
 use super::ObjectId;
 

@@ -8,17 +8,15 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType as ArrowType, Int64Type, Schema};
 use arrow::error::ArrowError;
 use async_trait::async_trait;
-use datafusion::sql::sqlparser::ast::{
-    AssignmentTarget, Ident as SqlIdent, ObjectNamePart, Statement,
-};
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 use rwt_query::{
     Changes, Dml as PlannedDml, QueryError, Relation, Relations, ScalarValue, Target, TargetColumn,
 };
 use rwt_sql::statement::DmlVerb;
 use rwt_sql::{DataType, Ident, ObjectName};
 use rwt_wire::{Outcome, RowsTag, SqlError};
+use sqlparser::ast::{AssignmentTarget, Ident as SqlIdent, ObjectNamePart, Statement};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
 
 use super::query::{Kept, printed_rows};
 use super::{Session, dml_tag, query_error, wire_columns};

@@ -1,13 +1,13 @@
 //! What RisingWave derives from the shape of a streaming query: whether its result only gains rows, and which columns
 //! identify a row.
 
-use datafusion::sql::sqlparser::ast::{
+use rwt_sql::{Ident, ObjectName};
+use sqlparser::ast::{
     Distinct, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, JoinOperator, ObjectNamePart, Query,
     Select, SelectItem, SetExpr, Statement, TableFactor,
 };
-use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
-use rwt_sql::{Ident, ObjectName};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
 
 use crate::catalog::{Column, Object};
 

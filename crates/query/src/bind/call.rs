@@ -3,11 +3,11 @@
 
 use datafusion::logical_expr::expr::Unnest;
 use datafusion::logical_expr::{Case, Expr, Volatility};
-use datafusion::sql::sqlparser::ast::{
+use rwt_sql::DataType;
+use sqlparser::ast::{
     DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArguments, NullTreatment, OrderByExpr, SelectItem, SetExpr,
 };
-use rwt_sql::DataType;
 
 use super::aggregate::{Modifiers, is_aggregate};
 use super::operator::Comparison;

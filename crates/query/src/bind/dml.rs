@@ -1,10 +1,10 @@
 //! The plans of INSERT, UPDATE and DELETE: the target's columns in their stored types, row ids first where rows exist.
 
 use datafusion::logical_expr::LogicalPlanBuilder;
-use datafusion::sql::sqlparser::ast::{
+use rwt_sql::DataType;
+use sqlparser::ast::{
     Assignment, AssignmentTarget, Expr as Ast, Insert, SelectItem, SetExpr, TableWithJoins,
 };
-use rwt_sql::DataType;
 
 use super::{Binder, Bound, BoundQuery, CastContext, Ctes, Env, OutputColumn, Scope, column};
 use crate::dml::{Target, TargetColumn};

@@ -3,11 +3,11 @@
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{Case, InList, Like};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator as PlanOperator};
-use datafusion::sql::sqlparser::ast::{
+use rwt_sql::DataType;
+use sqlparser::ast::{
     AccessExpr, Array, BinaryOperator, CaseWhen, DataType as AstType, Expr as Ast, Ident,
     Subscript, UnaryOperator, Value,
 };
-use rwt_sql::DataType;
 
 use super::literal::data_type;
 use super::operator::Comparison;

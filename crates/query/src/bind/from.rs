@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use datafusion::common::{Column as PlanColumn, JoinType, UnnestOptions};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use datafusion::sql::sqlparser::ast::{
+use rwt_sql::DataType;
+use sqlparser::ast::{
     Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
     JoinConstraint, JoinOperator, ObjectName as AstName, TableAlias, TableFactor, TableWithJoins,
 };
-use rwt_sql::DataType;
 
 use super::operator::Comparison;
 use super::query::{output_scope, rename};

@@ -3,7 +3,7 @@
 use arrow::datatypes::DataType as ArrowType;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
-use datafusion::sql::sqlparser::ast::{Expr as Ast, GroupByExpr, GroupByWithModifier, Value};
+use sqlparser::ast::{Expr as Ast, GroupByExpr, GroupByWithModifier, Value};
 
 use super::query::output_position;
 use super::select::Stage;

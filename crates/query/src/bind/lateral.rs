@@ -8,7 +8,7 @@ use datafusion::logical_expr::{
     Case, Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, WindowFrame, WindowFunctionDefinition,
     lit,
 };
-use datafusion::sql::sqlparser::ast::{
+use sqlparser::ast::{
     Expr as Ast, GroupByExpr, JoinConstraint, LimitClause, Query, Select, SetExpr, TableAlias,
     Value,
 };

@@ -2,11 +2,11 @@
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
-use datafusion::sql::sqlparser::ast::{
+use rwt_sql::DataType;
+use sqlparser::ast::{
     ArrayElemTypeDef, DataType as Ast, DateTimeField, ExactNumberInfo, Expr as AstExpr, Interval,
     TimezoneInfo, Value,
 };
-use rwt_sql::DataType;
 
 use super::{Binder, Bound, Env};
 use crate::error::QueryError;

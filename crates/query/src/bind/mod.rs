@@ -180,7 +180,7 @@ pub(crate) struct Env<'e> {
     pub(crate) ctes: &'e Ctes,
     pub(crate) outer: Option<&'e Env<'e>>,
     /// Named windows of the SELECT.
-    pub(crate) windows: &'e [datafusion::sql::sqlparser::ast::NamedWindowDefinition],
+    pub(crate) windows: &'e [sqlparser::ast::NamedWindowDefinition],
     /// The arguments of a SQL function whose body is being bound.
     pub(crate) arguments: Option<&'e Arguments>,
 }

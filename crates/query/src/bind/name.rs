@@ -1,6 +1,6 @@
 //! The names that RisingWave gives to columns without an alias.
 
-use datafusion::sql::sqlparser::ast::{AccessExpr, DataType as AstType, Expr as Ast};
+use sqlparser::ast::{AccessExpr, DataType as AstType, Expr as Ast};
 
 use super::literal::data_type;
 use crate::names::{folded, parts};

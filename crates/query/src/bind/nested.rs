@@ -2,8 +2,8 @@
 
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
-use datafusion::sql::sqlparser::ast::BinaryOperator;
 use rwt_sql::DataType;
+use sqlparser::ast::BinaryOperator;
 
 use super::{Binder, Bound, CastContext};
 use crate::error::QueryError;

@@ -2,8 +2,8 @@
 
 use arrow::datatypes::DataType as ArrowType;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator as PlanOperator};
-use datafusion::sql::sqlparser::ast::BinaryOperator;
 use rwt_sql::DataType;
+use sqlparser::ast::BinaryOperator;
 
 use super::cast::wider;
 use super::{Binder, Bound, CastContext};

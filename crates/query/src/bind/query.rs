@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use datafusion::common::{Column as PlanColumn, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr};
-use datafusion::sql::sqlparser::ast::{
+use rwt_sql::DataType;
+use sqlparser::ast::{
     Expr as Ast, Fetch, LimitClause, OrderBy, OrderByExpr, OrderByKind, Query, SetExpr,
     SetOperator, SetQuantifier, Value, Values,
 };
-use rwt_sql::DataType;
 
 use super::cast::wider;
 use super::{Binder, Bound, BoundQuery, Cte, Ctes, Env, OutputColumn, Scope, column};

@@ -4,10 +4,8 @@
 use arrow::datatypes::DataType as ArrowType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
-use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField,
-};
 use rwt_sql::DataType;
+use sqlparser::ast::{BinaryOperator, CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField};
 
 use super::{Binder, Bound, CastContext, Env};
 use crate::error::QueryError;

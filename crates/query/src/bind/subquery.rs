@@ -6,11 +6,11 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{ScalarValue, Spans};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery};
-use datafusion::sql::sqlparser::ast::{
+use rwt_sql::DataType;
+use sqlparser::ast::{
     BinaryOperator, Expr as Ast, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArguments, GroupByExpr, OrderByExpr, Query, SelectItem, SetExpr, TableFactor,
 };
-use rwt_sql::DataType;
 
 use super::operator::{Comparison, comparison_of};
 use super::{Binder, Bound, BoundQuery, CastContext, Env};

@@ -9,11 +9,11 @@ use datafusion::logical_expr::expr::{
 use datafusion::logical_expr::{
     Expr, SortExpr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition,
 };
-use datafusion::sql::sqlparser::ast::{
+use rwt_sql::DataType;
+use sqlparser::ast::{
     self, NamedWindowExpr, OrderByExpr, WindowFrameBound as AstBound, WindowFrameUnits as AstUnits,
     WindowSpec, WindowType,
 };
-use rwt_sql::DataType;
 
 use super::query::sort;
 use super::{Binder, Bound, CastContext, Env};

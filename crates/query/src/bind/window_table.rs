@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::{AsArray, PrimitiveArray};
 use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
 use datafusion::logical_expr::{ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, Volatility};
-use datafusion::sql::sqlparser::ast::{Expr as Ast, FunctionArg, FunctionArgExpr, ObjectName};
 use rwt_sql::DataType;
+use sqlparser::ast::{Expr as Ast, FunctionArg, FunctionArgExpr, ObjectName};
 
 use super::from::BoundQueryWithHidden;
 use super::query::output_scope;
