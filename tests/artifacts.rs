@@ -6,7 +6,7 @@
 //! | `RWT_DBT_PYTHON` | the one that `tests/conformance/record.py` makes | dbt does not run with rwt as its parser |
 //! | `RWT_DAGSTER_PYTHON` | one with dagster-dbt, dbt-core and python-dateutil | dagster does not read the manifest |
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may")]
 
 mod support;
 
