@@ -10,4 +10,5 @@ pub mod client;
 pub mod funnel;
 pub mod stack;
 pub mod state;
+pub mod testing;
 pub mod ui;

@@ -30,18 +30,19 @@ const ALLOWED: [(&str, &[&str]); 10] = [
 ];
 
 /// What a module of the root package may use, among its neighbours.
-const MODULES: [(&str, &[&str]); 8] = [
+const MODULES: [(&str, &[&str]); 9] = [
     ("client", &[]),
     ("stack", &[]),
     ("catalog", &["client"]),
     ("state", &["client"]),
     ("apply", &["catalog", "client", "state"]),
     ("funnel", &["client", "stack"]),
-    ("ui", &["apply", "cli", "funnel", "stack"]),
+    ("testing", &["apply", "catalog", "client"]),
+    ("ui", &["apply", "cli", "funnel", "stack", "testing"]),
     (
         "cli",
         &[
-            "apply", "catalog", "client", "funnel", "stack", "state", "ui",
+            "apply", "catalog", "client", "funnel", "stack", "state", "testing", "ui",
         ],
     ),
 ];

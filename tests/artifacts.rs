@@ -224,6 +224,8 @@ fn diff_shows_what_has_changed() {
         "ls",
         "--select",
         "state:modified",
+        "--resource-type",
+        "model",
         "--state",
         state,
         "--output",

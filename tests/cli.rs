@@ -174,7 +174,8 @@ fn models_can_be_listed_and_drawn() {
             .ok(&["graph", "--format", "mermaid", "--select", "+funnel"])
             .stdout
     );
-    let nodes = place.ok(&["ls", "--output", "json"]).json();
+    let models = ["ls", "--resource-type", "model", "--output", "json"];
+    let nodes = place.ok(&models).json();
     assert_eq!(nodes.as_array().unwrap().len(), 28);
 }
 

@@ -132,7 +132,7 @@ impl RunReport {
     }
 
     /// `3 sources, 6 tables, …` in the order of the materializations' names.
-    fn kinds(&self) -> String {
+    pub fn kinds(&self) -> String {
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
         for node in &self.nodes {
             *kinds.entry(&node.materialized).or_default() += 1;

@@ -70,6 +70,7 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     let flags = FlagsOf {
         command: "run",
         full_refresh: args.change.full_refresh,
+        ..FlagsOf::default()
     };
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
@@ -226,7 +227,7 @@ pub(super) fn finish_first(
 }
 
 /// The closing lines. What is not done, although nothing failed, is a failure as well.
-pub(super) fn closing(deployer: &Deployer<'_>, outcome: &Outcome, printer: &Printer) -> Exit {
+fn closing(deployer: &Deployer<'_>, outcome: &Outcome, printer: &Printer) -> Exit {
     tell_sink_failures(deployer, &outcome.report, printer);
     let exit = report(&outcome.report, printer);
     match outcome.status {
@@ -250,7 +251,7 @@ pub(super) fn report(report: &RunReport, printer: &Printer) -> Exit {
 }
 
 /// Sinks fail out of sight: the server writes it into its event log and nowhere else.
-fn tell_sink_failures(deployer: &Deployer<'_>, report: &RunReport, printer: &Printer) {
+pub(super) fn tell_sink_failures(deployer: &Deployer<'_>, report: &RunReport, printer: &Printer) {
     let failures = deployer.sink_failures(&report.started_at.to_rfc3339());
     for failure in failures {
         printer.warning(&*miette::miette!(

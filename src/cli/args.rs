@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use rwt_project::graph::Indirect;
 
 use crate::ui::{ColorChoice, Printer};
 
@@ -56,12 +57,38 @@ pub(super) struct SelectArgs {
     /// The folder with an earlier manifest.json or run_results.json, for state:, result: and source_status:
     #[arg(long, value_name = "DIR", env = "DBT_STATE")]
     pub state: Option<PathBuf>,
+    /// Which tests a selected model takes along: those that read it, or only it, or only it and what is above it, or none
+    #[arg(long, value_enum, value_name = "MODE", env = "DBT_INDIRECT_SELECTION")]
+    pub indirect_selection: Option<IndirectSelection>,
+}
+
+/// dbt's modes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum IndirectSelection {
+    /// Tests that read any selected model.
+    Eager,
+    /// Tests that read selected models only.
+    Cautious,
+    /// Tests that read selected models and what is above them only.
+    Buildable,
+    /// Tests that are selected themselves.
+    Empty,
 }
 
 impl SelectArgs {
     /// Whether nothing narrows the choice.
     pub(super) fn is_empty(&self) -> bool {
         self.select.is_empty() && self.exclude.is_empty() && self.selector.is_none()
+    }
+
+    /// The mode that was asked for, or dbt's default.
+    pub(super) fn indirect(&self) -> Indirect {
+        match self.indirect_selection {
+            None | Some(IndirectSelection::Eager) => Indirect::Eager,
+            Some(IndirectSelection::Cautious) => Indirect::Cautious,
+            Some(IndirectSelection::Buildable) => Indirect::Buildable,
+            Some(IndirectSelection::Empty) => Indirect::Empty,
+        }
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn main(global: &GlobalArgs, args: &CompileArgs, printer: &Printer) -
     let flags = FlagsOf {
         command: "compile",
         full_refresh: false,
+        ..FlagsOf::default()
     };
     let context = Context::load_for(global, &flags, printer)?;
     let compiler = &context.compiler;

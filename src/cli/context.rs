@@ -258,6 +258,7 @@ impl Context {
         let target = Arc::new(project.target.clone());
         let compiler_flags = Flags {
             full_refresh: flags.full_refresh,
+            store_failures: flags.store_failures,
             command: flags.command.to_owned(),
             invocation_id: None,
             reporter: Arc::new(Messages(printer.clone())),
@@ -344,7 +345,9 @@ impl Context {
             exit: Exit::Usage,
             ..Failure::all(errors)
         };
-        let named = NamedSelectors::load(&self.compiler.project().root).map_err(wrong)?;
+        let named = NamedSelectors::load(&self.compiler.project().root)
+            .map_err(wrong)?
+            .indirect(args.indirect());
         let nothing_said = args.select.is_empty() && args.exclude.is_empty();
         let default = named.default_name().filter(|_| nothing_said);
         if let Some(name) = args.selector.as_deref().or(default) {
@@ -363,6 +366,7 @@ impl Context {
             })?;
         let past = self.past(selection.needs(), args)?;
         let selected = selection
+            .indirect(args.indirect())
             .against(&past)
             .resolve(self.compiler.manifest(), self.dag());
         for warning in &selected.warnings {
@@ -524,6 +528,8 @@ impl Context {
 pub(super) struct FlagsOf {
     pub command: &'static str,
     pub full_refresh: bool,
+    /// `--store-failures`
+    pub store_failures: bool,
 }
 
 impl Default for FlagsOf {
@@ -531,6 +537,7 @@ impl Default for FlagsOf {
         Self {
             command: "run",
             full_refresh: false,
+            store_failures: false,
         }
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn generate(
 ) -> CommandResult {
     let flags = FlagsOf {
         command: "generate",
-        full_refresh: false,
+        ..FlagsOf::default()
     };
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;

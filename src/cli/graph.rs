@@ -35,6 +35,7 @@ pub(super) fn main(global: &GlobalArgs, args: &GraphArgs, printer: &Printer) -> 
     let flags = FlagsOf {
         command: "list",
         full_refresh: false,
+        ..FlagsOf::default()
     };
     let context = Context::load_for(global, &flags, printer)?;
     let selected = context.selected_ids(&args.select, printer)?;

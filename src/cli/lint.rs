@@ -21,6 +21,7 @@ pub(super) fn main(global: &GlobalArgs, args: &LintArgs, printer: &Printer) -> C
     let flags = FlagsOf {
         command: "compile",
         full_refresh: false,
+        ..FlagsOf::default()
     };
     let context = Context::load_for(global, &flags, printer)?;
     let selected = context.selected_ids(&args.select, printer)?;

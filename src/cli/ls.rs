@@ -28,6 +28,8 @@ enum Kind {
     Source,
     Seed,
     Test,
+    #[value(name = "unit_test")]
+    UnitTest,
     Function,
     Exposure,
     All,
@@ -40,6 +42,7 @@ impl Kind {
             Self::Source => resource_type == ResourceType::Source,
             Self::Seed => resource_type == ResourceType::Seed,
             Self::Test => resource_type == ResourceType::Test,
+            Self::UnitTest => resource_type == ResourceType::UnitTest,
             Self::Function => resource_type == ResourceType::Function,
             Self::Exposure => resource_type == ResourceType::Exposure,
             Self::All => true,
@@ -81,6 +84,7 @@ pub(super) fn main(global: &GlobalArgs, args: &LsArgs, printer: &Printer) -> Com
     let flags = FlagsOf {
         command: "list",
         full_refresh: false,
+        ..FlagsOf::default()
     };
     let context = Context::load_for(global, &flags, printer)?;
     let selected = context.selected_ids(&args.select, printer)?;

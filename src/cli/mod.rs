@@ -3,6 +3,7 @@
 mod adopt;
 mod apply;
 mod args;
+mod build;
 mod compile;
 mod context;
 mod debug;
@@ -25,10 +26,14 @@ mod ls;
 mod parse;
 mod plan;
 mod produce;
+mod results;
 mod retry;
 mod run;
 mod stack;
 mod status;
+mod test;
+mod test_record;
+mod test_watch;
 mod topic_check;
 
 use std::process::ExitCode;
@@ -70,6 +75,10 @@ enum Command {
     Graph(graph::GraphArgs),
     /// Create what is missing in the database and change what has changed, in the order of the models
     Run(run::RunArgs),
+    /// Run data tests on the database, and unit tests in this process
+    Test(test::TestArgs),
+    /// Run models and tests in the order of the models; a failed test stops what is below it
+    Build(build::BuildArgs),
     /// Run again what the last run did not do
     Retry(retry::RetryArgs),
     /// Show what would change in the database, and what it costs
@@ -133,6 +142,8 @@ pub fn main() -> ExitCode {
         }
         Command::Graph(args) => graph::main(&global, &args, &printer),
         Command::Run(args) => run::main(&global, &args, &printer),
+        Command::Test(args) => test::main(&global, &args, &printer),
+        Command::Build(args) => build::main(&global, &args, &printer),
         Command::Retry(args) => retry::main(&global, &args, &printer),
         Command::Plan(args) => plan::main(&global, &args, &printer),
         Command::Diff(args) => diff::main(&global, &args, &printer),
@@ -175,6 +186,8 @@ impl Command {
             Self::Parse(args) => args.output.is_json(),
             Self::Docs(docs::DocsCommand::Generate(args)) => args.output.is_json(),
             Self::Run(args) => args.output.is_json(),
+            Self::Test(args) => args.output.is_json(),
+            Self::Build(args) => args.run.output.is_json(),
             Self::Retry(args) => args.output.is_json(),
             Self::Plan(args) => args.output == plan::PlanOutput::Json,
             Self::Diff(args) => args.output.is_json(),

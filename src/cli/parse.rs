@@ -208,6 +208,7 @@ fn counts(manifest: &Manifest) -> indexmap::IndexMap<&'static str, usize> {
         ResourceType::Source,
         ResourceType::Function,
         ResourceType::Test,
+        ResourceType::UnitTest,
         ResourceType::Exposure,
     ];
     let count = |kind: ResourceType| {

@@ -84,6 +84,7 @@ pub(super) fn main(global: &GlobalArgs, args: &PlanArgs, printer: &Printer) -> C
     let flags = FlagsOf {
         command: "run",
         full_refresh: args.change.full_refresh,
+        ..FlagsOf::default()
     };
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;

@@ -7,9 +7,11 @@ use rwt_project::manifest::UniqueId;
 use serde::Deserialize;
 
 use super::args::{GlobalArgs, Output, SelectArgs};
+use super::build::{BuildArgs, build};
 use super::context::{Context, FlagsOf};
 use super::run::{RunArgs, run_selected};
-use super::{CommandResult, Exit, Failure};
+use super::test::{TestArgs, run_these};
+use super::{CommandResult, Exit, Failure, interrupt};
 use crate::ui::Printer;
 
 #[derive(Debug, Args)]
@@ -30,7 +32,9 @@ pub(super) struct RetryArgs {
 #[error("there is no run to retry: {0}")]
 #[diagnostic(
     code(rwt::retry::nothing),
-    help("`rwt run` writes target/run_results.json, from which this command knows what to do")
+    help(
+        "`rwt run`, `rwt build` and `rwt test` write target/run_results.json, from which this command knows what to do"
+    )
 )]
 struct NoRun(String);
 
@@ -55,6 +59,7 @@ struct RunFlags {
     full_refresh: bool,
     allow_destructive: bool,
     fail_fast: bool,
+    store_failures: bool,
     threads: Option<u16>,
 }
 
@@ -65,13 +70,14 @@ pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> 
     let text = std::fs::read(&path).map_err(|error| no_run(error.to_string()))?;
     let results: Results =
         serde_json::from_slice(&text).map_err(|error| no_run(error.to_string()))?;
-    if results.args.which != "run" {
-        return Err(no_run(format!("it is of `{}`", results.args.which)));
+    let which = results.args.which.clone();
+    if !matches!(which.as_str(), "run" | "build" | "test") {
+        return Err(no_run(format!("it is of `{which}`")));
     }
     let open: BTreeSet<UniqueId> = results
         .results
         .into_iter()
-        .filter(|result| matches!(result.status.as_str(), "error" | "skipped"))
+        .filter(|result| matches!(result.status.as_str(), "error" | "fail" | "skipped"))
         .map(|result| UniqueId(result.unique_id))
         .filter(|id| context.compiler.manifest().nodes.contains_key(id))
         .collect();
@@ -80,13 +86,28 @@ pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> 
         return Ok(Exit::Ok);
     }
     let flags = results.args;
-    if flags.full_refresh {
-        // Templates see the flag.
+    if flags.full_refresh || flags.store_failures || which != "run" {
+        // Templates see the command and its flags.
         let flags = FlagsOf {
-            full_refresh: true,
-            ..FlagsOf::default()
+            command: match which.as_str() {
+                "build" => "build",
+                "test" => "test",
+                _ => "run",
+            },
+            full_refresh: flags.full_refresh,
+            store_failures: flags.store_failures,
         };
         context = Context::load_for(global, &flags, printer)?;
+    }
+    let threads = args
+        .threads
+        .or(flags.threads.filter(|threads| *threads > 0));
+    if which == "test" {
+        let mut again = TestArgs::again(flags.store_failures, threads, flags.fail_fast);
+        again.output = args.output;
+        let interrupted = interrupt::flag(context.runtime().handle())?;
+        let open = open.into_iter().collect();
+        return run_these(&mut context, &again, open, &interrupted, printer);
     }
     context.ensure_stack(printer)?;
     let run = RunArgs {
@@ -94,11 +115,17 @@ pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> 
         full_refresh: flags.full_refresh,
         allow_destructive: flags.allow_destructive,
         wait: args.wait,
-        threads: args
-            .threads
-            .or(flags.threads.filter(|threads| *threads > 0)),
+        threads,
         fail_fast: flags.fail_fast,
         output: args.output,
     };
+    if which == "build" {
+        let again = BuildArgs {
+            run,
+            store_failures: flags.store_failures,
+            junit: None,
+        };
+        return build(&context, &again, &open, printer);
+    }
     run_selected(&context, &run, &open, printer)
 }

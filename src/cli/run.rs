@@ -1,22 +1,24 @@
 //! `rwt run`
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::Args;
-use rwt_compiler::artifacts::RunResults;
 use rwt_plan::plan::Action;
 use rwt_plan::{CatalogSnapshot, Options};
-use rwt_project::manifest::{Node, ResourceType, UniqueId};
+use rwt_project::manifest::UniqueId;
 use serde_json::json;
 
-use super::apply::{closing, finish_first, report};
+use super::apply::{finish_first, report, tell_sink_failures};
 use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf};
-use super::deploy::{self, Deployer, Manner, adopting, is_different, print_node, report_of};
+use super::deploy::{
+    self, Deployer, Manner, Planned, adopting, is_different, print_node, report_of,
+};
 use super::drop::DependentsError;
-use super::{CommandResult, Failure, interrupt};
-use crate::apply::{self, NodeReport, RunReport, Status};
+use super::{CommandResult, Exit, Failure, interrupt, results};
+use crate::apply::{self, RunReport, Status};
 use crate::ui::{Printer, RunProgress};
 
 #[derive(Debug, Args)]
@@ -62,6 +64,7 @@ pub(super) fn main(global: &GlobalArgs, args: &RunArgs, printer: &Printer) -> Co
     let flags = FlagsOf {
         command: "run",
         full_refresh: args.full_refresh,
+        ..FlagsOf::default()
     };
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
@@ -95,13 +98,8 @@ pub(super) fn run_selected(
     if let Some(exit) = finish_first(&deployer, manner, &interrupted, printer)? {
         return Ok(exit);
     }
-    // Who asks for a full refresh asks for what it costs.
-    let options = adopting(Options {
-        full_refresh: args.full_refresh,
-        allow_destructive: args.allow_destructive || args.full_refresh,
-        ..deployer.options()
-    });
-    let mut planned = deployer.plan(selected, &options)?;
+    let options = run_options(&deployer, args);
+    let planned = deployer.plan(selected, &options)?;
     if args.full_refresh {
         refuse_to_leave_behind(context, selected, &planned.catalog)?;
     }
@@ -119,6 +117,38 @@ pub(super) fn run_selected(
         manner.threads,
         if manner.threads == 1 { "" } else { "s" },
     ));
+    let first = std::cell::Cell::new(Some(planned));
+    let plan = || match first.take() {
+        Some(planned) => Ok(planned),
+        None => deployer.plan(selected, &options),
+    };
+    let (mut done, is_whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
+    done.seconds = clock.elapsed().as_secs_f64();
+    write_results(&deployer, args, manner, &done)?;
+    let exit = report(&done, printer);
+    hint_at_permission(&done, printer);
+    Ok(if is_whole { exit } else { Exit::Failure })
+}
+
+/// What `rwt run` and `rwt build` ask of the planner.
+pub(super) fn run_options(deployer: &Deployer<'_>, args: &RunArgs) -> Options {
+    adopting(Options {
+        full_refresh: args.full_refresh,
+        // Who asks for a full refresh asks for what it costs.
+        allow_destructive: args.allow_destructive || args.full_refresh,
+        ..deployer.options()
+    })
+}
+
+/// Plans and carries out, with a line per node. Returns what became of the nodes, and whether all of it was done.
+pub(super) fn carry_out(
+    deployer: &Deployer<'_>,
+    plan: &dyn Fn() -> Result<Planned, Failure>,
+    manner: Manner<'_>,
+    interrupted: &AtomicBool,
+    printer: &Printer,
+) -> Result<(RunReport, bool), Failure> {
+    let mut planned = plan()?;
     for object in planned.plan.objects.iter().filter(|o| is_different(o)) {
         printer.warning(&*miette::miette!(
             severity = miette::Severity::Warning,
@@ -128,7 +158,7 @@ pub(super) fn run_selected(
             object.relation
         ));
     }
-    if deploy::does_nothing(&planned) {
+    let done = if deploy::does_nothing(&planned) {
         deployer.run_hooks(&planned.plan)?;
         let nodes = deployer.without_steps(&planned.plan);
         let progress = RunProgress::new(printer, nodes.len());
@@ -136,27 +166,23 @@ pub(super) fn run_selected(
             print_node(&progress, index + 1, nodes.len(), node);
         }
         progress.finish();
-        let done = report_of(nodes, clock.elapsed().as_secs_f64());
-        write_results(&deployer, args, manner, &done)?;
-        let exit = report(&done, printer);
-        hint_at_permission(&done, printer);
-        return Ok(exit);
-    }
-    let lock = deployer.lock(&planned.plan.deployment, manner.wait, &interrupted, printer)?;
-    if deployer.check_base(&planned.plan).is_err() {
-        planned = deployer.plan(selected, &options)?;
-    }
-    let mut outcome = deployer.carry_out(&planned, &lock, manner, &interrupted, printer)?;
-    drop(lock);
-    outcome.report.seconds = clock.elapsed().as_secs_f64();
-    write_results(&deployer, args, manner, &outcome.report)?;
-    let exit = closing(&deployer, &outcome, printer);
-    hint_at_permission(&outcome.report, printer);
-    Ok(exit)
+        (report_of(nodes, 0.0), true)
+    } else {
+        let lock = deployer.lock(&planned.plan.deployment, manner.wait, interrupted, printer)?;
+        if deployer.check_base(&planned.plan).is_err() {
+            planned = plan()?;
+        }
+        let outcome = deployer.carry_out(&planned, &lock, manner, interrupted, printer)?;
+        drop(lock);
+        tell_sink_failures(deployer, &outcome.report, printer);
+        let is_done = outcome.status == crate::state::DeploymentStatus::Done;
+        (outcome.report, is_done)
+    };
+    Ok(done)
 }
 
 /// What reads a refreshed model and is not refreshed with it would go on reading the old one.
-fn refuse_to_leave_behind(
+pub(super) fn refuse_to_leave_behind(
     context: &Context,
     selected: &BTreeSet<UniqueId>,
     catalog: &CatalogSnapshot,
@@ -178,43 +204,25 @@ fn write_results(
     report: &RunReport,
 ) -> Result<(), Failure> {
     let context = deployer.context;
-    let compiler = &context.compiler;
-    let texts: HashMap<&str, &str> = (context.compiled()?.iter())
-        .map(|node| (node.unique_id.0.as_str(), node.compiled_code.as_str()))
-        .collect();
-    let nodes = &compiler.manifest().nodes;
-    let result = |node: &NodeReport| {
-        let known = nodes.get(&UniqueId(node.unique_id.clone()));
-        let known = known.filter(|node| node.resource_type != ResourceType::Seed);
-        let text = known.and_then(|_| texts.get(node.unique_id.as_str()).copied());
-        node.result(text, known.map(Node::relation_name))
-    };
-    let invocation = compiler.invocation();
-    let args = json!({
-            "which": "run",
-            "vars": compiler.project().cli_vars,
-            "target": deployer.connector.target().name,
-            "select": args.select.select,
-            "exclude": args.select.exclude,
-            "full_refresh": args.full_refresh,
-            "allow_destructive": args.allow_destructive,
-            "threads": manner.threads,
-            "fail_fast": args.fail_fast,
+    let said = json!({
+        "which": "run",
+        "vars": context.compiler.project().cli_vars,
+        "target": deployer.connector.target().name,
+        "select": args.select.select,
+        "exclude": args.select.exclude,
+        "full_refresh": args.full_refresh,
+        "allow_destructive": args.allow_destructive,
+        "threads": manner.threads,
+        "fail_fast": args.fail_fast,
     });
-    let args = args.as_object().cloned().unwrap_or_default();
-    let results = RunResults::new(
-        &invocation,
-        report.nodes.iter().map(result).collect(),
-        report.seconds,
-        args,
-    );
-    context.write_artifact("run_results.json", &results)?;
+    let nodes = results::of_nodes(context, &report.nodes)?;
+    results::write(context, nodes, report.seconds, said)?;
     context.write_manifest_of_objects()?;
     Ok(())
 }
 
 /// What to type for what was not done.
-fn hint_at_permission(report: &RunReport, printer: &Printer) {
+pub(super) fn hint_at_permission(report: &RunReport, printer: &Printer) {
     let mut blocked = report.nodes.iter().filter(|n| n.status == Status::Blocked);
     if blocked.any(|node| node.message.contains("--allow-destructive")) {
         printer.note(

@@ -9,6 +9,7 @@ mod printer;
 mod progress;
 mod run_line;
 mod table;
+mod test_line;
 
 pub use build_lines::BuildLines;
 pub(crate) use check_line::check_line;
@@ -20,3 +21,4 @@ pub use printer::{ColorChoice, Printer};
 pub use progress::RunProgress;
 pub use run_line::run_line;
 pub use table::{Align, Table};
+pub use test_line::{test_detail, test_line};

@@ -7,6 +7,7 @@ pub mod artifacts;
 pub mod compile;
 mod compiler;
 mod error;
+mod fixture;
 pub mod jinja;
 pub mod materialize;
 mod parse;
@@ -14,8 +15,12 @@ mod parse;
 use rwt_project::{LoadErrors, LoadOptions, Project};
 
 pub use compile::CompiledNode;
-pub use compiler::{Compiler, Flags, NodeOutcome, NodeResult, QueryComment, When};
+pub use compiler::{
+    Compiler, Flags, NodeOutcome, NodeResult, QueryComment, TestInput, TestResult, UnitTestPlan,
+    When,
+};
 pub use error::{CompileError, CompileErrors, Problem};
+pub use fixture::{Cell, RowValues, TestRow, TestRows};
 
 /// The dbt whose behaviour is followed: `dbt_version` in templates and in artifacts.
 pub const DBT_VERSION: &str = "1.12.6";

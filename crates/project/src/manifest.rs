@@ -32,6 +32,8 @@ pub enum ResourceType {
     Seed,
     /// A data test: a `.sql` file under `test-paths`, or one of a property file.
     Test,
+    /// A unit test of a property file.
+    UnitTest,
     /// A user-defined function: a file under `function-paths`.
     Function,
     /// What reads the models and is not built: a dashboard, a notebook, an application; one of a property file.
@@ -51,9 +53,15 @@ impl ResourceType {
             Self::Source => "source",
             Self::Seed => "seed",
             Self::Test => "test",
+            Self::UnitTest => "unit_test",
             Self::Function => "function",
             Self::Exposure => "exposure",
         }
+    }
+
+    /// Whether it is a test of data or of a model's logic.
+    pub fn is_test(self) -> bool {
+        matches!(self, Self::Test | Self::UnitTest)
     }
 }
 
@@ -274,6 +282,9 @@ impl Node {
                 self.name
             ),
             (_, ResourceType::Exposure) => format!("exposure:{}", self.fqn.join(".")),
+            (_, ResourceType::UnitTest) => {
+                format!("unit_test:{}.{}", self.package_name, self.name)
+            }
             _ => self.fqn.join("."),
         }
     }

@@ -19,6 +19,7 @@ mod names;
 mod numeric;
 mod parse;
 mod plan;
+mod probe;
 mod queries;
 mod read_text;
 mod relation;
@@ -40,6 +41,7 @@ pub use exchange::{
     decimal_type, from_decimals, keys, numeric_code, numeric_code_of, printed, to_decimals,
 };
 pub use plan::Plan;
+pub use probe::{PROBE, Probe};
 pub use queries::{Limits, Queries};
 pub use relation::{Column, ROW_ID, Relation, RelationData, Relations, Settings, SqlFunction};
 pub use text::display;

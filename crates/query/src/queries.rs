@@ -12,6 +12,7 @@ use crate::bind::Binder;
 use crate::catalog::Catalog;
 use crate::error::QueryError;
 use crate::plan::Plan;
+use crate::probe::Probe;
 use crate::relation::{Relations, Settings};
 use crate::{names, parse};
 
@@ -130,6 +131,30 @@ impl Queries {
         let plan = self.plan_stream(sql, relations, settings).await?;
         plan.refuse_nested_loops()?;
         Ok(plan)
+    }
+
+    /// Plans a query, of a stream or not, whose conditions `rwt_probe(number, …)` are noted in `probe` where they hold.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub async fn plan_probed(
+        &self,
+        streaming: bool,
+        sql: &str,
+        relations: &dyn Relations,
+        settings: &Settings,
+        probe: &Probe,
+    ) -> Result<Plan, QueryError> {
+        let statement = parse::statement(sql)?;
+        let Statement::Query(query) = &statement else {
+            return Err(QueryError::invalid_input("expected a query"));
+        };
+        let catalog = Catalog::load(&statement, relations).await?;
+        let mut binder = Binder::new(&catalog, settings, &[])?;
+        binder.streaming = streaming;
+        binder.probe = Some(probe.clone());
+        let bound = binder.root(query)?;
+        Plan::new(&binder, bound, &self.context)
     }
 
     async fn plan_as(

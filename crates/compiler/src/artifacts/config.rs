@@ -80,6 +80,10 @@ static SOURCE: LazyLock<Defaults> = LazyLock::new(|| {
 static EXPOSURE: LazyLock<Defaults> =
     LazyLock::new(|| keys(&[json!({"enabled": true, "tags": [], "meta": {}})]));
 
+static UNIT_TEST: LazyLock<Defaults> = LazyLock::new(|| {
+    keys(&[json!({"enabled": true, "tags": [], "meta": {}, "static_analysis": null})])
+});
+
 /// dbt's keys and defaults for a kind of node.
 fn defaults(kind: ResourceType) -> &'static Defaults {
     match kind {
@@ -89,6 +93,7 @@ fn defaults(kind: ResourceType) -> &'static Defaults {
         ResourceType::Test => &TEST,
         ResourceType::Function => &FUNCTION,
         ResourceType::Exposure => &EXPOSURE,
+        ResourceType::UnitTest => &UNIT_TEST,
     }
 }
 

@@ -152,11 +152,10 @@ impl Serialize for ManifestArtifact<'_> {
             primary_keys: primary_keys(manifest),
         };
         let models: HashMap<String, &UniqueId> = (manifest.nodes.values())
-            .filter(|node| node.resource_type != ResourceType::Test)
             .filter(|node| {
-                !matches!(
+                matches!(
                     node.resource_type,
-                    ResourceType::Source | ResourceType::Exposure
+                    ResourceType::Model | ResourceType::Seed | ResourceType::Function
                 )
             })
             .flat_map(|node| {
@@ -197,6 +196,9 @@ impl Serialize for ManifestArtifact<'_> {
                     ResourceType::Exposure => {
                         serde_json::to_value(exposure(compiler.project(), node, around.created_at)?)
                     }
+                    ResourceType::UnitTest => {
+                        serde_json::to_value(compiler.unit_test_json(node, around.created_at)?)
+                    }
                     _ => serde_json::to_value(around.node(node, None, &model)?),
                 };
                 Some((&node.unique_id.0, [json.ok()?]))
@@ -206,6 +208,12 @@ impl Serialize for ManifestArtifact<'_> {
             manifest.nodes.values().filter_map(|node| {
                 let exposure = exposure(compiler.project(), node, around.created_at)?;
                 Some((&node.unique_id.0, exposure))
+            })
+        };
+        let unit_tests = || {
+            manifest.nodes.values().filter_map(|node| {
+                let test = compiler.unit_test_json(node, around.created_at)?;
+                Some((&node.unique_id.0, test))
             })
         };
         let parents = || self.edges();
@@ -229,7 +237,7 @@ impl Serialize for ManifestArtifact<'_> {
         out.serialize_field("group_map", &self.groups())?;
         out.serialize_field("saved_queries", &none)?;
         out.serialize_field("semantic_models", &none)?;
-        out.serialize_field("unit_tests", &none)?;
+        out.serialize_field("unit_tests", &Pairs(unit_tests))?;
         out.serialize_field("functions", &Pairs(of(true)))?;
         out.end()
     }

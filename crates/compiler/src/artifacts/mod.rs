@@ -12,6 +12,7 @@ mod metadata;
 mod node;
 mod primary_key;
 mod run_results;
+mod unit_test;
 mod write;
 
 pub use catalog::{Catalog, CatalogColumn, CatalogTable, TableMetadata};

@@ -441,7 +441,7 @@ impl<'a> Around<'a> {
     ) -> Option<NodeJson<'a>> {
         let parsed = self.parsed(node);
         Some(match node.resource_type {
-            ResourceType::Source | ResourceType::Exposure => return None,
+            ResourceType::Source | ResourceType::Exposure | ResourceType::UnitTest => return None,
             ResourceType::Seed => NodeJson::Seed(Box::new(SeedJson {
                 parsed,
                 root_path: self.root_of(node),

@@ -271,7 +271,7 @@ impl Compiler {
         Scope::new(Arc::clone(&self.shared), phase, self.references.clone())
     }
 
-    fn node_scope(&self, node: &Node, phase: Phase, session: &SharedSession) -> Scope {
+    pub(super) fn node_scope(&self, node: &Node, phase: Phase, session: &SharedSession) -> Scope {
         let mut scope = self.scope(phase);
         scope.node = Some(NodeScope {
             unique_id: node.unique_id.0.clone(),
@@ -326,7 +326,7 @@ impl Compiler {
         Ok(body)
     }
 
-    fn own_body(
+    pub(super) fn own_body(
         &self,
         node: &Node,
         session: &SharedSession,

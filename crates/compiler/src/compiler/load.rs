@@ -85,6 +85,7 @@ pub(super) fn shared(project: &Project, flags: Flags, jinja: &Jinja) -> Shared {
             .map(|package| (package.file.name.clone(), package.vars.clone()))
             .collect(),
         full_refresh: flags.full_refresh,
+        store_failures: flags.store_failures,
         command: flags.command,
         invocation_id: flags
             .invocation_id

@@ -2,7 +2,9 @@
 
 mod build;
 mod comment;
+mod data_test;
 mod load;
+mod unit_test;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -22,12 +24,16 @@ use crate::error::{CompileError, CompileErrors};
 use crate::jinja::{Jinja, MacroTable, Quiet, Relation, Reporter, Shared, SharedSession};
 use crate::materialize::{RecordedStatement, Recorder, Session, drop_statement, lend};
 use crate::parse::{EPHEMERAL, Parser, References, in_parallel, template_name};
+pub use data_test::TestResult;
+pub use unit_test::{TestInput, UnitTestPlan};
 
 /// What the command line says about how a project is compiled.
 #[derive(Clone)]
 pub struct Flags {
     /// `--full-refresh`
     pub full_refresh: bool,
+    /// `--store-failures`
+    pub store_failures: bool,
     /// The command's name, for `flags.WHICH`.
     pub command: String,
     /// The invocation that this is a part of; a new one where none is named.
@@ -40,6 +46,7 @@ impl Default for Flags {
     fn default() -> Self {
         Self {
             full_refresh: false,
+            store_failures: false,
             command: "compile".to_owned(),
             invocation_id: None,
             reporter: Arc::new(Quiet),

@@ -266,6 +266,9 @@ fn variables(env: &mut Environment<'static>) {
         };
         keywords.assert_all_used()?;
         let scope = scope_of(state)?;
+        if let Some(value) = scope.overridden_env_var(&name) {
+            return Ok(Value::from(value));
+        }
         env_var(&scope.shared.environment, &name, default)
     });
 }
@@ -308,6 +311,9 @@ impl Object for Var {
         };
         keywords.assert_all_used()?;
         let scope = scope_of(state)?;
+        if let Some(value) = scope.overridden_var(&name) {
+            return Ok(from_json(value));
+        }
         let vars = scope.vars();
         vars.get(&name).map(from_json).or(default).ok_or_else(|| {
             let near = nearest(&name, vars.keys().map(String::as_str));
@@ -331,7 +337,10 @@ impl Object for Var {
         match method {
             "has_var" => {
                 let (name,): (&str,) = from_args(args)?;
-                Ok(Value::from(scope_of(state)?.vars().contains_key(name)))
+                let scope = scope_of(state)?;
+                Ok(Value::from(
+                    scope.overridden_var(name).is_some() || scope.vars().contains_key(name),
+                ))
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }

@@ -223,10 +223,22 @@ pub struct PackageValue {
     pub table: Arc<MacroTable>,
     /// The package.
     pub package: String,
+    /// The rendering, in which a unit test may have overridden a macro.
+    pub scope: Arc<Scope>,
+}
+
+impl PackageValue {
+    fn overridden(&self, name: &str) -> Option<Value> {
+        self.scope
+            .overridden_macro(&format!("{}.{name}", self.package))
+    }
 }
 
 impl Object for PackageValue {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        if let Some(value) = self.overridden(key.as_str()?) {
+            return Some(value);
+        }
         self.table
             .find_in(&self.package, key.as_str()?)
             .map(MacroValue::value)
@@ -238,6 +250,9 @@ impl Object for PackageValue {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
+        if let Some(value) = self.overridden(method) {
+            return value.call(state, args);
+        }
         match self.table.find_in(&self.package, method) {
             Some(definition) => call(definition, state, args),
             None => Err(Error::new(

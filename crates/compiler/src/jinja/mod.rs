@@ -42,8 +42,8 @@ pub use macros::{MacroDefinition, MacroTable};
 pub use relation::Relation;
 pub use rewrite::{FileKind, Rewritten, TagError, rewrite};
 pub use scope::{
-    Captured, Level, NodeScope, Phase, Quiet, Reporter, Resolve, Scope, Shared, SharedSession,
-    StatementResult, config_key,
+    Captured, Level, NodeScope, Overridden, Phase, Quiet, Reporter, Resolve, Scope, Shared,
+    SharedSession, StatementResult, config_key,
 };
 pub use yaml::YamlRenderer;
 

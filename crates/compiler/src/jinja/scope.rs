@@ -64,6 +64,8 @@ pub struct Shared {
     pub package_vars: HashMap<String, IndexMap<String, Json>>,
     /// `--full-refresh`
     pub full_refresh: bool,
+    /// `--store-failures`
+    pub store_failures: bool,
     /// The command, for `flags.WHICH`.
     pub command: String,
     /// A new id per invocation.
@@ -152,6 +154,19 @@ pub struct StatementResult {
     pub value: Value,
 }
 
+/// What a unit test says in place of the project and the system.
+#[derive(Debug, Default)]
+pub struct Overridden {
+    /// What calls of macros and functions give, by name or `package.name`.
+    pub macros: IndexMap<String, Json>,
+    /// Variables.
+    pub vars: IndexMap<String, Json>,
+    /// Environment variables.
+    pub env_vars: IndexMap<String, String>,
+    /// `run_started_at`
+    pub now: Option<chrono::DateTime<chrono::Utc>>,
+}
+
 /// One rendering.
 pub struct Scope {
     /// The project's part.
@@ -168,6 +183,8 @@ pub struct Scope {
     pub session: Option<SharedSession>,
     /// Names of one phase only: `sql`, `pre_hooks`, `custom_schema_name`, …
     pub extra: IndexMap<&'static str, Value>,
+    /// What a unit test says instead.
+    pub overridden: Option<Arc<Overridden>>,
     /// Whether the settings of the configuration were written into a statement.
     header: AtomicBool,
     /// Whether something undefined was written.
@@ -202,6 +219,7 @@ impl Scope {
             resolver,
             session: None,
             extra: IndexMap::new(),
+            overridden: None,
             header: AtomicBool::new(false),
             undefined: AtomicBool::new(false),
             in_macro: AtomicBool::new(false),
@@ -292,6 +310,26 @@ impl Scope {
         package.unwrap_or(&self.shared.vars)
     }
 
+    /// The value of a variable that a unit test gives.
+    pub fn overridden_var(&self, name: &str) -> Option<&Json> {
+        self.overridden.as_ref()?.vars.get(name)
+    }
+
+    /// The same for an environment variable.
+    pub fn overridden_env_var(&self, name: &str) -> Option<&str> {
+        let overridden = self.overridden.as_ref()?;
+        overridden.env_vars.get(name).map(String::as_str)
+    }
+
+    /// What a call of a macro or function gives where a unit test says so, as something to call.
+    pub fn overridden_macro(&self, name: &str) -> Option<Value> {
+        let value = self.overridden.as_ref()?.macros.get(name)?;
+        let value = collections::from_json(value);
+        Some(Value::from_function(
+            move |_: minijinja::value::Rest<minijinja::value::ValueOrKwargs>| value.clone(),
+        ))
+    }
+
     /// Sends a message to people. Nothing is said while parsing, or twice for one node: macros speak when they run on
     /// a database, model texts when they are compiled.
     pub fn report(&self, level: Level, text: &str) {
@@ -346,6 +384,9 @@ impl Object for ScopeValue {
         if key == "rwt__scope" {
             return Some(Value::from_dyn_object(Arc::clone(self)));
         }
+        if let Some(value) = scope.overridden_macro(key) {
+            return Some(value);
+        }
         let package = scope.node.as_ref().map_or("", |node| node.package.as_str());
         if let Some(definition) = scope.shared.macros.find_from(package, key) {
             return Some(MacroValue::value(definition));
@@ -375,13 +416,19 @@ impl Object for ScopeValue {
             ),
             "project_name" => Value::from(shared.project_name.as_str()),
             "invocation_id" => Value::from(shared.invocation_id.as_str()),
-            "run_started_at" => super::moment::datetime(shared.started_at),
+            "run_started_at" => {
+                let now = scope.overridden.as_ref().and_then(|over| over.now);
+                super::moment::datetime(now.unwrap_or(shared.started_at))
+            }
             "flags" => collections::dict([
                 (
                     Value::from("FULL_REFRESH"),
                     Value::from(shared.full_refresh),
                 ),
-                (Value::from("STORE_FAILURES"), Value::from(false)),
+                (
+                    Value::from("STORE_FAILURES"),
+                    Value::from(shared.store_failures),
+                ),
                 (Value::from("WHICH"), Value::from(shared.command.as_str())),
             ]),
             "invocation_args_dict" => collections::dict([
@@ -403,6 +450,7 @@ impl Object for ScopeValue {
             _ if shared.macros.has_package(key) => Value::from_object(PackageValue {
                 table: Arc::clone(&shared.macros),
                 package: key.to_owned(),
+                scope: Arc::clone(scope),
             }),
             _ => return None,
         })

@@ -120,6 +120,7 @@ fn jinja_scope(scope: &YamlScope<'_>, environment: &Environment) -> Scope {
         cli_vars: Default::default(),
         package_vars: HashMap::new(),
         full_refresh: false,
+        store_failures: false,
         command: String::new(),
         invocation_id: String::new(),
         started_at: chrono::Utc::now(),

@@ -7,6 +7,7 @@ mod groups;
 mod naming;
 mod resolve;
 mod tests;
+mod unit_tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -17,7 +18,9 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use rwt_project::Project;
 use rwt_project::manifest::{Column, Declared, Manifest, Node, ResourceType, UniqueId};
-use rwt_project::project::{ModelFile, ModelProperties, ResolvedConfig, TestTarget, near_config};
+use rwt_project::project::{
+    ModelFile, ModelProperties, ResolvedConfig, TestTarget, UnitTest, near_config,
+};
 use rwt_project::yaml::{SourceFile, Warning, nearest};
 use serde_json::Value as Json;
 
@@ -101,12 +104,14 @@ impl<'a> Parser<'a> {
         let results = in_parallel(models.len(), |index| self.parse(models[index]));
         let mut results = results.map_err(CompileError::from)?;
         let project = self.project;
+        let unit_tests = self.unit_tests();
         let others = in_parallel(
             project.seeds.len()
                 + project.functions.len()
                 + project.tests.len()
-                + project.properties.generic_tests.len(),
-            |index| self.other(index),
+                + project.properties.generic_tests.len()
+                + unit_tests.len(),
+            |index| self.other(index, &unit_tests),
         );
         results.extend(others.map_err(CompileError::from)?.into_iter().flatten());
         for result in results {
@@ -127,8 +132,12 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Seeds, functions, singular tests and generic tests, counted through. None for a test of what is not there.
-    fn other(&self, mut index: usize) -> Option<Result<Parsed, CompileError>> {
+    /// Seeds, functions, singular tests, generic tests and unit tests, counted through. None for a test of what is not there.
+    fn other(
+        &self,
+        mut index: usize,
+        unit_tests: &[(&UnitTest, Option<String>)],
+    ) -> Option<Result<Parsed, CompileError>> {
         let project = self.project;
         if let Some(seed) = project.seeds.get(index) {
             return Some(self.seed(seed));
@@ -142,7 +151,11 @@ impl<'a> Parser<'a> {
             return Some(self.singular_test(test));
         }
         index -= project.tests.len();
-        let test = project.properties.generic_tests.get(index)?;
+        let Some(test) = project.properties.generic_tests.get(index) else {
+            index -= project.properties.generic_tests.len();
+            let (test, version) = unit_tests.get(index)?;
+            return Some(self.unit_test(test, version.as_ref()));
+        };
         // What a property file describes and no file has, has a warning of its own.
         let there = match &test.target {
             TestTarget::Ref(name) => self.names.models.contains(name),
@@ -353,7 +366,7 @@ impl<'a> Parser<'a> {
         }
         let models: BTreeMap<String, (UniqueId, bool)> = parsed
             .iter()
-            .filter(|parsed| parsed.node.resource_type != ResourceType::Test)
+            .filter(|parsed| !parsed.node.resource_type.is_test())
             .flat_map(|model| {
                 let node = &model.node;
                 let found = (node.unique_id.clone(), node.enabled);
@@ -378,7 +391,7 @@ impl<'a> Parser<'a> {
                 };
                 if *enabled {
                     node.depends_on.push(id.clone());
-                } else if node.resource_type == ResourceType::Test {
+                } else if node.resource_type.is_test() {
                     // dbt leaves out the tests of what is disabled.
                     node.enabled = false;
                 } else {
@@ -391,7 +404,7 @@ impl<'a> Parser<'a> {
                 };
                 if *enabled {
                     node.depends_on.push(id.clone());
-                } else if node.resource_type == ResourceType::Test {
+                } else if node.resource_type.is_test() {
                     node.enabled = false;
                 } else {
                     errors.push(self.disabled(&node, table, "source table"));

@@ -182,7 +182,7 @@ impl References {
                 (Some(source), ResourceType::Source) => {
                     sources.insert((source.clone(), node.name.clone()), id.clone());
                 }
-                (_, ResourceType::Test | ResourceType::Exposure) => {}
+                (_, ResourceType::Test | ResourceType::UnitTest | ResourceType::Exposure) => {}
                 _ => {
                     for key in node.ref_keys() {
                         models.insert(key, id.clone());
@@ -268,6 +268,7 @@ impl Resolve for References {
             for (id, node) in &self.manifest.nodes {
                 let value = node_json(node);
                 match node.resource_type {
+                    ResourceType::UnitTest => None,
                     ResourceType::Source => sources.insert(id.0.clone(), value),
                     ResourceType::Exposure => exposures.insert(id.0.clone(), value),
                     _ => nodes.insert(id.0.clone(), value),

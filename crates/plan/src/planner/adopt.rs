@@ -4,7 +4,7 @@ use rwt_sql::lexer::{Lexer, TokenKind};
 
 /// Whether a definition as the server shows it says what the project's statement says, quotes and the names of
 /// databases and schemas aside; none if the server shows none.
-pub(crate) fn same_definition(shown: Option<&str>, create: &str) -> Option<bool> {
+pub fn same_definition(shown: Option<&str>, create: &str) -> Option<bool> {
     let bare = |sql: &str| -> Vec<String> {
         let sql = crate::desired::without_if_not_exists(sql);
         let sql = rwt_sql::rename(&sql, |mention| {

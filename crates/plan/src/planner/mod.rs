@@ -22,6 +22,7 @@ use std::collections::BTreeSet;
 use miette::Diagnostic;
 use thiserror::Error;
 
+pub use self::adopt::same_definition;
 use self::compare::Standing;
 use self::decide::Decisions;
 use self::decision::{Decision, Treatment};

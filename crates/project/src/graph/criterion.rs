@@ -29,8 +29,10 @@ pub enum Method {
     ResourceType,
     /// A config, with the path of its keys.
     Config(Vec<String>),
-    /// `generic`, `singular` or `data`: which tests.
+    /// `generic`, `singular`, `data` or `unit`: which tests.
     TestType,
+    /// A unit test: its name, or its package and name.
+    UnitTest,
     /// A generic test by the name of its macro, or a singular one by its own.
     TestName,
     /// The `group` of a node.
@@ -51,7 +53,7 @@ pub enum Method {
 
 impl Method {
     /// The words before the colon.
-    pub const WORDS: [&'static str; 17] = [
+    pub const WORDS: [&'static str; 18] = [
         "fqn",
         "tag",
         "path",
@@ -62,6 +64,7 @@ impl Method {
         "config.<key>",
         "test_type",
         "test_name",
+        "unit_test",
         "group",
         "access",
         "version",
@@ -83,6 +86,7 @@ impl fmt::Display for Method {
             Self::Package => "package",
             Self::ResourceType => "resource_type",
             Self::TestType => "test_type",
+            Self::UnitTest => "unit_test",
             Self::TestName => "test_name",
             Self::Group => "group",
             Self::Access => "access",
@@ -156,17 +160,25 @@ impl Criterion {
             Method::ResourceType
                 if !matches!(
                     value,
-                    "model" | "source" | "seed" | "test" | "function" | "exposure" | "*"
+                    "model"
+                        | "source"
+                        | "seed"
+                        | "test"
+                        | "unit_test"
+                        | "function"
+                        | "exposure"
+                        | "*"
                 ) =>
             {
                 return Err(
-                    "the resource types here are `model`, `source`, `seed`, `test`, `function` and `exposure`"
+                    "the resource types here are `model`, `source`, `seed`, `test`, `unit_test`, `function` and `exposure`"
                         .to_owned(),
                 );
             }
-            Method::TestType if !matches!(value, "generic" | "singular" | "data") => {
+            Method::TestType if !matches!(value, "generic" | "singular" | "data" | "unit") => {
                 return Err(
-                    "the types of tests here are `generic`, `singular` and `data`".to_owned(),
+                    "the types of tests here are `generic`, `singular`, `data` and `unit`"
+                        .to_owned(),
                 );
             }
             Method::Version if !matches!(value, "latest" | "old" | "prerelease" | "none") => {
@@ -265,12 +277,22 @@ impl Criterion {
             Method::Config(keys) => matches_config(node, keys, pattern),
             Method::TestType => {
                 let is_generic = node.test_macro().is_some();
-                node.resource_type == ResourceType::Test
-                    && match pattern.as_str() {
-                        "generic" => is_generic,
-                        "singular" => !is_generic,
-                        _ => true,
+                match pattern.as_str() {
+                    "unit" => node.resource_type == ResourceType::UnitTest,
+                    kind => {
+                        node.resource_type == ResourceType::Test
+                            && match kind {
+                                "generic" => is_generic,
+                                "singular" => !is_generic,
+                                _ => true,
+                            }
                     }
+                }
+            }
+            Method::UnitTest => {
+                node.resource_type == ResourceType::UnitTest
+                    && (pattern.matches(&node.name)
+                        || pattern.matches(&format!("{}.{}", node.package_name, node.name)))
             }
             Method::TestName => {
                 node.resource_type == ResourceType::Test

@@ -3,6 +3,7 @@
 
 mod criterion;
 mod dag;
+mod indirect;
 mod named;
 mod pattern;
 mod schedule;
@@ -11,6 +12,7 @@ mod selector;
 
 pub use criterion::{Criterion, Method};
 pub use dag::{CycleError, CycleStep, Dag};
+pub use indirect::Indirect;
 pub use named::{NamedError, NamedSelectors};
 pub use schedule::Schedule;
 pub use selection::{Selected, Selection, SelectionWarning};

@@ -10,6 +10,7 @@ use miette::{Diagnostic, SourceSpan};
 use thiserror::Error;
 
 use super::dag::Dag;
+use super::indirect::Indirect;
 use super::selection::Selection;
 use super::selector::{Selector, SelectorError};
 use crate::manifest::{Manifest, UniqueId};
@@ -27,6 +28,7 @@ const DEEPEST: usize = 32;
 pub struct NamedSelectors {
     selectors: IndexMap<String, Named>,
     past: Arc<Past>,
+    indirect: Indirect,
 }
 
 #[derive(Debug, Clone)]
@@ -38,7 +40,8 @@ struct Named {
 
 #[derive(Debug, Clone)]
 enum Definition {
-    Words(Box<Selector>),
+    /// A criterion, and its own `indirect_selection`.
+    Words(Box<Selector>, Option<Indirect>),
     Named(String),
     /// Whether all must hold, the parts, and what is left out.
     Set(bool, Vec<Definition>, Vec<Definition>),
@@ -120,6 +123,7 @@ impl NamedSelectors {
             Ok(Self {
                 selectors,
                 past: Arc::default(),
+                indirect: Indirect::default(),
             })
         } else {
             Err(errors)
@@ -146,6 +150,13 @@ impl NamedSelectors {
             }
         }
         needs
+    }
+
+    /// The same with another rule for the tests of what is chosen, where a definition has none of its own.
+    #[must_use]
+    pub fn indirect(mut self, indirect: Indirect) -> Self {
+        self.indirect = indirect;
+        self
     }
 
     /// The selector that holds where nothing is selected.
@@ -207,8 +218,10 @@ impl NamedSelectors {
         depth: usize,
     ) -> Result<BTreeSet<UniqueId>, NamedError> {
         match definition {
-            Definition::Words(selector) => {
-                let selection = Selection::of(selector).against(&self.past);
+            Definition::Words(selector, indirect) => {
+                let selection = Selection::of(selector)
+                    .indirect(indirect.unwrap_or(self.indirect))
+                    .against(&self.past);
                 Ok(selection.resolve(manifest, dag).nodes)
             }
             Definition::Named(name) => self.named(name, manifest, dag, depth + 1),
@@ -237,7 +250,7 @@ impl Definition {
     /// What must be known of the past; selectors that it names are added to `open`.
     fn needs<'a>(&'a self, open: &mut Vec<&'a str>) -> Needs {
         match self {
-            Self::Words(selector) => selector.needs(),
+            Self::Words(selector, _) => selector.needs(),
             Self::Named(name) => {
                 open.push(name);
                 Needs::default()
@@ -331,7 +344,14 @@ fn definition(yaml: &Yaml) -> Result<Definition, NamedError> {
     if is("children") {
         criterion.push_str(&format!("+{}", depth("children_depth")));
     }
-    let chosen = words(&criterion)?;
+    let indirect = match text("indirect_selection") {
+        None => None,
+        Some(word) => Some(Indirect::parse(&word).ok_or_else(|| {
+            let words = Indirect::WORDS.join(", ");
+            wrong(format!("`indirect_selection` is one of {words}"), yaml)
+        })?),
+    };
+    let chosen = Definition::Words(Box::new(Selector::parse(FILE, &criterion)?), indirect);
     match map.get("exclude").map(|entry| &entry.value.kind) {
         Some(Kind::List(items)) => {
             let exclude = items.iter().map(definition).collect::<Result<_, _>>()?;
@@ -342,7 +362,10 @@ fn definition(yaml: &Yaml) -> Result<Definition, NamedError> {
 }
 
 fn words(text: &str) -> Result<Definition, NamedError> {
-    Ok(Definition::Words(Box::new(Selector::parse(FILE, text)?)))
+    Ok(Definition::Words(
+        Box::new(Selector::parse(FILE, text)?),
+        None,
+    ))
 }
 
 /// The parts of a union or intersection; `exclude:` among them is what is left out of it.

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::criterion::{Criterion, Method};
 use super::dag::Dag;
+use super::indirect::Indirect;
 use super::selector::{Selector, SelectorError};
 use crate::manifest::{Manifest, Node, ResourceType, UniqueId};
 use crate::state::{Needs, Past};
@@ -20,6 +21,7 @@ pub struct Selection {
     select: Vec<Selector>,
     exclude: Vec<Selector>,
     past: Arc<Past>,
+    indirect: Indirect,
 }
 
 /// The chosen nodes, sources among them where a criterion reaches them.
@@ -70,6 +72,7 @@ impl Selection {
             select: all("--select", select),
             exclude: all("--exclude", exclude),
             past: Arc::default(),
+            indirect: Indirect::default(),
         };
         if errors.is_empty() {
             Ok(selection)
@@ -84,6 +87,13 @@ impl Selection {
             select: vec![selector.clone()],
             ..Self::default()
         }
+    }
+
+    /// The same with another rule for the tests of what is chosen.
+    #[must_use]
+    pub fn indirect(mut self, indirect: Indirect) -> Self {
+        self.indirect = indirect;
+        self
     }
 
     /// Everything.
@@ -126,6 +136,12 @@ impl Selection {
             &mut selected.warnings,
         );
         selected.nodes = nodes.difference(&excluded).cloned().collect();
+        // What no criterion takes along by itself may be taken by all of them together.
+        if !self.select.is_empty() {
+            let mut tests = self.indirect.tests(&selected.nodes, manifest, dag);
+            tests.retain(|id| !excluded.contains(id));
+            selected.nodes.extend(tests);
+        }
         selected
     }
 
@@ -142,7 +158,7 @@ impl Selection {
             for (part, criteria) in selector.union.iter().enumerate() {
                 let mut of_part: Option<BTreeSet<UniqueId>> = None;
                 for (place, criterion) in criteria.iter().enumerate() {
-                    let found = expand(criterion, &self.past, manifest, dag);
+                    let found = expand(criterion, self.indirect, &self.past, manifest, dag);
                     // That nothing has changed is an answer, and no slip.
                     if found.is_empty() && !criterion.needs().any() {
                         warnings.push(no_match(
@@ -168,6 +184,7 @@ impl Selection {
 /// What a criterion matches, and what its signs reach from there.
 fn expand(
     criterion: &Criterion,
+    indirect: Indirect,
     past: &Past,
     manifest: &Manifest,
     dag: &Dag,
@@ -190,12 +207,7 @@ fn expand(
     if let Some(depth) = criterion.children {
         all.extend(dag.reach(&matched, Direction::Outgoing, depth));
     }
-    // dbt's eager indirect selection: a test is chosen with any of the nodes that it reads.
-    let tests = manifest.nodes.values().filter(|node| {
-        node.resource_type == ResourceType::Test
-            && node.depends_on.iter().any(|id| all.contains(id))
-    });
-    let tests: Vec<UniqueId> = tests.map(|test| test.unique_id.clone()).collect();
+    let tests = indirect.tests(&all, manifest, dag);
     all.extend(tests);
     all
 }
@@ -256,7 +268,11 @@ fn candidates(method: &Method, node: &Node) -> Vec<String> {
         },
         Method::Package => vec![node.package_name.clone()],
         Method::Config(keys) if keys == &["materialized"] => vec![node.materialized.clone()],
+        Method::UnitTest if node.resource_type == ResourceType::UnitTest => {
+            vec![node.name.clone()]
+        }
         Method::Config(_)
+        | Method::UnitTest
         | Method::TestType
         | Method::TestName
         | Method::Group

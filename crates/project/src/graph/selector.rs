@@ -243,6 +243,7 @@ impl Parser<'_> {
             "resource_type" => Method::ResourceType,
             "test_type" => Method::TestType,
             "test_name" => Method::TestName,
+            "unit_test" => Method::UnitTest,
             "group" => Method::Group,
             "access" => Method::Access,
             "version" => Method::Version,

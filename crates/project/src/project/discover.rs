@@ -11,6 +11,7 @@ use walkdir::WalkDir;
 use super::config::resolve;
 use super::error::ProjectError;
 use super::file::ProjectFile;
+use super::unit_tests::{FixtureFile, Format};
 use crate::error::LoadError;
 use crate::manifest::{UniqueId, Version};
 use crate::yaml::{SourceFile, Warning, YamlError, nearest};
@@ -88,6 +89,7 @@ pub(super) struct Discovered {
     pub seeds: Vec<NodeFile>,
     pub tests: Vec<NodeFile>,
     pub functions: Vec<NodeFile>,
+    pub fixtures: Vec<FixtureFile>,
     pub docs: Vec<Arc<SourceFile>>,
     pub properties: Vec<Arc<SourceFile>>,
 }
@@ -116,7 +118,7 @@ pub(super) fn discover(
         (What::Models, &project.model_paths, &["sql"][..]),
         (What::Macros, &project.macro_paths, &["sql"]),
         (What::Seeds, &project.seed_paths, &["csv"]),
-        (What::Tests, &project.test_paths, &["sql"]),
+        (What::Tests, &project.test_paths, &["sql", "csv"]),
         (
             What::Functions,
             &project.function_paths,
@@ -140,6 +142,10 @@ pub(super) fn discover(
                     (_, What::Functions) => {
                         found.functions.push(node_file(project, file, path, inner));
                     }
+                    (extension, What::Tests) if inner.starts_with("fixtures") => {
+                        found.fixtures.push(fixture(file, &inner, extension));
+                    }
+                    (Some("csv"), What::Tests) => {}
                     // Generic tests are macros.
                     (_, What::Tests) if !inner.starts_with("generic") => {
                         found.tests.push(node_file(project, file, path, inner));
@@ -179,6 +185,7 @@ impl Discovered {
         self.seeds.extend(other.seeds);
         self.tests.extend(other.tests);
         self.functions.extend(other.functions);
+        self.fixtures.extend(other.fixtures);
         self.docs.extend(other.docs);
         self.properties.extend(other.properties);
     }
@@ -290,6 +297,20 @@ fn node_file(
         path: model.path,
         original_file_path: model.original_file_path,
         file: model.file,
+    }
+}
+
+fn fixture(file: Arc<SourceFile>, inner: &Path, extension: Option<&str>) -> FixtureFile {
+    FixtureFile {
+        name: inner
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .unwrap_or_default(),
+        format: match extension {
+            Some("csv") => Format::Csv,
+            _ => Format::Sql,
+        },
+        file,
     }
 }
 

@@ -52,6 +52,8 @@ pub struct ProjectFile {
     pub seeds: Option<Yaml>,
     /// `data_tests` or `tests`: the same for data tests.
     pub tests: Option<Yaml>,
+    /// `unit_tests`: the same for unit tests.
+    pub unit_tests: Option<Yaml>,
     /// `functions`: the same for functions.
     pub functions: Option<Yaml>,
     /// `exposures`: the same for exposures.
@@ -135,7 +137,7 @@ fn read_fields(
         "asset-paths",
         "log-path",
     ]);
-    fields.known(&["snapshots", "unit_tests", "metrics"]);
+    fields.known(&["snapshots", "metrics"]);
     fields.known(&[
         "semantic-models",
         "saved-queries",
@@ -177,6 +179,7 @@ fn read_fields(
         sources: mapping(&fields, "sources"),
         seeds: mapping(&fields, "seeds"),
         tests: mapping(&fields, "data_tests").or_else(|| mapping(&fields, "tests")),
+        unit_tests: mapping(&fields, "unit_tests"),
         functions: mapping(&fields, "functions"),
         exposures: mapping(&fields, "exposures"),
         on_run_start: hooks(&fields, "on-run-start"),

@@ -11,8 +11,9 @@ use super::discover::{Discovered, MacroFile, ModelFile, NodeFile, discover, dupl
 use super::error::ProjectError;
 use super::file::{self, ProjectFile};
 use super::packages::{Loader, Package, prefixed};
-use super::properties::{ModelProperties, Properties, Reader};
+use super::properties::{ModelProperties, Properties, PropertyConfig, Reader};
 use super::sources::source_fqn;
+use super::unit_tests::FixtureFile;
 use super::versions::apply_versions;
 use crate::environment::{self, Environment};
 use crate::error::{LoadError, LoadErrors};
@@ -69,6 +70,8 @@ pub struct Project {
     pub tests: Vec<NodeFile>,
     /// Functions, in the order of their paths.
     pub functions: Vec<NodeFile>,
+    /// Rows of unit tests that have files of their own.
+    pub fixtures: Vec<FixtureFile>,
     /// Packages, in the order in which they are named.
     pub packages: Vec<Package>,
     /// Files that may hold docs blocks.
@@ -196,6 +199,7 @@ impl Project {
             seeds: found.seeds,
             tests: found.tests,
             functions: found.functions,
+            fixtures: found.fixtures,
             docs: found.docs,
             packages,
             properties,
@@ -236,6 +240,7 @@ impl Project {
             ResourceType::Test => &["data_tests", "tests"],
             ResourceType::Function => &["functions"],
             ResourceType::Exposure => &["exposures"],
+            ResourceType::UnitTest => &["unit_tests"],
         };
         let tree =
             |file: &'_ ProjectFile| keys.iter().find_map(|key| file.written.get(key)).cloned();
@@ -281,7 +286,10 @@ impl Project {
             ResourceType::Seed => properties.seeds.get(&node.name),
             ResourceType::Function => properties.functions.get(&node.name).map(|f| &f.node),
             ResourceType::Test if node.declared.test.is_none() => properties.tests.get(&node.name),
-            ResourceType::Test | ResourceType::Source | ResourceType::Exposure => None,
+            ResourceType::Test
+            | ResourceType::Source
+            | ResourceType::Exposure
+            | ResourceType::UnitTest => None,
         }
     }
 
@@ -360,6 +368,20 @@ impl Project {
             fqn,
             None,
             &own,
+        )
+    }
+
+    /// The same for a unit test.
+    pub fn resolve_unit_test_config(
+        &self,
+        fqn: &[String],
+        property: &PropertyConfig,
+    ) -> ResolvedConfig {
+        resolve(
+            &self.trees(fqn, |file| file.unit_tests.as_ref()),
+            fqn,
+            Some(property),
+            &IndexMap::new(),
         )
     }
 

@@ -11,6 +11,7 @@ mod load;
 mod packages;
 mod properties;
 mod sources;
+mod unit_tests;
 mod versions;
 
 pub use config::{ResolvedConfig, is_known_config, near_config};
@@ -24,4 +25,7 @@ pub use packages::{Package, PackageSource, install_path, package_name, package_s
 pub use properties::{
     FunctionArgument, FunctionProperties, MacroProperties, ModelProperties, Properties,
     PropertyConfig, SourceTable,
+};
+pub use unit_tests::{
+    Fixture, FixtureFile, Format, Given, Input, Overrides, Rows, UnitTest, Versions,
 };

@@ -15,6 +15,7 @@ use super::discover::{ModelFile, nearest_model};
 use super::error::ProjectError;
 use super::exposures::{Exposure, Group};
 use super::file::is_hook;
+use super::unit_tests::{UnitTest, unit_test};
 use crate::error::LoadError;
 use crate::manifest::{Column, Version};
 use crate::yaml::{
@@ -45,6 +46,8 @@ pub struct Properties {
     pub groups: IndexMap<String, Group>,
     /// Tests of models, seeds, sources and their columns, in the order found.
     pub generic_tests: Vec<GenericTest>,
+    /// Unit tests, in the order found.
+    pub unit_tests: Vec<UnitTest>,
 }
 
 /// What is said about a function.
@@ -131,7 +134,7 @@ pub struct SourceTable {
 }
 
 /// Sections that dbt has and that nothing reads here.
-const OTHER_SECTIONS: [&str; 5] = ["version", "analyses", "catalogs", "snapshots", "unit_tests"];
+const OTHER_SECTIONS: [&str; 4] = ["version", "analyses", "catalogs", "snapshots"];
 
 /// Keys whose Jinja waits: hooks, descriptions (`doc()`), and the arguments of tests.
 fn is_rendered_late(key: &str) -> bool {
@@ -207,6 +210,9 @@ impl Reader<'_> {
                 self.exposure(item);
             }
             self.not_supported(&fields);
+            for item in fields.maps("unit_tests") {
+                self.unit_test(item);
+            }
             fields.known(&OTHER_SECTIONS);
             fields.finish(self.warnings);
         }
@@ -285,6 +291,23 @@ impl Reader<'_> {
                 .functions
                 .insert(function.node.name.clone(), function);
         }
+    }
+
+    fn unit_test(&mut self, fields: Fields<'_>) {
+        let config = self.config(&fields);
+        if let Some(test) = unit_test(&fields, config, self.warnings) {
+            let twin = self
+                .properties
+                .unit_tests
+                .iter()
+                .find(|other| other.name == test.name && other.model == test.model);
+            if let Some(twin) = twin {
+                let error = twice("the unit test", &test.name, &twin.at, &test.at);
+                self.errors.push(error);
+            }
+            self.properties.unit_tests.push(test);
+        }
+        fields.finish(self.warnings);
     }
 
     fn model(&mut self, fields: Fields<'_>) {

@@ -85,6 +85,9 @@ impl Binder<'_> {
                 }
             }
         }
+        if let Some(probe) = self.probe.as_ref().filter(|_| key.1 == crate::probe::PROBE) {
+            return self.probed(probe, args);
+        }
         let user = self.catalog.functions(&key);
         if !user.is_empty() {
             return self.user_function(&key.1, user, args);

@@ -229,6 +229,8 @@ pub(crate) struct Binder<'a> {
     pub(crate) style: Style,
     /// The query of a materialized view or sink: errors of a row are NULL, and RisingWave's limits of streams hold.
     pub(crate) streaming: bool,
+    /// Notes conditions that hold, see [`crate::probe`].
+    pub(crate) probe: Option<crate::probe::Probe>,
     counter: Cell<usize>,
     depth: Cell<usize>,
     params: RefCell<Vec<Option<DataType>>>,
@@ -246,6 +248,7 @@ impl<'a> Binder<'a> {
             settings,
             style: Style { zone },
             streaming: false,
+            probe: None,
             counter: Cell::new(0),
             depth: Cell::new(0),
             params: RefCell::new(params.to_vec()),

@@ -126,13 +126,17 @@ from (
             {{ exceptions.raise_compiler_error("'" ~ kind ~ "' is not a valid value for `store_failures_as`. Accepted values are: ['ephemeral', 'table', 'view', 'materialized_view']") }}
         {%- endif -%}
         {%- set relation = this.incorporate(type=kind) -%}
-        {%- do drop_relation_if_exists(load_relation(this)) -%}
+        {%- set existing = load_relation(this) -%}
+        {#- A materialized view is a live test: it stays, and is read again. -#}
+        {%- if not (kind == 'materialized_view' and existing is not none and existing.type == kind) -%}
+        {%- do drop_relation_if_exists(existing) -%}
         {%- call statement('failures') -%}
             {%- if kind == 'view' -%}{{ risingwave__create_view_as(relation, sql) }}
             {%- elif kind == 'materialized_view' -%}{{ risingwave__create_materialized_view_as(relation, sql) }}
             {%- else -%}{{ risingwave__create_table_as(false, relation, sql) }}
             {%- endif -%}
         {%- endcall -%}
+        {%- endif -%}
         {%- do relations.append(relation) -%}
         {%- set rows = 'select * from ' ~ relation -%}
     {%- endif -%}

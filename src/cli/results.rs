@@ -1,0 +1,40 @@
+//! `target/run_results.json` of the commands that do something with nodes.
+
+use std::collections::HashMap;
+
+use rwt_compiler::artifacts::{RunResult, RunResults};
+use rwt_project::manifest::{Node, ResourceType, UniqueId};
+use serde_json::Value;
+
+use super::Failure;
+use super::context::Context;
+use crate::apply::NodeReport;
+
+/// What became of the nodes of a plan.
+pub(super) fn of_nodes(context: &Context, nodes: &[NodeReport]) -> Result<Vec<RunResult>, Failure> {
+    let texts: HashMap<&str, &str> = (context.compiled()?.iter())
+        .map(|node| (node.unique_id.0.as_str(), node.compiled_code.as_str()))
+        .collect();
+    let known = &context.compiler.manifest().nodes;
+    let result = |node: &NodeReport| {
+        let known = known.get(&UniqueId(node.unique_id.clone()));
+        let known = known.filter(|node| node.resource_type != ResourceType::Seed);
+        let text = known.and_then(|_| texts.get(node.unique_id.as_str()).copied());
+        node.result(text, known.map(Node::relation_name))
+    };
+    Ok(nodes.iter().map(result).collect())
+}
+
+/// Writes the file. `seconds` are the command's, `args` its options as dbt names them.
+pub(super) fn write(
+    context: &Context,
+    results: Vec<RunResult>,
+    seconds: f64,
+    args: Value,
+) -> Result<(), Failure> {
+    let invocation = context.compiler.invocation();
+    let args = args.as_object().cloned().unwrap_or_default();
+    let results = RunResults::new(&invocation, results, seconds, args);
+    context.write_artifact("run_results.json", &results)?;
+    Ok(())
+}
