@@ -123,6 +123,8 @@ pub(super) fn main(global: &GlobalArgs, args: &CompileArgs, printer: &Printer) -
         nodes.len(),
         if nodes.len() == 1 { "" } else { "s" },
     ));
+    // The program ends here, and the system takes memory back faster than it can be given back piece by piece.
+    std::mem::forget((context, nodes, files));
     Ok(Exit::Ok)
 }
 

@@ -1,78 +1,35 @@
-//! Reading, parsing and compiling generated projects of 28, 1,000 and 10,000 models, beside minijinja alone rendering the
-//! same texts once with functions that do nothing.
+//! Reading, parsing and compiling generated projects of 100, 1,000 and 10,000 models (`benches/compare/generate.py`, which
+//! needs python3), beside the floor: reading the same files, and minijinja alone rendering the same models once with
+//! functions that do nothing.
 
-use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use minijinja::value::{Kwargs, Rest};
 use minijinja::{Environment, Value, context};
+use rwt_compiler::compile::output::Output;
 use rwt_compiler::{Compiler, Flags, load};
 use rwt_project::LoadOptions;
 use tempfile::TempDir;
 
-const SIZES: [usize; 3] = [28, 1_000, 10_000];
-
-const RATE: &str = "{% macro rate(part, whole) -%}\n    case when {{ whole }} > 0 then round({{ part }}::numeric / {{ whole }}, 2) else 0 end\n{%- endmacro %}\n";
-
-/// One model in ten is a source, the others aggregate a model before them.
-fn model(number: usize) -> String {
-    if number.is_multiple_of(10) {
-        return format!(
-            "{{{{ config(materialized='source') }}}}\ncreate source {{{{ this }}}} (user_id int, amount double precision, event_time timestamp)\n\
-             with (connector = 'kafka', topic = 't{number}', properties.bootstrap.server = '{{{{ target.kafka.bootstrap }}}}')\n\
-             format plain encode json\n"
-        );
-    }
-    let parent = if number.is_multiple_of(3) {
-        number - number % 10
-    } else {
-        number - 1
-    };
-    let mut text = format!(
-        "{{{{ config(tags=['t{}']) }}}}\n{{% set minute = \"interval '1 minute'\" %}}\nwith stages as (\n    select window_start,\n",
-        number % 7
-    );
-    for column in 0..12 {
-        let _ = writeln!(
-            text,
-            "        sum(amount) filter (where user_id % {} = 0) as c{column},",
-            column + 2
-        );
-    }
-    let _ = write!(
-        text,
-        "        count(distinct user_id) as viewers\n    from tumble({{{{ ref('model_{parent}') }}}}, event_time, {{{{ minute }}}})\n    group by window_start\n)\n\
-         select *, {{{{ rate('c1', 'viewers') }}}} as r1, {{{{ rate('c2', 'viewers') }}}} as r2 from stages\n\
-         {{% if target.name == 'prod' %}}where viewers > 0{{% endif %}}\n"
-    );
-    text
-}
+const SIZES: [usize; 3] = [100, 1_000, 10_000];
 
 fn generate(models: usize) -> TempDir {
     let dir = tempfile::tempdir().expect("a directory");
-    let write = |path: String, text: &str| {
-        let path = dir.path().join(path);
-        std::fs::create_dir_all(path.parent().expect("a parent")).expect("directories");
-        std::fs::write(path, text).expect("a file");
-    };
-    write(
-        "project.yml".to_owned(),
-        "name: shop\nprofile: shop\nconfig-version: 2\nmodels:\n  shop:\n    +materialized: materialized_view\n",
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../benches/compare/generate.py"
     );
-    write(
-        "profiles.yml".to_owned(),
-        "shop:\n  target: dev\n  outputs:\n    dev:\n      type: embedded\n",
-    );
-    write("macros/rate.sql".to_owned(), RATE);
-    for number in 0..models {
-        write(
-            format!("models/m{}/model_{number}.sql", number / 1000),
-            &model(number),
-        );
-    }
+    let done = Command::new("python3")
+        .args([script, &models.to_string()])
+        .arg(dir.path())
+        .status();
+    assert!(done.expect("python3 runs").success());
     dir
 }
 
+/// What `rwt compile` does.
 fn compile(dir: &Path) -> usize {
     let options = LoadOptions {
         project_dir: Some(dir.to_path_buf()),
@@ -81,25 +38,55 @@ fn compile(dir: &Path) -> usize {
     let project = load(&options).expect("loads");
     let compiler = Compiler::load(project, Flags::default()).expect("parses");
     let nodes = compiler.compile_all(&compiler.order()).expect("compiles");
-    compiler.script(&nodes).expect("writes").len()
+    let script = compiler.script(&nodes).expect("writes");
+    let output = Output::complete(&nodes, script);
+    output.write(dir).expect("writes").len()
 }
 
-fn minijinja_alone(models: usize) -> usize {
+/// The project's files, models first.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut folders = vec![dir.join("models")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => files.push(path),
+            }
+        }
+    }
+    files
+}
+
+fn read(files: &[PathBuf]) -> usize {
+    let text = |file: &PathBuf| std::fs::read_to_string(file).expect("a file").len();
+    files.iter().map(text).sum()
+}
+
+/// Renders the models with functions in place of the project's macros.
+fn minijinja_alone(files: &[PathBuf]) -> usize {
     let mut env = Environment::new();
-    env.add_function("config", |_: minijinja::value::Kwargs| "");
+    env.add_function("config", |_: Kwargs| "");
     env.add_function("ref", |name: String| name);
-    env.add_function("rate", |part: String, whole: String| {
-        format!("{part}/{whole}")
+    env.add_function("source", |source: String, table: String| {
+        format!("{source}.{table}")
     });
-    let target = context!(name => "dev", kafka => context!(bootstrap => "localhost:9092"));
-    let context = context!(target => target, this => Value::from("this"));
-    (0..models)
-        .map(|number| {
-            env.render_str(&model(number), context.clone())
-                .expect("renders")
-                .len()
-        })
-        .sum()
+    env.add_function("var", |name: String| name);
+    let macros = files.len().div_ceil(100);
+    let names = ["cents", "rate", "by_currency", "since"].map(str::to_owned);
+    let buckets = (0..macros).map(|number| format!("bucket_{number}"));
+    for name in names.into_iter().chain(buckets) {
+        env.add_function(name, |args: Rest<String>| args.join(", "));
+    }
+    let context = context!(execute => true, this => Value::from("this"));
+    let render = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file).expect("a file");
+        env.render_str(&text, context.clone())
+            .expect("renders")
+            .len()
+    };
+    files.iter().map(render).sum()
 }
 
 fn benches(criterion: &mut Criterion) {
@@ -107,16 +94,21 @@ fn benches(criterion: &mut Criterion) {
     group.sample_size(10);
     for models in SIZES {
         let dir = generate(models);
+        let files = files(dir.path());
+        let is_model = |file: &&PathBuf| file.extension().is_some_and(|ending| ending == "sql");
+        let texts: Vec<PathBuf> = files.iter().filter(is_model).cloned().collect();
+        compile(dir.path());
         group.bench_with_input(BenchmarkId::new("rwt", models), &models, |bencher, _| {
             bencher.iter(|| compile(dir.path()));
         });
         group.bench_with_input(
             BenchmarkId::new("minijinja", models),
             &models,
-            |bencher, models| {
-                bencher.iter(|| minijinja_alone(*models));
-            },
+            |bencher, _| bencher.iter(|| minijinja_alone(&texts)),
         );
+        group.bench_with_input(BenchmarkId::new("files", models), &models, |bencher, _| {
+            bencher.iter(|| read(&files));
+        });
     }
     group.finish();
 }

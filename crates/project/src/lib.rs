@@ -7,10 +7,12 @@ pub mod environment;
 mod error;
 pub mod graph;
 pub mod manifest;
+mod parallel;
 pub mod profile;
 pub mod project;
 pub mod state;
 pub mod yaml;
 
 pub use error::{LoadError, LoadErrors};
+pub use parallel::{in_parallel, in_parallel_with_stack};
 pub use project::{LoadOptions, Project};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use rwt_project::in_parallel;
 use serde::Serialize;
 use walkdir::WalkDir;
 
@@ -16,6 +17,9 @@ pub const DIRECTORY: &str = "compiled";
 pub const SCRIPT: &str = "all_models.sql";
 
 const MODELS: &str = "models";
+
+/// So many files are worth another thread.
+const FILES: usize = 64;
 
 /// Files by path below [`DIRECTORY`], with their text.
 #[derive(Debug, Default, Clone)]
@@ -78,15 +82,24 @@ impl Output {
     ) -> Result<BTreeMap<PathBuf, Difference>, CompileError> {
         let root = project.join(DIRECTORY);
         let mut out = BTreeMap::new();
-        for (path, text) in &self.files {
-            let shown = Path::new(DIRECTORY).join(path);
+        let files: Vec<(&Path, &str)> = self.files().collect();
+        let compared = in_parallel(files.len(), FILES, |index| {
+            let (path, text) = files[index];
             match std::fs::read(root.join(path)) {
-                Ok(found) if found == text.as_bytes() => {}
-                Ok(_) => {
-                    out.insert(shown, Difference::Changed);
-                }
+                Ok(found) if found == text.as_bytes() => Ok(None),
+                Ok(_) => Ok(Some(Difference::Changed)),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    out.insert(shown, Difference::Missing);
+                    Ok(Some(Difference::Missing))
+                }
+                Err(error) => Err(error),
+            }
+        });
+        for ((path, _), compared) in files.iter().zip(compared) {
+            let shown = Path::new(DIRECTORY).join(path);
+            match compared {
+                Ok(None) => {}
+                Ok(Some(difference)) => {
+                    out.insert(shown, difference);
                 }
                 Err(error) => return Err(failed(&shown, &error)),
             }
@@ -104,16 +117,20 @@ impl Output {
     /// A file that cannot be read, written or removed.
     pub fn write(&self, project: &Path) -> Result<BTreeMap<PathBuf, Difference>, CompileError> {
         let differences = self.differences(project)?;
-        for (shown, difference) in &differences {
+        let changes: Vec<(&PathBuf, &Difference)> = differences.iter().collect();
+        let done = in_parallel(changes.len(), FILES, |index| {
+            let (shown, difference) = changes[index];
             let path = project.join(shown);
-            let done = match difference {
+            match difference {
                 Difference::Stale => std::fs::remove_file(&path),
                 Difference::Missing | Difference::Changed => {
                     let inner = shown.strip_prefix(DIRECTORY).unwrap_or(shown);
                     let text = self.files.get(inner).map_or("", String::as_str);
                     write_file(&path, text)
                 }
-            };
+            }
+        });
+        for ((shown, _), done) in changes.iter().zip(done) {
             done.map_err(|error| failed(shown, &error))?;
         }
         if differences
@@ -148,11 +165,14 @@ impl Output {
 
 /// Writes beside the file and renames, so that nobody ever reads half a file.
 fn write_file(path: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
     let beside = path.with_extension("sql.new");
-    std::fs::write(&beside, text)?;
+    match (std::fs::write(&beside, text), path.parent()) {
+        (Err(error), Some(directory)) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(directory)?;
+            std::fs::write(&beside, text)?;
+        }
+        (written, _) => written?,
+    }
     std::fs::rename(&beside, path)
 }
 

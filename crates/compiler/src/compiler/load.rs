@@ -1,6 +1,6 @@
 //! A project's templates and what its renderings share.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use rwt_project::Project;
@@ -10,7 +10,7 @@ use super::Flags;
 use crate::error::CompileError;
 use crate::jinja::{Jinja, Shared, from_json};
 use crate::materialize::{BUILT_IN, BUILT_IN_MACROS};
-use crate::parse::{generic_template, generic_text, model_name, template_name};
+use crate::parse::{generic_template, generic_text, in_parallel, model_name, template_name};
 
 /// Reads all macros and models; names of models that cannot be read come back with their errors.
 pub(super) fn templates(
@@ -42,29 +42,45 @@ pub(super) fn templates(
             );
         }
     }
-    let mut unreadable = BTreeSet::new();
-    for model in &project.models {
-        let name = template_name(model);
-        if let Err(error) = jinja.add_template(&name, &model.file) {
-            errors.push(CompileError::template(
-                error,
-                Some(model_name(&model.unique_id(), model)),
-            ));
-            unreadable.insert(name);
+    let models = project.models.iter();
+    let mut texts: Vec<(String, Arc<SourceFile>)> = models
+        .map(|model| (template_name(model), Arc::clone(&model.file)))
+        .collect();
+    let files = project.tests.iter().chain(&project.functions);
+    texts.extend(files.map(|file| {
+        let name = file.original_file_path.display().to_string();
+        (name, Arc::clone(&file.file))
+    }));
+    // Tests that say the same of one column are one text.
+    let mut seen = HashSet::new();
+    for test in &project.properties.generic_tests {
+        let name = generic_template(test);
+        if seen.insert(name.clone()) {
+            texts.push((name, generic_text(test)));
         }
     }
-    let files = project.tests.iter().chain(&project.functions);
-    let files = files.map(|file| {
-        (
-            file.original_file_path.display().to_string(),
-            Arc::clone(&file.file),
-        )
+    let compiled = in_parallel(texts.len(), |index| {
+        let (name, file) = &texts[index];
+        jinja.compile(name, file)
     });
-    let generic = project.properties.generic_tests.iter();
-    let generic = generic.map(|test| (generic_template(test), generic_text(test)));
-    for (name, file) in files.chain(generic) {
-        if let Err(error) = jinja.add_template(&name, &file) {
-            errors.push(CompileError::template(error, None));
+    let compiled = match compiled {
+        Ok(compiled) => compiled,
+        Err(error) => {
+            errors.push(CompileError::from(error));
+            return (jinja, BTreeSet::new());
+        }
+    };
+    let mut unreadable = BTreeSet::new();
+    for (index, ((name, _), compiled)) in texts.into_iter().zip(compiled).enumerate() {
+        let model = project.models.get(index);
+        match (compiled, model) {
+            (Ok(origin), _) => jinja.add_template(name, origin),
+            (Err(error), Some(model)) => {
+                let id = model.unique_id();
+                errors.push(CompileError::template(error, Some(model_name(&id, model))));
+                unreadable.insert(name);
+            }
+            (Err(error), None) => errors.push(CompileError::template(error, None)),
         }
     }
     (jinja, unreadable)

@@ -23,7 +23,7 @@ use crate::compile::{Body, CompiledNode};
 use crate::error::{CompileError, CompileErrors};
 use crate::jinja::{Jinja, MacroTable, Quiet, Relation, Reporter, Shared, SharedSession};
 use crate::materialize::{RecordedStatement, Recorder, Session, drop_statement, lend};
-use crate::parse::{EPHEMERAL, Parser, References, in_parallel, template_name};
+use crate::parse::{EPHEMERAL, Parser, References, generic_template, in_parallel, template_name};
 pub use data_test::TestResult;
 pub use unit_test::{TestInput, UnitTestPlan};
 
@@ -118,7 +118,7 @@ impl Compiler {
     pub fn load(project: Project, flags: Flags) -> Result<Self, CompileErrors> {
         let project = Arc::new(project);
         let mut errors = Vec::new();
-        let (jinja, unreadable) = templates(&project, &mut errors);
+        let (mut jinja, unreadable) = templates(&project, &mut errors);
         let shared = Arc::new(shared(&project, flags, &jinja));
         // Without its macros a model only shows errors that follow from theirs.
         if errors.len() > unreadable.len() {
@@ -137,6 +137,8 @@ impl Compiler {
         if !errors.is_empty() {
             return Err(CompileErrors(errors));
         }
+        let tests = project.properties.generic_tests.iter();
+        jinja.put_away(tests.map(generic_template));
         let dag = Dag::new(&manifest).map_err(CompileError::from)?;
         let references = Arc::new(References::new(&manifest));
         Ok(Self {

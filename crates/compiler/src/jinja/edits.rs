@@ -29,6 +29,17 @@ impl OffsetMap {
         origin + (offset - start).min(length)
     }
 
+    /// The byte of the rewritten text for a byte of the file that no replacement holds.
+    pub fn rewritten(&self, origin: usize) -> usize {
+        let index = self
+            .segments
+            .partition_point(|(_, start, _)| *start <= origin);
+        let Some((start, from, length)) = index.checked_sub(1).map(|i| self.segments[i]) else {
+            return origin;
+        };
+        start + (origin - from).min(length)
+    }
+
     /// The file's range for a range of the rewritten text.
     pub fn original_range(&self, range: Range<usize>) -> Range<usize> {
         let start = self.original(range.start);

@@ -1,26 +1,26 @@
-//! The one minijinja environment of a project: every macro file and every model is compiled once, then rendered as often
-//! as needed, from any thread.
+//! The one minijinja environment of a project: every macro and every model is compiled once, then rendered as often as
+//! needed, from any thread.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use rwt_project::yaml::{SourceFile, nearest};
 
 use super::edits::OffsetMap;
-use super::error::{Sources, TemplateError, template_error};
+use super::error::{self, TemplateError, template_error};
 use super::macros::{MacroDefinition, MacroTable, MacroValue};
-use super::rewrite::{FileKind, rewrite};
+use super::rewrite::{FileKind, Rewritten, rewrite};
 use super::scope::{Phase, Scope, ScopeValue};
 
 /// What one rendering may do: about so many instructions, and 64 times as many bytes of output.
 const FUEL: u64 = 10_000_000;
 
 /// Stands before every text that is rendered: lets macros be imported into the running template when they are called.
-const DRIVER: &str = "{%- macro rwt__loader(file) %}{% import file as module %}\
-                      {% do rwt__imported(file, module) %}{% endmacro -%}{%- do rwt__begin(rwt__loader) -%}";
+const DRIVER: &str = "{%- macro rwt__loader(rwt__file) %}{% import rwt__file as rwt__module %}\
+                      {% do rwt__imported(rwt__file, rwt__module) %}{% endmacro -%}{%- do rwt__begin(rwt__loader) -%}";
 
 const DRIVER_TEMPLATE: &str = "rwt:driver";
 
@@ -64,11 +64,21 @@ impl LineMap {
     }
 }
 
-/// A macro file, a model or another template, as it is on disk.
-struct Origin {
+/// Where a template comes from: a model, a macro file, one macro of it, or another text.
+pub struct Origin {
     file: Arc<SourceFile>,
-    map: OffsetMap,
+    map: Arc<OffsetMap>,
+    /// Where the template's text begins in the rewritten file.
+    start: usize,
+    /// Line breaks before it in the template, so that lines have the file's numbers.
+    padding: usize,
 }
+
+/// Stands between the name of a macro file and the macro's in the name of a template that holds one macro.
+const MACRO_MARK: char = '\0';
+
+/// Texts that are compiled when they are first asked for, by template.
+type Sources = Arc<RwLock<HashMap<String, String>>>;
 
 /// Macros and templates of a project.
 pub struct Jinja {
@@ -80,6 +90,7 @@ pub struct Jinja {
     strict: OnceLock<Environment<'static>>,
     macros: Arc<MacroTable>,
     origins: HashMap<String, Origin>,
+    sources: Sources,
 }
 
 impl fmt::Debug for Jinja {
@@ -108,12 +119,19 @@ impl Default for Jinja {
             .add_template_owned(DRIVER_TEMPLATE, driver)
             .and_then(|()| env.add_template(CALL_TEMPLATE, DRIVER));
         debug_assert!(added.is_ok(), "the driver compiles");
+        let sources = Sources::default();
+        let texts = Arc::clone(&sources);
+        env.set_loader(move |name| {
+            let texts = texts.read().unwrap_or_else(PoisonError::into_inner);
+            Ok(texts.get(name).cloned())
+        });
         Self {
             env,
             lenient: OnceLock::new(),
             strict: OnceLock::new(),
             macros: Arc::default(),
             origins: HashMap::new(),
+            sources,
         }
     }
 }
@@ -124,7 +142,8 @@ impl Jinja {
         Arc::make_mut(&mut self.macros).set_root(name, order.collect());
     }
 
-    /// Adds a file of macros under the name that errors show. All macro files come before the first rendering.
+    /// Adds a file of macros under the name that errors show. All macro files come before the first rendering. The files
+    /// that rwt brings along are compiled macro by macro as these are called.
     ///
     /// # Errors
     /// The file cannot be read as Jinja, or defines a macro a second time. What could be read is there.
@@ -134,22 +153,66 @@ impl Jinja {
         name: &str,
         file: &Arc<SourceFile>,
     ) -> Result<(), Vec<TemplateError>> {
-        let definitions = self
-            .add(name, file, FileKind::Macros)
-            .map_err(|error| vec![error])?;
+        let rewritten = rewritten(file, FileKind::Macros).map_err(|error| vec![error])?;
+        let map = Arc::new(rewritten.map);
+        let mut origins = Vec::new();
+        let mut add = |template: &str, start: usize, padding: usize, text: String| {
+            let origin = Origin {
+                file: Arc::clone(file),
+                map: Arc::clone(&map),
+                start,
+                padding,
+            };
+            origins.push((template.to_owned(), origin));
+            let text = (template.to_owned(), text);
+            write(&self.sources).extend([text]);
+        };
+        let mut templates = Vec::new();
+        for definition in &rewritten.definitions {
+            templates.push(match &definition.alone {
+                Some(_) => format!("{name}{MACRO_MARK}{}", definition.name),
+                None => name.to_owned(),
+            });
+        }
+        let (mut lines, mut counted) = (0, 0);
+        for (definition, template) in rewritten.definitions.iter().zip(&templates) {
+            let Some(block) = &definition.alone else {
+                break;
+            };
+            lines += rewritten.text[counted..block.start].matches('\n').count();
+            counted = block.start;
+            let text = format!("{}{}", "\n".repeat(lines), &rewritten.text[block.clone()]);
+            add(template, block.start, lines, text);
+        }
+        if rewritten.definitions.iter().all(|of| of.alone.is_none()) {
+            add(name, 0, 0, rewritten.text);
+        }
+        let added: Vec<String> = origins.iter().map(|(name, _)| name.clone()).collect();
+        self.origins.extend(origins);
+        self.lenient.take();
+        self.strict.take();
+        if package != crate::materialize::BUILT_IN {
+            for template in added {
+                if let Err(error) = self.env.get_template(&template) {
+                    return Err(vec![template_error(&error, self)]);
+                }
+            }
+        }
         let macros = Arc::make_mut(&mut self.macros);
         let mut errors = Vec::new();
-        for definition in definitions {
-            let added = macros.add(MacroDefinition {
-                name: definition.name.clone(),
-                package: package.to_owned(),
-                file: name.to_owned(),
-                block: definition.block.clone(),
-            });
+        for (definition, template) in rewritten.definitions.into_iter().zip(templates) {
+            let shown = definition.name.clone();
+            let added = macros.add(MacroDefinition::new(
+                definition.name,
+                package,
+                name,
+                definition.block,
+                template,
+            ));
             if let Err(first) = added {
                 errors.push(TemplateError::at(
                     "rwt::jinja::duplicate_macro",
-                    format!("the macro `{}` is defined a second time", definition.name),
+                    format!("the macro `{shown}` is defined a second time"),
                     Some(format!("the first definition is in {}", first.file)),
                     file,
                     definition.range,
@@ -163,39 +226,56 @@ impl Jinja {
         }
     }
 
-    /// Adds a model, a test or another text under the name that errors show.
+    /// Compiles a model, a test or another text under the name that errors show. [`Jinja::add_template`] takes what comes
+    /// of it; any thread may compile before that.
     ///
     /// # Errors
     /// The text cannot be read as Jinja.
-    pub fn add_template(
-        &mut self,
-        name: &str,
-        file: &Arc<SourceFile>,
-    ) -> Result<(), TemplateError> {
-        self.add(name, file, FileKind::Model).map(|_| ())
-    }
-
-    fn add(
-        &mut self,
-        name: &str,
-        file: &Arc<SourceFile>,
-        kind: FileKind,
-    ) -> Result<Vec<super::rewrite::Definition>, TemplateError> {
-        // dbt reads files without the white space around them.
-        let rewritten = rewrite(file.text().trim_end(), kind).map_err(|error| {
-            TemplateError::at("rwt::jinja::syntax", error.message, None, file, error.range)
-        })?;
+    pub fn compile(&self, name: &str, file: &Arc<SourceFile>) -> Result<Origin, TemplateError> {
+        let rewritten = rewritten(file, FileKind::Model)?;
+        write(&self.sources).insert(name.to_owned(), rewritten.text);
+        let compiled = self.env.get_template(name).map(|_| ());
+        write(&self.sources).remove(name);
         let origin = Origin {
             file: Arc::clone(file),
-            map: rewritten.map,
+            map: Arc::new(rewritten.map),
+            start: 0,
+            padding: 0,
         };
-        self.origins.insert(name.to_owned(), origin);
+        match compiled {
+            Ok(()) => Ok(origin),
+            Err(error) => Err(template_error(
+                &error,
+                &Only {
+                    name,
+                    origin: &origin,
+                    all: self,
+                },
+            )),
+        }
+    }
+
+    /// Ends the parse phase. These templates are seldom asked for again, and compiled again then; their texts are kept.
+    pub fn put_away(&mut self, templates: impl Iterator<Item = String>) {
+        self.lenient.take();
+        for name in templates {
+            if write(&self.sources).contains_key(&name) {
+                continue;
+            }
+            let text = self.env.get_template(&name);
+            let Ok(text) = text.map(|template| template.source().to_owned()) else {
+                continue;
+            };
+            self.env.remove_template(&name);
+            write(&self.sources).insert(name, text);
+        }
+    }
+
+    /// Keeps what a compiled template comes from.
+    pub fn add_template(&mut self, name: String, origin: Origin) {
+        self.origins.insert(name, origin);
         self.lenient.take();
         self.strict.take();
-        match self.env.add_template_owned(name.to_owned(), rewritten.text) {
-            Ok(()) => Ok(rewritten.definitions),
-            Err(error) => Err(template_error(&error, self)),
-        }
     }
 
     /// All macros.
@@ -215,11 +295,13 @@ impl Jinja {
         scope.extra.insert("rwt__template", Value::from(template));
         let scope = Arc::new(scope);
         let context = Value::from_object(ScopeValue(Arc::clone(&scope)));
-        let (mut text, spans) = self
-            .env(scope.phase)
-            .get_template(DRIVER_TEMPLATE)
-            .and_then(|driver| driver.render_with_spans(context))
-            .map_err(|error| template_error(&error, self))?;
+        let driver = self.env(scope.phase).get_template(DRIVER_TEMPLATE);
+        // Nobody reads what a text becomes in the parse phase.
+        let rendered = driver.and_then(|driver| match scope.phase {
+            Phase::Parse => driver.render(context).map(|text| (text, Vec::new())),
+            Phase::Compile | Phase::Materialize => driver.render_with_spans(context),
+        });
+        let (mut text, spans) = rendered.map_err(|error| template_error(&error, self))?;
         let mut spans: Vec<(usize, usize, bool)> = spans
             .iter()
             .filter(|span| span.name() == template)
@@ -356,14 +438,55 @@ impl Jinja {
     }
 }
 
-impl Sources for Jinja {
+impl Origin {
+    fn locate(&self, range: Range<usize>) -> (Arc<SourceFile>, Range<usize>) {
+        let inside = |offset: usize| self.start + offset.saturating_sub(self.padding);
+        let range = inside(range.start)..inside(range.end);
+        (Arc::clone(&self.file), self.map.original_range(range))
+    }
+}
+
+/// A template that is not known to the others yet.
+struct Only<'a> {
+    name: &'a str,
+    origin: &'a Origin,
+    all: &'a Jinja,
+}
+
+impl error::Sources for Only<'_> {
     fn locate(
         &self,
         template: &str,
         range: Range<usize>,
     ) -> Option<(Arc<SourceFile>, Range<usize>)> {
-        let origin = self.origins.get(template)?;
-        Some((Arc::clone(&origin.file), origin.map.original_range(range)))
+        (template == self.name).then(|| self.origin.locate(range))
+    }
+
+    fn nearest(&self, name: &str) -> Option<String> {
+        error::Sources::nearest(self.all, name)
+    }
+}
+
+/// A file as minijinja reads it. dbt reads files without the white space around them.
+fn rewritten(file: &Arc<SourceFile>, kind: FileKind) -> Result<Rewritten, TemplateError> {
+    rewrite(file.text().trim_end(), kind).map_err(|error| {
+        TemplateError::at("rwt::jinja::syntax", error.message, None, file, error.range)
+    })
+}
+
+fn write(sources: &Sources) -> std::sync::RwLockWriteGuard<'_, HashMap<String, String>> {
+    sources.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl error::Sources for Jinja {
+    fn locate(
+        &self,
+        template: &str,
+        range: Range<usize>,
+    ) -> Option<(Arc<SourceFile>, Range<usize>)> {
+        self.origins
+            .get(template)
+            .map(|origin| origin.locate(range))
     }
 
     fn nearest(&self, name: &str) -> Option<String> {
@@ -404,10 +527,8 @@ fn write_value(
     {
         scope.note_undefined();
         if scope.phase == Phase::Materialize {
-            let message = format!(
-                "something undefined is written as nothing in {}",
-                state.name()
-            );
+            let file = state.name().split(MACRO_MARK).next().unwrap_or_default();
+            let message = format!("something undefined is written as nothing in {file}");
             scope.report(super::scope::Level::Warn, &message);
         }
     }

@@ -46,9 +46,9 @@ fn machinery(env: &mut Environment<'static>) {
     });
     env.add_function(
         "rwt__imported",
-        |state: &mut State<'_, '_>, file: String, module: Value| {
+        |state: &mut State<'_, '_>, template: String, module: Value| {
             if let Some(loaded) = state.get_extension_mut::<Loaded>() {
-                loaded.insert(file, module);
+                loaded.insert(template, module);
             }
         },
     );

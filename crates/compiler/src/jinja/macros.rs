@@ -1,14 +1,15 @@
 //! Macros of all files and packages: how a name finds its macro, and how a macro is called.
 //!
-//! minijinja's macros belong to one template. A macro file is therefore imported into the running template the first
-//! time one of its macros is called ([`Loaded`]), so that everything shares one state and `{% call %}` blocks work
-//! across files. [`MacroValue`] stands between caller and macro: it packs `varargs` and `kwargs`, turns a `return` into
-//! a value and leaves a trace of the call in errors.
+//! minijinja's macros belong to one template. A macro's template is therefore imported into the running one the first
+//! time that it is called ([`Loaded`]), so that everything shares one state and `{% call %}` blocks work across files.
+//! That template is the macro alone, or the whole file where the file holds more than macros. [`MacroValue`] stands
+//! between caller and macro: it packs `varargs` and `kwargs`, turns a `return` into a value and leaves a trace of the call
+//! in errors.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use indexmap::IndexMap;
 use minijinja::value::{Kwargs, Object};
@@ -30,19 +31,53 @@ fn own_package(package: &str) -> &str {
 }
 
 /// A macro of a macro file.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct MacroDefinition {
     /// dbt's name.
     pub name: String,
     /// The project or package it belongs to.
     pub package: String,
-    /// The file, which is also the template's name.
+    /// The file, as errors show it.
     pub file: String,
     /// The bytes of its block in the file, from tag to tag.
     pub block: Range<usize>,
+    /// The template that defines it.
+    template: String,
+    /// The name under which minijinja knows it.
+    internal: String,
+    /// What it takes; known once it was called.
+    parameters: OnceLock<Parameters>,
+}
+
+/// What a macro takes, besides what `pack` adds.
+#[derive(Debug)]
+struct Parameters {
+    names: Vec<String>,
+    varargs: bool,
+    kwargs: bool,
+    caller: bool,
 }
 
 impl MacroDefinition {
+    /// A macro of a file, which the template holds. `block` is its place in the file, in bytes.
+    pub fn new(
+        name: String,
+        package: &str,
+        file: &str,
+        block: Range<usize>,
+        template: String,
+    ) -> Self {
+        Self {
+            internal: super::rewrite::internal_name(&name),
+            name,
+            package: package.to_owned(),
+            file: file.to_owned(),
+            block,
+            template,
+            parameters: OnceLock::new(),
+        }
+    }
+
     /// `macro.<package>.<name>`. What rwt brings along is called as dbt calls what it stands for.
     pub fn unique_id(&self) -> String {
         format!("macro.{}.{}", self.public_package(), self.name)
@@ -64,10 +99,22 @@ impl MacroDefinition {
 #[derive(Debug, Default, Clone)]
 pub struct MacroTable {
     packages: IndexMap<String, HashMap<String, Arc<MacroDefinition>>>,
+    /// Every name that a template looks up and has not set itself is looked for here first.
+    bare: OnceLock<BareTables>,
     /// The root project; the first package that has macros where nobody said.
     root: Option<String>,
     /// `dispatch` of the project file: namespace and packages to search.
     search_order: HashMap<String, Vec<String>>,
+}
+
+/// Macros by the names that need no package, and as values.
+type Bare = HashMap<String, (Arc<MacroDefinition>, Value)>;
+
+/// What bare names mean: in the root project's nodes, and in those of other packages that have macros.
+#[derive(Debug, Clone)]
+struct BareTables {
+    root: Bare,
+    others: HashMap<String, Bare>,
 }
 
 impl MacroTable {
@@ -81,6 +128,7 @@ impl MacroTable {
             return Err(Arc::clone(first));
         }
         package.insert(definition.name.clone(), Arc::new(definition));
+        self.bare.take();
         Ok(())
     }
 
@@ -89,26 +137,55 @@ impl MacroTable {
         self.packages.entry(name.to_owned()).or_default();
         self.root = Some(name.to_owned());
         self.search_order = search_order;
+        self.bare.take();
     }
 
     /// The macro that a bare name means: the root project's, or one that rwt brings along. A package's macros are named
     /// with the package, as in dbt.
     pub fn find(&self, name: &str) -> Option<&Arc<MacroDefinition>> {
-        self.find_from("", name)
+        self.bare("").get(name).map(|(definition, _)| definition)
     }
 
     /// The same in the nodes of a package, whose own macros come first.
     pub fn find_from(&self, package: &str, name: &str) -> Option<&Arc<MacroDefinition>> {
-        let root = match &self.root {
-            Some(root) => self.packages.get(root),
-            None => self.packages.first().map(|(_, macros)| macros),
-        };
-        let own = self.packages.get(package);
-        let built_in = self.packages.get(crate::materialize::BUILT_IN);
-        [own, root, built_in]
-            .into_iter()
-            .flatten()
-            .find_map(|macros| macros.get(name))
+        let found = self.bare(package).get(name);
+        found.map(|(definition, _)| definition)
+    }
+
+    /// The same as a value.
+    pub fn value_from(&self, package: &str, name: &str) -> Option<Value> {
+        self.bare(package).get(name).map(|(_, value)| value.clone())
+    }
+
+    fn bare(&self, package: &str) -> &Bare {
+        let tables = self.bare.get_or_init(|| {
+            let root = match &self.root {
+                Some(root) => self.packages.get_key_value(root),
+                None => self.packages.first(),
+            };
+            let built_in = self.packages.get(crate::materialize::BUILT_IN);
+            let table = |own: Option<&HashMap<String, Arc<MacroDefinition>>>| {
+                let mut table = Bare::new();
+                let levels = [built_in, root.map(|(_, macros)| macros), own];
+                for (name, definition) in levels.into_iter().flatten().flatten() {
+                    let value = MacroValue::value(definition);
+                    table.insert(name.clone(), (Arc::clone(definition), value));
+                }
+                table
+            };
+            let is_other = |package: &String| {
+                root.is_none_or(|(root, _)| root != package)
+                    && package != crate::materialize::BUILT_IN
+            };
+            let others = self.packages.iter().filter(|(name, _)| is_other(name));
+            BareTables {
+                root: table(None),
+                others: others
+                    .map(|(package, macros)| (package.clone(), table(Some(macros))))
+                    .collect(),
+            }
+        });
+        tables.others.get(package).unwrap_or(&tables.root)
     }
 
     /// The macro of one package.
@@ -286,11 +363,13 @@ pub fn return_value(value: &Value) -> Result<Value, Error> {
     )
 }
 
-/// The macro files that the running template has imported, and the macro of [`super::environment`] that imports.
+/// The macros that the running template has imported, and the macro of [`super::environment`] that imports.
 pub struct Loaded {
-    /// Imports a file by its template name and hands the module to [`loaded`].
+    /// Imports a template by its name and hands the module to [`Loaded::insert`].
     pub loader: Value,
     modules: HashMap<String, Value>,
+    /// minijinja's macros, by the place of their definition in memory.
+    macros: HashMap<usize, Value>,
 }
 
 impl Loaded {
@@ -299,12 +378,13 @@ impl Loaded {
         Self {
             loader,
             modules: HashMap::new(),
+            macros: HashMap::new(),
         }
     }
 
-    /// Takes an imported file.
-    pub fn insert(&mut self, file: String, module: Value) {
-        self.modules.insert(file, module);
+    /// Takes an imported template.
+    pub fn insert(&mut self, template: String, module: Value) {
+        self.modules.insert(template, module);
     }
 }
 
@@ -347,24 +427,39 @@ fn returned(error: &Error) -> Option<Value> {
     None
 }
 
-/// minijinja's macro, from the file that defines it.
+/// minijinja's macro, from the template that defines it.
 fn native(definition: &Arc<MacroDefinition>, state: &mut State<'_, '_>) -> Result<Value, Error> {
     let gone = || Error::new(ErrorKind::InvalidOperation, "macros cannot be called here");
+    let place = Arc::as_ptr(definition) as usize;
     let loaded = state.get_extension_mut::<Loaded>().ok_or_else(gone)?;
-    let module = match loaded.modules.get(&definition.file) {
-        Some(module) => module.clone(),
-        None => {
-            let loader = loaded.loader.clone();
-            loader.call(state, &[Value::from(definition.file.as_str())])?;
-            let loaded = state.get_extension::<Loaded>().ok_or_else(gone)?;
-            loaded
-                .modules
-                .get(&definition.file)
-                .cloned()
-                .ok_or_else(gone)?
-        }
-    };
-    module.get_attr(&super::rewrite::internal_name(&definition.name))
+    if let Some(known) = loaded.macros.get(&place) {
+        return Ok(known.clone());
+    }
+    if !loaded.modules.contains_key(&definition.template) {
+        let loader = loaded.loader.clone();
+        loader.call(state, &[Value::from(definition.template.as_str())])?;
+    }
+    let loaded = state.get_extension_mut::<Loaded>().ok_or_else(gone)?;
+    let module = loaded.modules.get(&definition.template);
+    let found = module.ok_or_else(gone)?.get_attr(&definition.internal)?;
+    loaded.macros.insert(place, found.clone());
+    Ok(found)
+}
+
+fn parameters(target: &Value) -> Result<Parameters, Error> {
+    let spec = target.get_attr("arguments")?;
+    let mut names: Vec<String> = spec
+        .try_iter()?
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect();
+    let kwargs = names.last().is_some_and(|name| name == "kwargs") && names.pop().is_some();
+    let varargs = names.last().is_some_and(|name| name == "varargs") && names.pop().is_some();
+    Ok(Parameters {
+        names,
+        varargs,
+        kwargs,
+        caller: target.get_attr("caller").is_ok_and(|value| value.is_true()),
+    })
 }
 
 /// Puts surplus arguments into `varargs` and `kwargs`, where the macro reads them.
@@ -373,13 +468,14 @@ fn pack(definition: &MacroDefinition, target: &Value, args: &[Value]) -> Result<
         Some((last, rest)) if last.is_kwargs() => (rest, collections::pairs_of(last)?),
         _ => (args, Vec::new()),
     };
-    let spec = target.get_attr("arguments")?;
-    let mut names: Vec<String> = spec
-        .try_iter()?
-        .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect();
-    let takes_kwargs = names.last().is_some_and(|name| name == "kwargs") && names.pop().is_some();
-    let takes_varargs = names.last().is_some_and(|name| name == "varargs") && names.pop().is_some();
+    let known = match definition.parameters.get() {
+        Some(known) => known,
+        None => {
+            let read = parameters(target)?;
+            definition.parameters.get_or_init(|| read)
+        }
+    };
+    let (names, takes_varargs, takes_kwargs) = (&known.names, known.varargs, known.kwargs);
     if positional.len() > names.len() && !takes_varargs {
         return Err(Error::new(
             ErrorKind::TooManyArguments,
@@ -391,12 +487,11 @@ fn pack(definition: &MacroDefinition, target: &Value, args: &[Value]) -> Result<
             ),
         ));
     }
-    let takes_caller = target.get_attr("caller").is_ok_and(|value| value.is_true());
     let mut passed = Vec::with_capacity(keywords.len() + 2);
     let mut surplus = Vec::new();
     for (key, value) in keywords {
         let name = key.as_str().unwrap_or_default();
-        if names.iter().any(|known| known == name) || (name == "caller" && takes_caller) {
+        if names.iter().any(|known| known == name) || (name == "caller" && known.caller) {
             passed.push((key, value));
         } else if takes_kwargs {
             surplus.push((key, value));

@@ -5,7 +5,8 @@
 //! internal name, so that a call by the bare name always goes through [`super::macros::MacroValue`], which catches
 //! `return`, fills `varargs` and `kwargs` and keeps the call chain for errors. The right side of `set` is wrapped, so
 //! that lists and dictionaries can be changed in place. Each replacement keeps its number of line breaks, and an
-//! [`OffsetMap`] leads from a byte of the rewritten text to the byte of the file.
+//! [`OffsetMap`] leads from a byte of the rewritten text to the byte of the file. A file that holds nothing but macros
+//! also says where each of them begins and ends, so that a rendering can load only those that it calls.
 
 use std::ops::Range;
 
@@ -43,8 +44,11 @@ pub struct Definition {
     pub name: String,
     /// The tag in the file.
     pub range: Range<usize>,
-    /// The tag, its end tag and what is between.
+    /// The tag, its end tag and what is between, in the file.
     pub block: Range<usize>,
+    /// The same in the rewritten text, if macros are all that the file holds: then nothing in the file can mean anything
+    /// to it but its own text.
+    pub alone: Option<Range<usize>>,
 }
 
 /// A tag that cannot be rewritten.
@@ -76,13 +80,21 @@ pub fn rewrite(text: &str, kind: FileKind) -> Result<Rewritten, TagError> {
         definitions: Vec::new(),
         open: Vec::new(),
         times: arithmetic::speaks_of_times(text),
+        only_macros: true,
     };
     scan.run()?;
     let (rewritten, map) = apply(text, scan.edits);
+    let mut definitions = scan.definitions;
+    if scan.only_macros && scan.open.is_empty() {
+        for definition in &mut definitions {
+            let Range { start, end } = definition.block;
+            definition.alone = Some(map.rewritten(start)..map.rewritten(end));
+        }
+    }
     Ok(Rewritten {
         text: rewritten,
         map,
-        definitions: scan.definitions,
+        definitions,
     })
 }
 
@@ -104,6 +116,8 @@ struct Scan<'a> {
     open: Vec<OpenMacro>,
     /// Whether operators may stand between times.
     times: bool,
+    /// Whether nothing but macros, comments and text was seen outside of macros.
+    only_macros: bool,
 }
 
 impl Scan<'_> {
@@ -116,6 +130,7 @@ impl Scan<'_> {
                 Some(b'#') => at = find_after(self.text, at + 2, "#}"),
                 Some(b'{') => {
                     let end = tag_end(bytes, at + 2, b"}}").unwrap_or(bytes.len());
+                    self.only_macros &= !self.open.is_empty();
                     self.note_special_names(at..end);
                     self.percent_formats(at + 2..end.saturating_sub(2).max(at + 2));
                     self.operators(inner(bytes, at, end));
@@ -133,6 +148,7 @@ impl Scan<'_> {
         let bytes = self.text.as_bytes();
         // A tag that does not end is minijinja's to complain about.
         let Some(end) = tag_end(bytes, start + 2, b"%}") else {
+            self.only_macros = false;
             return Ok(bytes.len());
         };
         let mut inner = start + 2..end - 2;
@@ -161,6 +177,9 @@ impl Scan<'_> {
         ) {
             self.operators(rest.clone());
         }
+        let defines = matches!(keyword, "macro" | "materialization" | "test" | "data_test");
+        // Outside of macros there is nothing but macros, and inside of macros there are none.
+        self.only_macros &= self.open.is_empty() == defines;
         match keyword {
             "raw" => return Ok(end_of_raw(self.text, end, "endraw").1),
             "docs" => {
@@ -339,7 +358,12 @@ impl Scan<'_> {
 
     fn define(&mut self, name: String, range: Range<usize>) {
         let block = range.clone();
-        self.definitions.push(Definition { name, range, block });
+        self.definitions.push(Definition {
+            name,
+            range,
+            block,
+            alone: None,
+        });
         if let Some(open) = self.open.last_mut() {
             open.definition = Some(self.definitions.len() - 1);
         }

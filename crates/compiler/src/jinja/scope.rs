@@ -13,7 +13,7 @@ use rwt_project::manifest::Reference;
 use serde_json::Value as Json;
 
 use super::collections;
-use super::macros::{MacroDefinition, MacroTable, MacroValue, PackageValue};
+use super::macros::{MacroDefinition, MacroTable, PackageValue};
 use super::relation::Relation;
 use crate::materialize::Session;
 
@@ -388,8 +388,8 @@ impl Object for ScopeValue {
             return Some(value);
         }
         let package = scope.node.as_ref().map_or("", |node| node.package.as_str());
-        if let Some(definition) = scope.shared.macros.find_from(package, key) {
-            return Some(MacroValue::value(definition));
+        if let Some(found) = scope.shared.macros.value_from(package, key) {
+            return Some(found);
         }
         if let Some(value) = scope.extra.get(key) {
             return Some(value.clone());

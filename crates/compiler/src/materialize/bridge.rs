@@ -25,7 +25,7 @@ struct Bridge {
 }
 
 /// Bytes of stack for a thread that renders; minijinja's frames are large in debug builds.
-const STACK: usize = 16 << 20;
+pub const RENDERING_STACK: usize = 16 << 20;
 
 fn gone<T>(sql: &str) -> Result<T, DatabaseError> {
     Err(DatabaseError {
@@ -97,7 +97,7 @@ pub fn lend<R: Send>(
 fn rendering_thread() -> std::thread::Builder {
     std::thread::Builder::new()
         .name("rwt-render".to_owned())
-        .stack_size(STACK)
+        .stack_size(RENDERING_STACK)
 }
 
 fn joined<R>(result: std::thread::Result<R>) -> R {
@@ -122,12 +122,4 @@ fn serve(session: &mut dyn Session, received: &Receiver<Request>) {
             }
         }
     }
-}
-
-/// Runs `work` on a thread with a stack for rendering.
-///
-/// # Errors
-/// The system has no thread to give.
-pub fn with_stack<R: Send>(work: impl FnOnce() -> R + Send) -> std::io::Result<R> {
-    std::thread::scope(|scope| Ok(joined(rendering_thread().spawn_scoped(scope, work)?.join())))
 }

@@ -9,7 +9,7 @@ mod recorder;
 mod session;
 mod settings;
 
-pub(crate) use bridge::{lend, with_stack};
+pub(crate) use bridge::{RENDERING_STACK, lend};
 pub use drop::drop_statement;
 pub use effects::{Effects, created};
 pub use recorder::{RecordedStatement, Recorder};

@@ -12,7 +12,6 @@ mod unit_tests;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indexmap::IndexMap;
 use minijinja::Value;
@@ -31,7 +30,7 @@ use crate::error::{CompileError, CompileErrors, NodeName};
 use crate::jinja::{
     Captured, Jinja, NodeScope, Phase, Relation, Scope, Shared, TemplateError, from_json, lazy,
 };
-use crate::materialize::with_stack;
+use crate::materialize::RENDERING_STACK;
 
 /// What parsing needs.
 pub struct Parser<'a> {
@@ -591,7 +590,7 @@ fn model_value(id: &UniqueId, model: &ModelFile, config: &Arc<IndexMap<String, J
     })
 }
 
-/// Runs `work` for each index on a few threads and keeps the results in order.
+/// Runs `work` for each index on a few threads whose stacks are large enough for rendering, and keeps the results in order.
 ///
 /// # Errors
 /// The system has no thread to give.
@@ -599,32 +598,5 @@ pub(crate) fn in_parallel<R: Send>(
     count: usize,
     work: impl Fn(usize) -> R + Sync,
 ) -> std::io::Result<Vec<R>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.min(count.div_ceil(16)).max(1);
-    let next = AtomicUsize::new(0);
-    let run = || {
-        let mut done = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count {
-                return done;
-            }
-            done.push((index, work(index)));
-        }
-    };
-    let mut results: Vec<(usize, R)> = std::thread::scope(|scope| {
-        let helpers: Vec<_> = (1..threads)
-            .map(|_| scope.spawn(|| with_stack(run)))
-            .collect();
-        let mut results = with_stack(run)?;
-        for helper in helpers {
-            match helper.join() {
-                Ok(done) => results.extend(done?),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        Ok::<_, std::io::Error>(results)
-    })?;
-    results.sort_by_key(|(index, _)| *index);
-    Ok(results.into_iter().map(|(_, result)| result).collect())
+    rwt_project::in_parallel_with_stack(count, 16, RENDERING_STACK, work)
 }

@@ -21,7 +21,11 @@ const AUDIT_SCHEMA: &str = "dbt_test__audit";
 
 /// The template that a generic test's text is kept under.
 pub fn generic_template(test: &GenericTest) -> String {
-    format!("rwt:test {}", call(test))
+    template_of(&call(test))
+}
+
+fn template_of(call: &str) -> String {
+    format!("rwt:test {call}")
 }
 
 /// The text that is rendered: the test's macro with its arguments.
@@ -124,6 +128,26 @@ fn python_text(value: &Json) -> String {
     }
 }
 
+/// A text in Python's quotes.
+fn write_repr(text: &str, out: &mut String) {
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
+    out.push(quote);
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if c == quote => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out.push(quote);
+}
+
 pub(crate) fn python_repr(value: &Json) -> String {
     match value {
         Json::Null => "None".to_owned(),
@@ -131,22 +155,8 @@ pub(crate) fn python_repr(value: &Json) -> String {
         Json::Bool(false) => "False".to_owned(),
         Json::Number(number) => number.to_string(),
         Json::String(text) => {
-            let quote = if text.contains('\'') && !text.contains('"') {
-                '"'
-            } else {
-                '\''
-            };
-            let mut out = String::from(quote);
-            for c in text.chars() {
-                match c {
-                    '\\' => out.push_str("\\\\"),
-                    '\n' => out.push_str("\\n"),
-                    '\t' => out.push_str("\\t"),
-                    c if c == quote => out.extend(['\\', c]),
-                    c => out.push(c),
-                }
-            }
-            out.push(quote);
+            let mut out = String::with_capacity(text.len() + 2);
+            write_repr(text, &mut out);
             out
         }
         Json::Array(items) => {
@@ -166,24 +176,41 @@ pub(crate) fn python_repr(value: &Json) -> String {
     }
 }
 
-/// dbt's `get_hashable_md`: keys in order, every plain value as text.
-fn hashable(value: &Json) -> Json {
+/// dbt's `get_hashable_md` as Python's `repr` shows it: keys in order, every plain value as text.
+fn write_hashable(value: &Json, out: &mut String) {
     match value {
-        Json::Array(items) => items.iter().map(hashable).collect(),
-        Json::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort();
-            keys.into_iter()
-                .map(|key| (key.clone(), hashable(&map[key])))
-                .collect()
+        Json::Array(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                out.push_str(if at > 0 { ", " } else { "" });
+                write_hashable(item, out);
+            }
+            out.push(']');
         }
-        other => Json::from(python_text(other)),
+        Json::Object(map) => write_hashable_map(map.iter().collect(), out),
+        Json::String(text) => write_repr(text, out),
+        other => write_repr(&python_repr(other), out),
     }
+}
+
+fn write_hashable_map(mut pairs: Vec<(&String, &Json)>, out: &mut String) {
+    pairs.sort_by_key(|(key, _)| *key);
+    out.push('{');
+    for (at, (key, value)) in pairs.into_iter().enumerate() {
+        out.push_str(if at > 0 { ", " } else { "" });
+        write_repr(key, out);
+        out.push_str(": ");
+        write_hashable(value, out);
+    }
+    out.push('}');
 }
 
 fn md5(text: &str) -> String {
     let digest = md5::Md5::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = |byte: u8| {
+        [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+    };
+    digest.iter().flat_map(|byte| digits(*byte)).collect()
 }
 
 /// What a test is called: the short name, which is its alias, and the full one.
@@ -291,12 +318,14 @@ fn metadata(test: &GenericTest, properties: &Properties) -> TestMetadata {
 
 /// The end of a generic test's id, which tells two tests of one name apart.
 fn hash(test: &GenericTest, name: &str) -> String {
-    let metadata = serde_json::json!({
-        "namespace": test.namespace,
-        "name": test.name,
-        "kwargs": kwargs(test),
-    });
-    let digest = md5(&format!("{name}{}", python_repr(&hashable(&metadata))));
+    let mut text = format!("{name}{{'kwargs': ");
+    write_hashable_map(kwargs(test).iter().collect(), &mut text);
+    text.push_str(", 'name': ");
+    write_repr(&test.name, &mut text);
+    text.push_str(", 'namespace': ");
+    write_repr(test.namespace.as_deref().unwrap_or("None"), &mut text);
+    text.push('}');
+    let digest = md5(&text);
     digest[digest.len() - 10..].to_owned()
 }
 
@@ -354,6 +383,7 @@ impl Parser<'_> {
     pub(super) fn generic_test(&self, test: &GenericTest) -> Result<Parsed, CompileError> {
         let (package, inner) = self.project.package_of(&test.file);
         let (short, full) = names(test);
+        let code = call(test);
         let mut fqn = vec![package.to_owned()];
         fqn.extend(folders(inner));
         fqn.push(full.clone());
@@ -368,8 +398,8 @@ impl Parser<'_> {
             alias: short,
             fqn,
             original_file_path: test.file.clone(),
-            template: generic_template(test),
-            raw_code: call(test),
+            template: template_of(&code),
+            raw_code: code,
             description: test.description.clone(),
             config,
             metadata: Some(Box::new(metadata(test, &self.project.properties))),

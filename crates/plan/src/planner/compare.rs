@@ -105,10 +105,11 @@ pub(crate) fn renamed<'a>(known: &Known<'a>) -> Renamed<'a> {
             })
             .map(|(id, _)| *id)
             .collect();
+        let [old] = alike.as_slice() else { continue };
         let rivals = new
             .iter()
             .filter(|other| other.kind == object.kind && other.fingerprint == object.fingerprint);
-        if let ([old], 1) = (alike.as_slice(), rivals.count()) {
+        if rivals.count() == 1 {
             gone.remove(old);
             found.insert(object.unique_id.clone(), old);
         }

@@ -14,6 +14,7 @@ use super::file::ProjectFile;
 use super::unit_tests::{FixtureFile, Format};
 use crate::error::LoadError;
 use crate::manifest::{UniqueId, Version};
+use crate::parallel::in_parallel;
 use crate::yaml::{SourceFile, Warning, YamlError, nearest};
 
 /// A model's file.
@@ -106,6 +107,9 @@ enum What {
     Nothing,
 }
 
+/// So many files are worth another thread.
+const READS: usize = 64;
+
 /// Reads all files. Two models of one name are an error.
 pub(super) fn discover(
     root: &Path,
@@ -129,8 +133,12 @@ pub(super) fn discover(
     ] {
         let wanted = [extensions, &["yml", "yaml", "md"]].concat();
         for base in bases {
-            for (path, inner) in files(root, base, &wanted, errors) {
-                let Some(file) = read(root, &path, errors) else {
+            let paths = files(root, base, &wanted, errors);
+            let texts = in_parallel(paths.len(), READS, |index| {
+                std::fs::read_to_string(root.join(&paths[index].0))
+            });
+            for ((path, inner), text) in paths.into_iter().zip(texts) {
+                let Some(file) = read(&path, text, errors) else {
                     continue;
                 };
                 let extension = inner.extension().and_then(|extension| extension.to_str());
@@ -247,8 +255,12 @@ fn with_slashes(path: &Path) -> PathBuf {
     PathBuf::from(parts.join("/"))
 }
 
-fn read(root: &Path, path: &Path, errors: &mut Vec<LoadError>) -> Option<Arc<SourceFile>> {
-    match std::fs::read_to_string(root.join(path)) {
+fn read(
+    path: &Path,
+    text: std::io::Result<String>,
+    errors: &mut Vec<LoadError>,
+) -> Option<Arc<SourceFile>> {
+    match text {
         Ok(text) => Some(SourceFile::new(path, text)),
         Err(error) => {
             errors.push(LoadError::from(YamlError::Unreadable {

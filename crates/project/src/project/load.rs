@@ -18,6 +18,7 @@ use super::versions::apply_versions;
 use crate::environment::{self, Environment};
 use crate::error::{LoadError, LoadErrors};
 use crate::manifest::{Node, ResourceType};
+use crate::parallel::in_parallel;
 use crate::profile::{self, ProfileOptions, Target};
 use crate::yaml::{
     Render, Scope, SourceFile, Warning, Yaml, YamlError, nearest, parse, render_tree,
@@ -494,9 +495,10 @@ fn target_path(options: &LoadOptions, file: &ProjectFile) -> PathBuf {
 }
 
 fn parse_all(found: &Discovered, errors: &mut Vec<LoadError>) -> Vec<Yaml> {
+    let files = &found.properties;
     let mut trees = Vec::new();
-    for file in &found.properties {
-        match parse(file) {
+    for tree in in_parallel(files.len(), 4, |index| parse(&files[index])) {
+        match tree {
             Ok(tree) => trees.push(tree),
             Err(found) => errors.extend(found.into_iter().map(LoadError::from)),
         }

@@ -1,5 +1,6 @@
 //! Property files: what `.yml` files below the model paths say about models, sources and macros.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -19,7 +20,8 @@ use super::unit_tests::{UnitTest, unit_test};
 use crate::error::LoadError;
 use crate::manifest::{Column, Version};
 use crate::yaml::{
-    Fields, Location, Render, RenderError, Scope, Warning, Yaml, YamlError, render_tree,
+    Fields, Location, Render, RenderError, Scope, Warning, Yaml, YamlError, holds_jinja,
+    render_tree,
 };
 
 /// `config:` of a property file: value and place of each key, hooks as `pre-hook` and `post-hook`.
@@ -160,13 +162,16 @@ impl Reader<'_> {
             return;
         }
         let mut failures: Vec<RenderError> = Vec::new();
-        let yaml = render_tree(
-            yaml,
-            self.render,
-            &self.scope,
-            &is_rendered_late,
-            &mut failures,
-        );
+        let yaml = match holds_jinja(yaml.at.file().text()) {
+            true => Cow::Owned(render_tree(
+                yaml,
+                self.render,
+                &self.scope,
+                &is_rendered_late,
+                &mut failures,
+            )),
+            false => Cow::Borrowed(yaml),
+        };
         if !failures.is_empty() {
             // What lacks a value now would only be reported a second time.
             let failures = failures.into_iter().map(LoadError::from);

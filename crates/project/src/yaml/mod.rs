@@ -21,4 +21,4 @@ pub use tree::{Entry, Kind, Yaml};
 
 pub(crate) use error::first_line;
 pub(crate) use fields::scalar_text;
-pub(crate) use render::render_text;
+pub(crate) use render::{holds_jinja, render_text};
