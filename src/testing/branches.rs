@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use rwt_query::PROBE;
-use rwt_sql::lexer::{Token, tokenize};
+use rwt_sql::lexer::{Token, TokenKind, tokenize};
 
 /// A branch of a CASE.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Numbers(HashMap<(String, usize), i64>);
 impl Numbers {
     fn of(&mut self, case: &str, place: usize) -> i64 {
         let next = i64::try_from(self.0.len()).unwrap_or(i64::MAX);
-        *self.0.entry((folded(case), place)).or_insert(next)
+        *self.0.entry((normalised(case), place)).or_insert(next)
     }
 }
 
@@ -50,6 +50,20 @@ pub fn probed(sql: &str, numbers: &mut Numbers) -> (Vec<Branch>, String) {
         }
         _ => (Vec::new(), sql.to_owned()),
     }
+}
+
+/// The text without comments, unquoted words in lower case: the same for the same expression, however it is written.
+fn normalised(sql: &str) -> String {
+    let mut text = String::with_capacity(sql.len());
+    for token in tokenize(sql).iter().filter(|token| !token.kind.is_trivia()) {
+        let written = token.text(sql);
+        match token.kind {
+            TokenKind::Word => text.push_str(&written.to_lowercase()),
+            _ => text.push_str(written),
+        }
+        text.push(' ');
+    }
+    text
 }
 
 fn folded(text: &str) -> String {
