@@ -4,16 +4,23 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{
-    AlterConfigsRequest, ApiKey, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
-    DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest, FetchRequest,
-    FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
-    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
-    ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
-    OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader, ResponseHeader,
-    SaslHandshakeRequest, SyncGroupRequest,
+    AlterConfigsRequest, AlterConfigsResponse, ApiKey, ApiVersionsRequest, ApiVersionsResponse,
+    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
+    DeleteGroupsRequest, DeleteGroupsResponse, DeleteRecordsRequest, DeleteRecordsResponse,
+    DeleteTopicsRequest, DeleteTopicsResponse, DescribeClusterRequest, DescribeClusterResponse,
+    DescribeConfigsRequest, DescribeConfigsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
+    DescribeLogDirsRequest, DescribeLogDirsResponse, FetchRequest, FetchResponse,
+    FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, InitProducerIdRequest,
+    InitProducerIdResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, ListOffsetsRequest,
+    ListOffsetsResponse, MetadataRequest, MetadataResponse, OffsetCommitRequest,
+    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest,
+    OffsetFetchResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProduceRequest,
+    ProduceResponse, RequestHeader, ResponseHeader, SaslHandshakeRequest, SaslHandshakeResponse,
+    SyncGroupRequest, SyncGroupResponse,
 };
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 
 use crate::api;
 use crate::node::Node;
@@ -121,7 +128,7 @@ pub struct Api {
 
 /// Declares the requests: name, versions, shape, handler.
 macro_rules! apis {
-    ($($key:ident($request:ident) $min:literal ..= $max:literal $shape:literal => $handler:path;)*) => {
+    ($($key:ident($request:ident -> $response:ident) $min:literal ..= $max:literal $shape:literal => $handler:path;)*) => {
         /// Every request that is served.
         pub const APIS: &[Api] = &[$(Api { key: ApiKey::$key, min: $min, max: $max, shape: $shape }),*];
 
@@ -129,7 +136,7 @@ macro_rules! apis {
             match key {
                 $(ApiKey::$key => {
                     let request: $request = decode(body, call.version)?;
-                    let response: Option<<$request as Request>::Response> = $handler(call, request).await?.into();
+                    let response: Option<$response> = $handler(call, request).await?.into();
                     reply(response, correlation, call.version)
                 })*
                 _ => Err(CallError::NotServed { key: key as i16, version: call.version }),
@@ -139,35 +146,35 @@ macro_rules! apis {
 }
 
 apis! {
-    Produce(ProduceRequest) 3..=13 "s 2 4 { s@3-12 16@13 { 4 b } }" => api::produce::produce;
-    Fetch(FetchRequest) 4..=16 "4@4-14 4 4 4 1 4@7+ 4@7+ { s@4-12 16@13+ { 4 4@9+ 8 4@12+ 8@5+ 4 } } { s@7-12 16@13+ [ 4 ] }@7+ s@11+"
+    Produce(ProduceRequest -> ProduceResponse) 3..=13 "s 2 4 { s@3-12 16@13 { 4 b } }" => api::produce::produce;
+    Fetch(FetchRequest -> FetchResponse) 4..=16 "4@4-14 4 4 4 1 4@7+ 4@7+ { s@4-12 16@13+ { 4 4@9+ 8 4@12+ 8@5+ 4 } } { s@7-12 16@13+ [ 4 ] }@7+ s@11+"
         => api::fetch::fetch;
-    ListOffsets(ListOffsetsRequest) 1..=10 "4 1@2+ { s { 4 4@4+ 8 } } 4@10" => api::offsets::list_offsets;
-    Metadata(MetadataRequest) 0..=13 "{ 16@10+ s } 1@4+ 1@8-10 1@8+" => api::metadata::metadata;
-    OffsetCommit(OffsetCommitRequest) 2..=9 "s 4 s s@7+ 8@2-4 { s { 4 8 4@6+ s } }" => api::group_offsets::commit;
-    OffsetFetch(OffsetFetchRequest) 1..=9 "s@1-7 { s [ 4 ] }@1-7 { s s@9 4@9 { s [ 4 ] } }@8+ 1@7+" => api::group_offsets::fetch;
-    FindCoordinator(FindCoordinatorRequest) 0..=6 "s@0-3 1@1+ [ s ]@4+" => api::metadata::find_coordinator;
-    JoinGroup(JoinGroupRequest) 0..=9 "s 4 4@1+ s s@5+ s { s b } s@8+" => api::groups::join;
-    Heartbeat(HeartbeatRequest) 0..=4 "s 4 s s@3+" => api::groups::heartbeat;
-    LeaveGroup(LeaveGroupRequest) 0..=5 "s s@0-2 { s s s@5 }@3+" => api::groups::leave;
-    SyncGroup(SyncGroupRequest) 0..=5 "s 4 s s@3+ s@5 s@5 { s b }" => api::groups::sync;
-    DescribeGroups(DescribeGroupsRequest) 0..=6 "[ s ] 1@3+" => api::groups::describe;
-    ListGroups(ListGroupsRequest) 0..=5 "[ s ]@4+ [ s ]@5" => api::groups::list;
-    SaslHandshake(SaslHandshakeRequest) 0..=1 "s" => api::versions::sasl_handshake;
-    ApiVersions(ApiVersionsRequest) 0..=4 "s@3+ s@3+" => api::versions::api_versions;
-    CreateTopics(CreateTopicsRequest) 2..=7 "{ s 4 2 { 4 [ 4 ] } { s s } } 4 1" => api::topics::create;
-    DeleteTopics(DeleteTopicsRequest) 1..=6 "{ s 16 }@6 [ s ]@1-5 4" => api::topics::delete;
-    DeleteRecords(DeleteRecordsRequest) 0..=2 "{ s { 4 8 } } 4" => api::offsets::delete_records;
-    InitProducerId(InitProducerIdRequest) 0..=5 "s 4 8@3+ 2@3+" => api::produce::init_producer_id;
-    OffsetForLeaderEpoch(OffsetForLeaderEpochRequest) 2..=4 "4@3+ { s { 4 4 4 } }" => api::offsets::offset_for_leader_epoch;
-    DescribeConfigs(DescribeConfigsRequest) 1..=4 "{ 1 s [ s ] } 1 1@3+" => api::configs::describe;
-    AlterConfigs(AlterConfigsRequest) 0..=2 "{ 1 s { s s } } 1" => api::configs::alter;
-    CreatePartitions(CreatePartitionsRequest) 0..=3 "{ s 4 { [ 4 ] } } 4 1" => api::topics::create_partitions;
-    DeleteGroups(DeleteGroupsRequest) 0..=2 "[ s ]" => api::groups::delete;
-    IncrementalAlterConfigs(IncrementalAlterConfigsRequest) 0..=1 "{ 1 s { s 1 s } } 1" => api::configs::alter_incrementally;
-    OffsetDelete(OffsetDeleteRequest) 0..=0 "s { s { 4 } }" => api::group_offsets::delete;
-    DescribeCluster(DescribeClusterRequest) 0..=2 "1 1@1+ 1@2" => api::metadata::describe_cluster;
-    DescribeLogDirs(DescribeLogDirsRequest) 1..=4 "{ s [ 4 ] }" => api::metadata::describe_log_dirs;
+    ListOffsets(ListOffsetsRequest -> ListOffsetsResponse) 1..=10 "4 1@2+ { s { 4 4@4+ 8 } } 4@10" => api::offsets::list_offsets;
+    Metadata(MetadataRequest -> MetadataResponse) 0..=13 "{ 16@10+ s } 1@4+ 1@8-10 1@8+" => api::metadata::metadata;
+    OffsetCommit(OffsetCommitRequest -> OffsetCommitResponse) 2..=9 "s 4 s s@7+ 8@2-4 { s { 4 8 4@6+ s } }" => api::group_offsets::commit;
+    OffsetFetch(OffsetFetchRequest -> OffsetFetchResponse) 1..=9 "s@1-7 { s [ 4 ] }@1-7 { s s@9 4@9 { s [ 4 ] } }@8+ 1@7+" => api::group_offsets::fetch;
+    FindCoordinator(FindCoordinatorRequest -> FindCoordinatorResponse) 0..=6 "s@0-3 1@1+ [ s ]@4+" => api::metadata::find_coordinator;
+    JoinGroup(JoinGroupRequest -> JoinGroupResponse) 0..=9 "s 4 4@1+ s s@5+ s { s b } s@8+" => api::groups::join;
+    Heartbeat(HeartbeatRequest -> HeartbeatResponse) 0..=4 "s 4 s s@3+" => api::groups::heartbeat;
+    LeaveGroup(LeaveGroupRequest -> LeaveGroupResponse) 0..=5 "s s@0-2 { s s s@5 }@3+" => api::groups::leave;
+    SyncGroup(SyncGroupRequest -> SyncGroupResponse) 0..=5 "s 4 s s@3+ s@5 s@5 { s b }" => api::groups::sync;
+    DescribeGroups(DescribeGroupsRequest -> DescribeGroupsResponse) 0..=6 "[ s ] 1@3+" => api::groups::describe;
+    ListGroups(ListGroupsRequest -> ListGroupsResponse) 0..=5 "[ s ]@4+ [ s ]@5" => api::groups::list;
+    SaslHandshake(SaslHandshakeRequest -> SaslHandshakeResponse) 0..=1 "s" => api::versions::sasl_handshake;
+    ApiVersions(ApiVersionsRequest -> ApiVersionsResponse) 0..=4 "s@3+ s@3+" => api::versions::api_versions;
+    CreateTopics(CreateTopicsRequest -> CreateTopicsResponse) 2..=7 "{ s 4 2 { 4 [ 4 ] } { s s } } 4 1" => api::topics::create;
+    DeleteTopics(DeleteTopicsRequest -> DeleteTopicsResponse) 1..=6 "{ s 16 }@6 [ s ]@1-5 4" => api::topics::delete;
+    DeleteRecords(DeleteRecordsRequest -> DeleteRecordsResponse) 0..=2 "{ s { 4 8 } } 4" => api::offsets::delete_records;
+    InitProducerId(InitProducerIdRequest -> InitProducerIdResponse) 0..=5 "s 4 8@3+ 2@3+" => api::produce::init_producer_id;
+    OffsetForLeaderEpoch(OffsetForLeaderEpochRequest -> OffsetForLeaderEpochResponse) 2..=4 "4@3+ { s { 4 4 4 } }" => api::offsets::offset_for_leader_epoch;
+    DescribeConfigs(DescribeConfigsRequest -> DescribeConfigsResponse) 1..=4 "{ 1 s [ s ] } 1 1@3+" => api::configs::describe;
+    AlterConfigs(AlterConfigsRequest -> AlterConfigsResponse) 0..=2 "{ 1 s { s s } } 1" => api::configs::alter;
+    CreatePartitions(CreatePartitionsRequest -> CreatePartitionsResponse) 0..=3 "{ s 4 { [ 4 ] } } 4 1" => api::topics::create_partitions;
+    DeleteGroups(DeleteGroupsRequest -> DeleteGroupsResponse) 0..=2 "[ s ]" => api::groups::delete;
+    IncrementalAlterConfigs(IncrementalAlterConfigsRequest -> IncrementalAlterConfigsResponse) 0..=1 "{ 1 s { s 1 s } } 1" => api::configs::alter_incrementally;
+    OffsetDelete(OffsetDeleteRequest -> OffsetDeleteResponse) 0..=0 "s { s { 4 } }" => api::group_offsets::delete;
+    DescribeCluster(DescribeClusterRequest -> DescribeClusterResponse) 0..=2 "1 1@1+ 1@2" => api::metadata::describe_cluster;
+    DescribeLogDirs(DescribeLogDirsRequest -> DescribeLogDirsResponse) 1..=4 "{ s [ 4 ] }" => api::metadata::describe_log_dirs;
 }
 
 /// Answers one request; `None` if it wants no answer.
@@ -230,7 +237,7 @@ pub async fn answer(
     .await
 }
 
-fn decode<R: Request>(mut body: Bytes, version: i16) -> Result<R, CallError> {
+fn decode<R: Decodable>(mut body: Bytes, version: i16) -> Result<R, CallError> {
     R::decode(&mut body, version).map_err(codec)
 }
 
