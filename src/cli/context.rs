@@ -518,8 +518,9 @@ impl Context {
         let Some(broker) = self.broker() else {
             return Ok(Vec::new());
         };
-        let topics = &self.flows()?.topics;
-        Ok(self.runtime.block_on(broker.create_missing(topics))?)
+        let flows = self.flows()?;
+        let topics: Vec<String> = flows.topics.iter().chain(&flows.written).cloned().collect();
+        Ok(self.runtime.block_on(broker.create_missing(&topics))?)
     }
 }
 

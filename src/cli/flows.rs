@@ -6,11 +6,13 @@ use rwt_compiler::CompiledNode;
 use rwt_sql::statement::{Options, SinkFrom};
 use rwt_sql::{Ident, ObjectName, Statement};
 
-/// The topics that are read, and the tables that sinks write into.
+/// The topics that are read and written, and the tables that sinks write into.
 #[derive(Debug, Default)]
 pub(super) struct Flows {
     /// Kafka topics that sources and tables read, sorted, without repetition.
     pub topics: Vec<String>,
+    /// Kafka topics that sinks write and nothing reads.
+    pub written: Vec<String>,
     /// `CREATE SINK … INTO … FROM …`, in the order of the models.
     pub feeds: Vec<Feed>,
 }
@@ -66,7 +68,14 @@ impl Flows {
             })
             .collect();
         let topics: BTreeSet<String> = read.into_values().collect();
+        let written: BTreeSet<String> = statements()
+            .filter_map(|statement| match statement {
+                Statement::CreateSink(sink) => kafka_topic(&sink.with),
+                _ => None,
+            })
+            .collect();
         Self {
+            written: written.difference(&topics).cloned().collect(),
             topics: topics.into_iter().collect(),
             feeds,
         }

@@ -32,6 +32,21 @@ struct StatusReport {
     sources: Vec<Source>,
     topics: Vec<Topic>,
     lake: Vec<LakeTable>,
+    /// Sinks to Kafka.
+    sinks: Vec<Sink>,
+}
+
+/// A sink to Kafka.
+#[derive(Debug, Serialize)]
+struct Sink {
+    name: String,
+    topic: String,
+    /// Messages that the broker has.
+    sent: u64,
+    /// Messages that wait for it.
+    pending: u64,
+    /// Why they do not arrive.
+    trouble: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,6 +130,11 @@ fn report(context: &Context, stack: Option<Running>) -> Result<StatusReport, Fai
         } else {
             Vec::new()
         },
+        sinks: if embedded {
+            sinks(&connection)?
+        } else {
+            Vec::new()
+        },
     })
 }
 
@@ -186,6 +206,24 @@ fn lake(connection: &Connection) -> Result<Vec<LakeTable>, Failure> {
         .collect())
 }
 
+fn sinks(connection: &Connection) -> Result<Vec<Sink>, Failure> {
+    let rows = query(
+        connection,
+        "select name, \"into\", sent, pending, trouble from rwt_engine.sinks where sent is not null order by name",
+    )?
+    .rows;
+    Ok(rows
+        .into_iter()
+        .map(|row| Sink {
+            name: cell(&row, 0).unwrap_or_default(),
+            topic: cell(&row, 1).unwrap_or_default(),
+            sent: number(&row, 2),
+            pending: number(&row, 3),
+            trouble: cell(&row, 4),
+        })
+        .collect())
+}
+
 fn cell(row: &[Option<String>], index: usize) -> Option<String> {
     row.get(index).cloned().flatten()
 }
@@ -233,6 +271,7 @@ fn text(report: &StatusReport) -> String {
     }
     for table in [
         sources_table(report),
+        sinks_table(report),
         topics_table(report),
         lake_table(report),
     ] {
@@ -246,9 +285,14 @@ fn text(report: &StatusReport) -> String {
             text.push_str(&format!("\n{}: last bad message: {problem}\n", source.name));
         }
     }
-    for table in &report.lake {
-        if let Some(trouble) = &table.trouble {
-            text.push_str(&format!("\n{}: {trouble}\n", table.name));
+    let tables = report
+        .lake
+        .iter()
+        .map(|table| (&table.name, &table.trouble));
+    let sinks = report.sinks.iter().map(|sink| (&sink.name, &sink.trouble));
+    for (name, trouble) in tables.chain(sinks) {
+        if let Some(trouble) = trouble {
+            text.push_str(&format!("\n{name}: {trouble}\n"));
         }
     }
     text
@@ -273,6 +317,24 @@ fn sources_table(report: &StatusReport) -> Table {
             source.null_padded.to_string(),
             source.behind.to_string(),
             since(source.last_event_at.as_deref()),
+        ]);
+    }
+    table
+}
+
+fn sinks_table(report: &StatusReport) -> Table {
+    let mut table = Table::new(&[
+        ("sink", Align::Left),
+        ("topic", Align::Left),
+        ("sent", Align::Right),
+        ("pending", Align::Right),
+    ]);
+    for sink in &report.sinks {
+        table.row([
+            sink.name.clone(),
+            sink.topic.clone(),
+            sink.sent.to_string(),
+            sink.pending.to_string(),
         ]);
     }
     table

@@ -19,6 +19,7 @@ use crate::reading::MvCache;
 use crate::status::Status;
 use crate::storage::{Change, OpenCommit, State, StorageError, Store};
 use crate::stream::barrier::{Dml, Staged, Writer};
+use crate::stream::outbox::{self, Outbox};
 use crate::stream::{Datagen, Decoder, KafkaOptions, Reader, Taken, lake, sink};
 
 /// Where an engine lives and how fast it beats.
@@ -86,7 +87,8 @@ pub(crate) struct Inner {
     committed: Mutex<Vec<(ObjectId, OpenCommit, u64)>>,
     readers: Mutex<HashMap<ObjectId, Reader>>,
     lake_clock: Mutex<HashMap<ObjectId, u64>>,
-    lake_troubles: Mutex<HashMap<ObjectId, String>>,
+    troubles: Mutex<HashMap<ObjectId, String>>,
+    pub outbox: Outbox,
     pub cache: MvCache,
     pub sessions: Mutex<HashMap<i32, SessionEntry>>,
     /// Creations that go on.
@@ -149,7 +151,8 @@ impl Engine {
             committed: Mutex::default(),
             readers: Mutex::default(),
             lake_clock: Mutex::default(),
-            lake_troubles: Mutex::default(),
+            troubles: Mutex::default(),
+            outbox: Outbox::default(),
             cache: MvCache::default(),
             sessions: Mutex::default(),
             builds: Arc::default(),
@@ -197,6 +200,7 @@ impl Engine {
             let _ = barrier.await;
         }
         let result = self.inner.checkpoint().await;
+        outbox::finish(&self.inner).await;
         let readers = std::mem::take(&mut *locked(&self.inner.readers));
         let _ = tokio::task::spawn_blocking(move || drop(readers)).await;
         result.map_err(|e| EngineError::Checkpoint(e.root_cause().to_owned()))
@@ -231,6 +235,12 @@ impl Inner {
 
     pub fn stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Returns when the engine stops.
+    pub async fn stopped(&self) {
+        // an error says that nobody can stop it any more
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
     }
 
     /// Hands a change of rows to the next checkpoint.
@@ -272,16 +282,17 @@ impl Inner {
         due
     }
 
-    pub fn lake_trouble(&self, table: ObjectId, trouble: Option<String>) {
-        let mut troubles = locked(&self.lake_troubles);
+    /// Why a table's rows do not reach the lake, or a sink's messages the broker; none when they do.
+    pub fn trouble(&self, object: ObjectId, trouble: Option<String>) {
+        let mut troubles = locked(&self.troubles);
         match trouble {
-            Some(text) => troubles.insert(table, text),
-            None => troubles.remove(&table),
+            Some(text) => troubles.insert(object, text),
+            None => troubles.remove(&object),
         };
     }
 
-    pub fn lake_troubles(&self) -> HashMap<ObjectId, String> {
-        locked(&self.lake_troubles).clone()
+    pub fn troubles(&self) -> HashMap<ObjectId, String> {
+        locked(&self.troubles).clone()
     }
 
     /// How a source's reading fares: what is wrong, and the ends of its partitions.
@@ -419,6 +430,7 @@ impl Inner {
 
     /// Stops reading the sources among these objects.
     pub async fn stop_sources(&self, ids: &[ObjectId]) {
+        outbox::close(self, ids);
         let stopped: Vec<Reader> = {
             let mut readers = locked(&self.readers);
             ids.iter().filter_map(|id| readers.remove(id)).collect()

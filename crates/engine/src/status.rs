@@ -99,8 +99,14 @@ pub struct SinkStatus {
     pub name: String,
     /// What it reads: a relation's name, or `a query`.
     pub from: String,
-    /// The table it writes, or the connector's name.
+    /// The table it writes, the topic, or the connector's name.
     pub into: String,
+    /// Messages that the broker has; of a sink to Kafka alone.
+    pub sent: Option<u64>,
+    /// Messages that wait for the broker.
+    pub pending: u64,
+    /// Why they do not arrive.
+    pub trouble: Option<String>,
 }
 
 pub(crate) fn status(inner: &Inner) -> Status {
@@ -122,7 +128,7 @@ pub(crate) fn status(inner: &Inner) -> Status {
         lake_tables: Vec::new(),
         sinks: Vec::new(),
     };
-    let troubles = inner.lake_troubles();
+    let troubles = inner.troubles();
     for object in catalog.objects.values().filter(|o| o.part_of.is_none()) {
         let (schema, name) = place(object.id);
         if let Some(source) = object.source() {
@@ -166,10 +172,19 @@ pub(crate) fn status(inner: &Inner) -> Status {
                     SinkFrom::Relation(id) => relation_name(catalog, *id),
                     SinkFrom::Query(_) => "a query".into(),
                 },
-                into: sink.into.as_ref().map_or_else(
-                    || sink.connector.to_lowercase(),
-                    |(id, _)| relation_name(catalog, *id),
-                ),
+                into: match (&sink.into, &sink.messages) {
+                    (Some((id, _)), _) => relation_name(catalog, *id),
+                    (None, Some(_)) => sink.option("topic").unwrap_or_default().to_owned(),
+                    (None, None) => sink.connector.to_lowercase(),
+                },
+                sent: sink.messages.as_ref().map(|_| {
+                    let all = state.tables.get(&object.id).map_or(0, |t| t.next_row_id());
+                    u64::try_from(all)
+                        .unwrap_or(0)
+                        .saturating_sub(rows(object.id))
+                }),
+                pending: rows(object.id),
+                trouble: troubles.get(&object.id).cloned(),
             });
         }
     }

@@ -15,6 +15,7 @@ mod insert;
 mod interval_text;
 mod json;
 mod kernel;
+mod message;
 mod names;
 mod numeric;
 mod parse;
@@ -40,6 +41,7 @@ pub use error::QueryError;
 pub use exchange::{
     decimal_type, from_decimals, keys, numeric_code, numeric_code_of, printed, to_decimals,
 };
+pub use message::{TimestamptzMode, message_value};
 pub use plan::Plan;
 pub use probe::{PROBE, Probe};
 pub use queries::{Limits, Queries};

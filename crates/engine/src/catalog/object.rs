@@ -284,6 +284,48 @@ pub struct Sink {
     pub mode: SinkMode,
     /// The WITH options.
     pub options: Vec<(String, String)>,
+    /// How rows become messages, for a sink to Kafka.
+    #[serde(default)]
+    pub messages: Option<Messages>,
+}
+
+impl Sink {
+    /// An option's value.
+    pub fn option(&self, key: &str) -> Option<&str> {
+        let mut options = self.options.iter();
+        options.find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+
+    /// Whether rows go through it; nothing does through one that keeps nothing.
+    pub fn carries(&self) -> bool {
+        self.into.is_some() || self.messages.is_some()
+    }
+}
+
+/// How the rows of a sink to Kafka become messages.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Messages {
+    /// FORMAT.
+    pub format: MessageFormat,
+    /// Positions of the columns of `primary_key`.
+    pub key: Vec<usize>,
+    /// KEY ENCODE TEXT: the key is the text of its one column.
+    pub text_key: bool,
+    /// `timestamptz.handling.mode`
+    pub timestamptz: rwt_query::TimestamptzMode,
+    /// What Debezium's messages call the relation that is read.
+    pub from_name: String,
+}
+
+/// The FORMAT of a sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MessageFormat {
+    /// A message a row.
+    Plain,
+    /// A message a row by key; none as its value where the row is gone.
+    Upsert,
+    /// What was before and what is now.
+    Debezium,
 }
 
 /// What a sink reads.

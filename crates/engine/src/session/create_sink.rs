@@ -1,14 +1,16 @@
 //! CREATE SINK: into tables, and to connectors.
 
-use rwt_sql::ObjectName;
+use rwt_query::TimestamptzMode;
 use rwt_sql::statement::{CreateSink, SinkFrom as Written};
+use rwt_sql::{DataType, ObjectName};
 use rwt_wire::{Outcome, SqlError};
 
 use super::{Session, not_implemented};
 use crate::catalog::{
-    Body, Column, Definition, Kind, Object, Sink, SinkFrom, SinkMode, format_text, ident,
-    invalid_input, options_text,
+    Body, Column, Definition, Kind, MessageFormat, Messages, Object, Sink, SinkFrom, SinkMode,
+    format_text, ident, invalid_input, options_text,
 };
+use crate::stream::outbox::Kafka;
 
 /// What a sink reads, bound.
 struct Input {
@@ -57,14 +59,24 @@ impl Session {
             options_text(&create.with),
             format_text(create.format.as_ref())
         ));
-        let options = super::create_source::option_pairs(&create.with)?;
-        let body = Body::Sink(Sink {
+        let messages = match connector.as_str() {
+            "KAFKA" => Some(messages(&create, &input)?),
+            _ => None,
+        };
+        let sink = Sink {
             from: input.from,
             into,
             connector,
             mode,
-            options,
-        });
+            options: super::create_source::option_pairs(&create.with)?,
+            messages,
+        };
+        if let Some(kafka) = Kafka::of(&sink) {
+            let checked = tokio::task::spawn_blocking(move || kafka.check()).await;
+            let checked = checked.map_err(crate::engine::internal)?;
+            checked.map_err(|why| SqlError::internal("Sink error: Kafka error").because(why))?;
+        }
+        let body = Body::Sink(sink);
         self.add(&create.name, definition, input.columns, input.reads, body)
             .await?;
         Ok(Outcome::done(DONE))
@@ -202,11 +214,13 @@ impl Session {
 
 /// What passes, from `type`, `force_append_only` and the input.
 fn mode(create: &CreateSink, input: &Input) -> Result<SinkMode, SqlError> {
+    let format = create.format.as_ref();
     let force = create
         .with
         .text("force_append_only")
+        .or_else(|| format?.options.text("force_append_only"))
         .is_some_and(|v| v.eq_ignore_ascii_case("true"));
-    let kafka_plain = create.format.as_ref().is_some_and(|f| f.format == "PLAIN");
+    let format = format.map(|f| f.format.as_str());
     let wanted = match create.with.text("type") {
         Some("append-only") => Some(SinkMode::AppendOnly),
         Some("upsert" | "debezium") => Some(SinkMode::Upsert),
@@ -215,7 +229,8 @@ fn mode(create: &CreateSink, input: &Input) -> Result<SinkMode, SqlError> {
                 "sink type unsupported: {other}"
             )));
         }
-        None if kafka_plain => Some(SinkMode::AppendOnly),
+        None if format == Some("PLAIN") => Some(SinkMode::AppendOnly),
+        None if matches!(format, Some("UPSERT" | "DEBEZIUM")) => Some(SinkMode::Upsert),
         None => None,
     };
     match wanted {
@@ -231,7 +246,90 @@ fn mode(create: &CreateSink, input: &Input) -> Result<SinkMode, SqlError> {
     }
 }
 
-/// The connector of a sink that leaves the engine. Only `blackhole`, which keeps nothing, exists here.
+/// How the rows of a sink to Kafka become messages.
+fn messages(create: &CreateSink, input: &Input) -> Result<Messages, SqlError> {
+    let Some(written) = &create.format else {
+        return Err(SqlError::internal(
+            "Sink error: Config: missing FORMAT ... ENCODE ...",
+        ));
+    };
+    let (format, name) = match written.format.as_str() {
+        "PLAIN" => (MessageFormat::Plain, "AppendOnly"),
+        "UPSERT" => (MessageFormat::Upsert, "Upsert"),
+        "DEBEZIUM" => (MessageFormat::Debezium, "Debezium"),
+        other => {
+            return Err(SqlError::internal(format!(
+                "Bind error: connector kafka does not support format {other}"
+            )));
+        }
+    };
+    if written.encode != "JSON" {
+        return Err(not_implemented(format!(
+            "CREATE SINK with FORMAT {} ENCODE {} in the embedded engine",
+            written.format, written.encode
+        )));
+    }
+    let names = create.with.text("primary_key").unwrap_or_default();
+    let names = names.split(',').map(str::trim).filter(|n| !n.is_empty());
+    let key = names
+        .map(|name| {
+            let mut columns = input.columns.iter();
+            columns.position(|c| c.name == name).ok_or_else(|| {
+                SqlError::internal(format!(
+                    "Sink error: Sink primary key column not found: {name}. Please use ',' as the delimiter for different primary key columns."
+                ))
+            })
+        })
+        .collect::<Result<Vec<usize>, _>>()?;
+    if key.is_empty() && format != MessageFormat::Plain {
+        return Err(SqlError::internal(format!(
+            "Sink error: Config: primary key not defined for {name} kafka sink (please define in `primary_key` field)"
+        )));
+    }
+    let text_key = match written.key_encode.as_deref() {
+        None | Some("JSON") => false,
+        Some("TEXT") => {
+            let columns: Vec<&Column> = key.iter().map(|at| &input.columns[*at]).collect();
+            let is_one = matches!(columns.as_slice(), [one] if is_plain(&one.data_type));
+            if !is_one {
+                return Err(SqlError::internal(
+                    "Sink error: Config: KEY ENCODE TEXT expects a primary key of one column of type varchar, bool, small int, int, or big int",
+                ));
+            }
+            true
+        }
+        Some(other) => {
+            return Err(not_implemented(format!(
+                "CREATE SINK with KEY ENCODE {other} in the embedded engine"
+            )));
+        }
+    };
+    let timestamptz = match written.options.text("timestamptz.handling.mode") {
+        None => TimestamptzMode::default(),
+        Some(mode) => TimestamptzMode::named(mode).ok_or_else(|| {
+            SqlError::internal(format!(
+                "Sink error: Config: unrecognized timestamptz.handling.mode value {mode}"
+            ))
+        })?,
+    };
+    Ok(Messages {
+        format,
+        key,
+        text_key,
+        timestamptz,
+        from_name: input.name.clone(),
+    })
+}
+
+fn is_plain(data_type: &DataType) -> bool {
+    use DataType as T;
+    matches!(
+        data_type,
+        T::Varchar | T::Boolean | T::SmallInt | T::Integer | T::BigInt
+    )
+}
+
+/// The connector of a sink that leaves the engine: `kafka`, or `blackhole`, which keeps nothing.
 fn external(create: &CreateSink) -> Result<String, SqlError> {
     let connector = create
         .with
@@ -263,9 +361,7 @@ fn external(create: &CreateSink) -> Result<String, SqlError> {
                 return Err(SqlError::internal("Sink error: Kafka error")
                     .because(format!("cannot connect to kafka broker ({brokers})")));
             }
-            Err(not_implemented(
-                "CREATE SINK with connector = 'kafka' in the embedded engine",
-            ))
+            Ok("KAFKA".into())
         }
         "iceberg" => {
             text("table.name").ok_or_else(|| missing("table.name"))?;

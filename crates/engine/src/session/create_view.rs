@@ -14,6 +14,7 @@ use crate::catalog::{
     SearchPath, Subscription, View, options_text, resolve,
 };
 use crate::engine::{Altering, Inner};
+use crate::storage::Change;
 
 /// A query bound to the objects that it reads.
 pub(super) struct Bound {
@@ -46,6 +47,7 @@ impl Addition {
                 let object = catalog.draft(name, path, self.owner, self.definition, self.body)?;
                 still_there(catalog, &self.depends_on)?;
                 let (id, kind) = (object.id, object.kind());
+                let sends = object.sink().is_some_and(|sink| sink.messages.is_some());
                 let object = Object {
                     columns: self.columns,
                     depends_on: self.depends_on,
@@ -53,6 +55,9 @@ impl Addition {
                 };
                 catalog.objects.insert(id, object);
                 altering.set_catalog()?;
+                if sends {
+                    altering.apply(Change::Create(id))?;
+                }
                 if kind == Kind::Sink {
                     crate::stream::sink::backfill(&mut altering.staged, id)
                         .await

@@ -156,6 +156,7 @@ fn lake_parts(altering: &mut Altering<'_>, table: &Object, lake: &LakeTable) -> 
             connector: "ICEBERG".into(),
             mode: crate::catalog::SinkMode::Upsert,
             options: Vec::new(),
+            messages: None,
         }),
     );
     let source = part(

@@ -56,6 +56,10 @@ enum Entry {
         progress: Arc<LakeProgress>,
         committed: Option<i64>,
     },
+    Sent {
+        sink: ObjectId,
+        before: i64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,6 +125,10 @@ pub fn encode(checkpoint: u64, changes: &[Change]) -> Result<Vec<u8>, StorageErr
                 table: *table,
                 progress: progress.clone(),
                 committed: *committed,
+            },
+            Change::Sent(sink, before) => Entry::Sent {
+                sink: *sink,
+                before: *before,
             },
         });
     }
@@ -207,6 +215,7 @@ pub fn decode(bytes: &[u8]) -> Result<(u64, Vec<Change>), StorageError> {
                 progress,
                 committed,
             } => Change::Lake(table, progress, committed),
+            Entry::Sent { sink, before } => Change::Sent(sink, before),
         });
     }
     Ok((head.checkpoint, changes))

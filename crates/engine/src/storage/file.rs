@@ -8,7 +8,7 @@ use super::StorageError;
 
 const MAGIC: &[u8; 8] = b"rwtstore";
 /// The format this code writes, and the newest it reads.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 const FILE_HEADER: usize = 12;
 const RECORD_MAGIC: [u8; 4] = *b"rec1";
 /// `rec1`, payload length, CRC32 of the payload, CRC32 of these twelve bytes.

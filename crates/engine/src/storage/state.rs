@@ -18,7 +18,8 @@ pub struct State {
     pub checkpoint: u64,
     /// The objects.
     pub catalog: Arc<Catalog>,
-    /// The rows of tables and sources. For a table in the lake: the rows that are not yet committed there.
+    /// The rows of tables and sources. For a table in the lake: the rows that are not yet committed there. For a sink to
+    /// Kafka: the messages that the broker does not have yet.
     pub tables: HashMap<ObjectId, Arc<TableData>>,
     /// How far each source has read.
     pub sources: HashMap<ObjectId, Arc<SourceProgress>>,
@@ -110,6 +111,8 @@ pub enum Change {
     Source(ObjectId, Arc<SourceProgress>),
     /// A lake table began or ended a commit; pending rows before the id are in the lake.
     Lake(ObjectId, Arc<LakeProgress>, Option<i64>),
+    /// The broker has the messages of a sink before this row id.
+    Sent(ObjectId, i64),
 }
 
 impl State {
@@ -148,6 +151,7 @@ impl State {
                     self.table_mut(*id)?.purge_before(*before);
                 }
             }
+            Change::Sent(id, before) => self.table_mut(*id)?.purge_before(*before),
         }
         Ok(())
     }
@@ -196,8 +200,11 @@ impl State {
     }
 }
 
-/// The Arrow schema of an object's stored columns.
+/// The Arrow schema of an object's stored columns; of a sink, that of its messages.
 pub fn stored_schema(object: &Object) -> SchemaRef {
+    if object.sink().is_some() {
+        return crate::stream::messages_schema();
+    }
     let columns: Vec<rwt_query::Column> = object
         .columns
         .iter()

@@ -404,10 +404,14 @@ impl Inner {
             staged.collect()?;
             super::sink::run(&mut staged).await?;
             let begun = super::lake::advance(&mut staged)?;
+            let shipments = super::outbox::advance(&mut staged)?;
             let inner = staged.inner.clone();
             staged.commit()?;
             for commit in begun {
                 super::lake::spawn_commit(&inner, commit);
+            }
+            for shipment in shipments {
+                super::outbox::spawn(&inner, shipment);
             }
             Ok::<_, CheckpointError>(())
         }
@@ -429,6 +433,8 @@ pub(crate) enum CheckpointError {
     Storage(#[from] StorageError),
     #[error("rows: {0}")]
     Rows(#[from] arrow::error::ArrowError),
+    #[error("messages: {0}")]
+    Messages(#[from] rwt_query::QueryError),
 }
 
 /// The error for everybody once a checkpoint could not be written.

@@ -165,12 +165,12 @@ pub(crate) fn spawn_commit(inner: &Arc<Inner>, commit: Commit) {
             if inner.stopping() || !inner.state().tables.contains_key(&commit.table) {
                 return;
             }
-            inner.lake_trouble(commit.table, Some(error.to_string()));
+            inner.trouble(commit.table, Some(error.to_string()));
             tracing::warn!(table = commit.lake.table, %error, "a commit to the lake failed and is tried again");
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
         }
-        inner.lake_trouble(commit.table, None);
+        inner.trouble(commit.table, None);
         inner.committed(commit.table, commit.open, count as u64);
     });
 }

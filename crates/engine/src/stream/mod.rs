@@ -7,9 +7,12 @@ mod diff;
 mod json;
 mod kafka;
 pub(crate) mod lake;
+mod messages;
+pub(crate) mod outbox;
 pub(crate) mod sink;
 mod value;
 
 pub use datagen::Datagen;
 pub use decode::Decoder;
 pub use kafka::{KafkaOptions, Reader, Startup, Taken};
+pub(crate) use messages::messages_schema;

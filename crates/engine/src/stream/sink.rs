@@ -1,5 +1,5 @@
-//! Sinks INTO tables. They run inside of the checkpoint that changed their input, so the rows they carry are durable in
-//! the same log record: after a crash nothing is lost and nothing comes twice.
+//! Sinks into tables and to Kafka. They run inside of the checkpoint that changed their input, so the rows and messages that
+//! they make are durable in the same log record: after a crash nothing is lost, and nothing comes twice into a table.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use arrow::error::ArrowError;
 
 use super::barrier::{CheckpointError, Staged};
 use super::diff::{Delta, diff};
+use super::messages::messages;
 use crate::catalog::{Catalog, Object, ObjectId, Sink, SinkFrom, SinkMode};
 use crate::reading::Reading;
 
@@ -24,19 +25,19 @@ fn direct_input(catalog: &Catalog, sink: &Sink) -> Option<ObjectId> {
     }
 }
 
-/// Tables and sources that a sink INTO reads row by row.
+/// Tables and sources that a sink reads row by row.
 pub(super) fn watched(catalog: &Catalog) -> HashSet<ObjectId> {
     carriers(catalog)
         .filter_map(|(_, sink)| direct_input(catalog, sink))
         .collect()
 }
 
-/// The sinks that write into tables.
+/// The sinks through which rows go.
 fn carriers(catalog: &Catalog) -> impl Iterator<Item = (&Object, &Sink)> {
     catalog
         .objects
         .values()
-        .filter_map(|o| Some((o, o.sink().filter(|s| s.into.is_some())?)))
+        .filter_map(|o| Some((o, o.sink().filter(|s| s.carries())?)))
 }
 
 /// Carries on what the checkpoint changed, until nothing moves any more.
@@ -76,7 +77,7 @@ pub(super) async fn run(staged: &mut Staged<'_>) -> Result<(), CheckpointError> 
                 None => None,
             };
             if let Some(delta) = delta {
-                carry(staged, sink, &delta)?;
+                carry(staged, object, sink, &delta)?;
             }
         }
         let after = versions(staged);
@@ -108,9 +109,12 @@ pub(crate) async fn backfill(staged: &mut Staged<'_>, id: ObjectId) -> Result<()
     let Some((object, sink)) = catalog.get(id).and_then(|o| Some((o, o.sink()?))) else {
         return Ok(());
     };
-    if sink.into.is_none() {
+    if !sink.carries() {
         return Ok(());
     }
+    let is_wanted = !sink
+        .option("snapshot")
+        .is_some_and(|v| v.eq_ignore_ascii_case("false"));
     let delta = match direct_input(&catalog, sink) {
         Some(input) => {
             let reading = Reading::of_stream(staged.inner, Arc::new(staged.state.clone()));
@@ -130,8 +134,8 @@ pub(crate) async fn backfill(staged: &mut Staged<'_>, id: ObjectId) -> Result<()
         }
         None => recomputed(staged, object, sink).await?,
     };
-    match delta {
-        Some(delta) => carry(staged, sink, &delta),
+    match delta.filter(|_| is_wanted) {
+        Some(delta) => carry(staged, object, sink, &delta),
         None => Ok(()),
     }
 }
@@ -193,8 +197,25 @@ pub(crate) async fn result(
     }
 }
 
-/// Writes a sink's rows into its table.
-fn carry(staged: &mut Staged<'_>, sink: &Sink, delta: &Delta) -> Result<(), CheckpointError> {
+/// Writes a sink's rows into its table, or their messages into its outbox.
+fn carry(
+    staged: &mut Staged<'_>,
+    object: &Object,
+    sink: &Sink,
+    delta: &Delta,
+) -> Result<(), CheckpointError> {
+    let net;
+    let delta = if sink.mode == SinkMode::Upsert && !delta.deleted.is_empty() {
+        // a row that came and went within the checkpoint is neither here nor there
+        net = diff(&delta.deleted, &delta.inserted)?;
+        &net
+    } else {
+        delta
+    };
+    if let Some(how) = &sink.messages {
+        let batch = messages(&object.columns, how, delta)?;
+        staged.insert(object.id, &[batch])?;
+    }
     let Some((target, positions)) = &sink.into else {
         return Ok(());
     };

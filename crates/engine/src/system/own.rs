@@ -45,6 +45,9 @@ pub(super) const TABLES: &[SystemTable] = &[
             ("name", T::Text),
             ("from", T::Text),
             ("into", T::Text),
+            ("sent", T::Int8),
+            ("pending", T::Int8),
+            ("trouble", T::Text),
         ],
         rows: sinks,
     },
@@ -109,6 +112,16 @@ fn sinks(context: &Context<'_>) -> Rows {
     status
         .sinks
         .into_iter()
-        .map(|s| row![s.schema, s.name, s.from, s.into])
+        .map(|s| {
+            row![
+                s.schema,
+                s.name,
+                s.from,
+                s.into,
+                s.sent.map(count),
+                count(s.pending),
+                s.trouble,
+            ]
+        })
         .collect()
 }
