@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use miette::{Diagnostic, Severity};
 use rwt_compiler::artifacts;
@@ -15,7 +15,7 @@ use rwt_plan::Desired;
 use rwt_project::graph::{Dag, NamedError, NamedSelectors, Selection};
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use rwt_project::profile::{Target, TargetKind};
-use rwt_project::project::parse_vars;
+use rwt_project::project::parse_mapping;
 use rwt_project::state::{Needs, Past, Snapshot, changes};
 use rwt_project::{LoadErrors, LoadOptions, Project};
 use tokio::runtime::Runtime;
@@ -23,6 +23,8 @@ use tokio::runtime::Runtime;
 use super::args::{GlobalArgs, SelectArgs};
 use super::flows::Flows;
 use super::{Exit, Failure};
+use crate::apply::LiveSession;
+use crate::catalog::{self, Names};
 use crate::client::Connector;
 use crate::stack::topics::Broker;
 use crate::stack::{self, Started, control, state};
@@ -87,7 +89,7 @@ struct NoKafka(String);
 struct NotEmbedded(String);
 
 /// A project that cannot be loaded is a matter of usage: nothing was tried yet.
-fn not_loaded(errors: LoadErrors) -> Failure {
+pub(super) fn not_loaded(errors: LoadErrors) -> Failure {
     Failure {
         exit: Exit::Usage,
         ..Failure::all(errors)
@@ -133,7 +135,7 @@ pub(super) fn vars(
     global: &GlobalArgs,
 ) -> Result<indexmap::IndexMap<String, serde_json::Value>, Failure> {
     match &global.vars {
-        Some(text) => parse_vars(text).map_err(not_loaded),
+        Some(text) => parse_mapping("--vars", text).map_err(not_loaded),
         None => Ok(indexmap::IndexMap::new()),
     }
 }
@@ -309,6 +311,20 @@ impl Context {
             self.compiler.project().environment.clone(),
             self.runtime.handle().clone(),
         )
+    }
+
+    /// A session on the target, for what is not part of a plan.
+    pub(super) fn session(&self) -> Result<LiveSession, Failure> {
+        let connection = self.connector().connect()?;
+        let snapshot = catalog::read(&connection)
+            .map_err(DatabaseFailure::new("the catalog cannot be read"))?;
+        let names = Names::of(&snapshot, &self.target.database);
+        Ok(LiveSession::new(
+            connection,
+            Arc::new(Mutex::new(names)),
+            &self.target.database,
+            &self.target.schema,
+        ))
     }
 
     /// A model by its name.

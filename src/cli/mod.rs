@@ -23,12 +23,14 @@ mod jobs;
 mod lint;
 mod logs;
 mod ls;
+mod operation;
 mod parse;
 mod plan;
 mod produce;
 mod results;
 mod retry;
 mod run;
+mod show;
 mod stack;
 mod status;
 mod test;
@@ -79,6 +81,12 @@ enum Command {
     Test(test::TestArgs),
     /// Run models and tests in the order of the models; a failed test stops what is below it
     Build(build::BuildArgs),
+    /// Load the seeds: what `run` does, for seeds alone
+    Seed(run::RunArgs),
+    /// Show the first rows of a model's query
+    Show(show::ShowArgs),
+    /// Call a macro
+    RunOperation(operation::OperationArgs),
     /// Run again what the last run did not do
     Retry(retry::RetryArgs),
     /// Show what would change in the database, and what it costs
@@ -144,6 +152,9 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::main(&global, &args, &printer),
         Command::Test(args) => test::main(&global, &args, &printer),
         Command::Build(args) => build::main(&global, &args, &printer),
+        Command::Seed(args) => run::seed(&global, &args, &printer),
+        Command::Show(args) => show::main(&global, &args, &printer),
+        Command::RunOperation(args) => operation::main(&global, &args, &printer),
         Command::Retry(args) => retry::main(&global, &args, &printer),
         Command::Plan(args) => plan::main(&global, &args, &printer),
         Command::Diff(args) => diff::main(&global, &args, &printer),
@@ -188,6 +199,8 @@ impl Command {
             Self::Run(args) => args.output.is_json(),
             Self::Test(args) => args.output.is_json(),
             Self::Build(args) => args.run.output.is_json(),
+            Self::Seed(args) => args.output.is_json(),
+            Self::Show(args) => args.output.is_json(),
             Self::Retry(args) => args.output.is_json(),
             Self::Plan(args) => args.output == plan::PlanOutput::Json,
             Self::Diff(args) => args.output.is_json(),

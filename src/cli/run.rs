@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use rwt_plan::plan::Action;
 use rwt_plan::{CatalogSnapshot, Options};
-use rwt_project::manifest::UniqueId;
+use rwt_project::manifest::{ResourceType, UniqueId};
 use serde_json::json;
 
 use super::apply::{finish_first, report, tell_sink_failures};
@@ -69,6 +69,24 @@ pub(super) fn main(global: &GlobalArgs, args: &RunArgs, printer: &Printer) -> Co
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
     run(&context, args, printer)
+}
+
+/// `rwt seed`
+pub(super) fn seed(global: &GlobalArgs, args: &RunArgs, printer: &Printer) -> CommandResult {
+    let flags = FlagsOf {
+        command: "seed",
+        full_refresh: args.full_refresh,
+        ..FlagsOf::default()
+    };
+    let mut context = Context::load_for(global, &flags, printer)?;
+    context.ensure_stack(printer)?;
+    let nodes = &context.compiler.manifest().nodes;
+    let mut selected = context.selected_ids(&args.select, printer)?;
+    selected.retain(|id| {
+        let node = nodes.get(id);
+        node.is_some_and(|node| node.resource_type == ResourceType::Seed)
+    });
+    run_selected(&context, args, &selected, printer)
 }
 
 /// Runs the selected models on the context's target, which is up.

@@ -28,6 +28,14 @@ pub enum CompileError {
     #[error("there is no node {0}")]
     #[diagnostic(code(rwt::compile::unknown_node))]
     UnknownNode(UniqueId),
+    /// A macro that is called by name and is not there.
+    #[error("there is no macro `{name}`")]
+    #[diagnostic(code(rwt::compile::unknown_macro))]
+    UnknownMacro {
+        name: String,
+        #[help]
+        help: String,
+    },
     /// The system refused a thread.
     #[error("no thread to render on: {0}")]
     #[diagnostic(

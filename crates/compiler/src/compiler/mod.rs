@@ -4,6 +4,7 @@ mod build;
 mod comment;
 mod data_test;
 mod load;
+mod operation;
 mod unit_test;
 
 use std::collections::BTreeSet;

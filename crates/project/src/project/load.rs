@@ -40,7 +40,7 @@ pub struct LoadOptions {
     pub target_path: Option<PathBuf>,
     /// `--packages-install-path`.
     pub packages_install_path: Option<PathBuf>,
-    /// `--vars`; [`parse_vars`] reads their text.
+    /// `--vars`; [`parse_mapping`] reads their text.
     pub vars: IndexMap<String, Value>,
     /// Environment; the process's unless a test says otherwise.
     pub environment: Environment,
@@ -396,12 +396,12 @@ impl Project {
     }
 }
 
-/// Reads `--vars`: a YAML mapping, `{key: value}` or `key: value`.
+/// Reads an option such as `--vars`: a YAML mapping, `{key: value}` or `key: value`.
 ///
 /// # Errors
-/// What is wrong with its YAML, shown as a file called `--vars`.
-pub fn parse_vars(text: &str) -> Result<IndexMap<String, Value>, LoadErrors> {
-    let file = SourceFile::new("--vars", text);
+/// What is wrong with its YAML, shown as a file with the option's name.
+pub fn parse_mapping(option: &str, text: &str) -> Result<IndexMap<String, Value>, LoadErrors> {
+    let file = SourceFile::new(option, text);
     let yaml = parse(&file).map_err(many)?;
     match yaml.as_map() {
         Some(map) => Ok(map
@@ -411,9 +411,9 @@ pub fn parse_vars(text: &str) -> Result<IndexMap<String, Value>, LoadErrors> {
         None if yaml.is_null() => Ok(IndexMap::new()),
         None => {
             let expected = "a mapping";
-            let error = YamlError::wrong_type("--vars", expected, yaml.describe(), &yaml.at);
+            let error = YamlError::wrong_type(option, expected, yaml.describe(), &yaml.at);
             Err(error
-                .with_help("write --vars '{key: value, other: value}'")
+                .with_help(format!("write {option} '{{key: value, other: value}}'"))
                 .into())
         }
     }

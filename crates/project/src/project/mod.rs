@@ -20,7 +20,7 @@ pub use discover::{MacroFile, ModelFile, NodeFile};
 pub use error::ProjectError;
 pub use exposures::{Exposure, Group};
 pub use file::{Dispatch, Hook, ProjectFile};
-pub use load::{LoadOptions, Project, parse_vars, project_root};
+pub use load::{LoadOptions, Project, parse_mapping, project_root};
 pub use packages::{Package, PackageSource, install_path, package_name, package_sources};
 pub use properties::{
     FunctionArgument, FunctionProperties, MacroProperties, ModelProperties, Properties,

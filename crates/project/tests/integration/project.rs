@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use rwt_project::manifest::ResourceType;
-use rwt_project::project::{Project, near_config, parse_vars};
+use rwt_project::project::{Project, near_config, parse_mapping};
 use serde_json::{Value, json};
 
 use crate::stand_in::{
@@ -170,7 +170,7 @@ fn property_files_describe_models_macros_and_sources() {
 #[test]
 fn vars_of_the_command_line_win() {
     let mut options = options(&fixture("shop"), &[]);
-    options.vars = parse_vars("{start: earliest, parallelism: '8'}").unwrap();
+    options.vars = parse_mapping("--vars", "{start: earliest, parallelism: '8'}").unwrap();
     let project = load(&options).unwrap();
     assert_eq!(project.vars["start"], "earliest");
     assert_eq!(project.source_nodes()[0].schema, "earliest");
@@ -178,9 +178,12 @@ fn vars_of_the_command_line_win() {
         config(&project, "funnel", json!({}))["streaming_parallelism"],
         8
     );
-    assert_eq!(parse_vars("a: 1\nb: [x]").unwrap()["b"], json!(["x"]));
-    assert!(parse_vars("").unwrap().is_empty());
-    let error = parse_vars("not a mapping").unwrap_err();
+    assert_eq!(
+        parse_mapping("--vars", "a: 1\nb: [x]").unwrap()["b"],
+        json!(["x"])
+    );
+    assert!(parse_mapping("--vars", "").unwrap().is_empty());
+    let error = parse_mapping("--vars", "not a mapping").unwrap_err();
     insta::assert_snapshot!("vars_error", shown(&error.0[0]));
 }
 

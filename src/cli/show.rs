@@ -1,0 +1,123 @@
+//! `rwt show`: the first rows of a model's query, or of one that is written on the command line.
+
+use clap::Args;
+use rwt_project::manifest::UniqueId;
+use serde_json::json;
+
+use super::args::{GlobalArgs, Output, SelectArgs};
+use super::context::{Context, DatabaseFailure, FlagsOf};
+use super::{CommandResult, Exit, Failure};
+use crate::client::ResultSet;
+use crate::ui::{Align, Printer, Table};
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// A query to show instead of models; `ref` and the rest of Jinja work in it
+    #[arg(long, value_name = "SQL", conflicts_with_all = ["select", "exclude", "selector"])]
+    inline: Option<String>,
+    /// Rows at most
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    limit: u32,
+    /// How the rows are printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// Nothing that could be shown.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("no model with a query is selected")]
+#[diagnostic(
+    code(rwt::show::nothing),
+    help("`rwt show --select model` or `rwt show --inline 'select 1'`")
+)]
+struct Nothing;
+
+pub(super) fn main(global: &GlobalArgs, args: &ShowArgs, printer: &Printer) -> CommandResult {
+    let flags = FlagsOf {
+        command: "show",
+        ..FlagsOf::default()
+    };
+    let mut context = Context::load_for(global, &flags, printer)?;
+    context.ensure_stack(printer)?;
+    let mut session = context.session()?;
+    let queries: Vec<(String, String)> = match &args.inline {
+        Some(text) => {
+            let query = context.compiler.inline(text, &mut session)?;
+            vec![("inline".to_owned(), query)]
+        }
+        None => {
+            let nothing_said = args.select.select.is_empty() && args.select.selector.is_none();
+            if nothing_said {
+                return Err(Failure::usage(Nothing));
+            }
+            queries(&context, &context.selected_ids(&args.select, printer)?)?
+        }
+    };
+    if queries.is_empty() {
+        return Err(Failure::usage(Nothing));
+    }
+    let mut documents = Vec::new();
+    for (name, query) in &queries {
+        let query = query.trim().trim_end_matches(';');
+        let sql = format!("select * from (\n{query}\n) as shown limit {}", args.limit);
+        let found = session
+            .connection()
+            .query(&sql)
+            .map_err(DatabaseFailure::new("the rows cannot be shown"))?;
+        if printer.is_json() {
+            documents.push(document(name, &found));
+        } else {
+            if args.inline.is_none() {
+                printer.line(format!("Previewing node '{name}':"));
+            }
+            printer.line(table(&found));
+        }
+    }
+    if printer.is_json() {
+        printer.document(&documents);
+    }
+    Ok(Exit::Ok)
+}
+
+/// Names and queries of what was selected and has a query, in the order of the graph.
+fn queries(
+    context: &Context,
+    selected: &std::collections::BTreeSet<UniqueId>,
+) -> Result<Vec<(String, String)>, Failure> {
+    let mut queries = Vec::new();
+    for id in context.compiler.order() {
+        if !selected.contains(&id) {
+            continue;
+        }
+        let query = context.compiler.query_of(&id)?;
+        let node = context.compiler.manifest().nodes.get(&id);
+        if let (Some((query, _)), Some(node)) = (query, node) {
+            queries.push((node.name.clone(), query));
+        }
+    }
+    Ok(queries)
+}
+
+fn document(name: &str, found: &ResultSet) -> serde_json::Value {
+    let row = |cells: &Vec<Option<String>>| -> serde_json::Map<String, serde_json::Value> {
+        let columns = found.columns.iter().cloned();
+        columns.zip(cells.iter().map(|cell| json!(cell))).collect()
+    };
+    json!({"node": name, "show": found.rows.iter().map(row).collect::<Vec<_>>()})
+}
+
+fn table(found: &ResultSet) -> String {
+    let columns: Vec<(&str, Align)> = found
+        .columns
+        .iter()
+        .map(|name| (name.as_str(), Align::Left))
+        .collect();
+    let mut table = Table::new(&columns);
+    for row in &found.rows {
+        let cells = row.iter().map(|cell| cell.as_deref().unwrap_or("NULL"));
+        table.row(cells.map(str::to_owned));
+    }
+    table.render()
+}
