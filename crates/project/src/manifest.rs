@@ -281,7 +281,9 @@ impl Node {
                 self.source_name.as_deref().unwrap_or_default(),
                 self.name
             ),
-            (_, ResourceType::Exposure) => format!("exposure:{}", self.fqn.join(".")),
+            (_, ResourceType::Exposure) => {
+                format!("exposure:{}.{}", self.package_name, self.name)
+            }
             (_, ResourceType::UnitTest) => {
                 format!("unit_test:{}.{}", self.package_name, self.name)
             }

@@ -100,6 +100,7 @@ pub(super) fn shared(project: &Project, flags: Flags, jinja: &Jinja) -> Shared {
             .iter()
             .map(|package| (package.file.name.clone(), package.vars.clone()))
             .collect(),
+        project_flags: project.file.flags.clone(),
         full_refresh: flags.full_refresh,
         store_failures: flags.store_failures,
         command: flags.command,

@@ -6,19 +6,46 @@ use minijinja::value::{Kwargs, Object, Rest, ValueOrKwargs, from_args};
 use minijinja::{Error, State, Value};
 use rwt_project::yaml::nearest;
 use rwt_sql::{Ident, Literal};
+use serde_json::Value as Json;
 
 use super::collections::list;
 use super::column::Column;
 use super::error::raise;
 use super::macros::MacroValue;
 use super::relation::Relation;
-use super::scope::{Phase, scope_of};
+use super::scope::{Phase, Scope, scope_of};
 use super::statement::{execute, find_relation};
 use crate::materialize::drop_statement;
 
 /// `adapter`
 #[derive(Debug)]
-pub struct Adapter;
+pub struct Adapter(pub Arc<Scope>);
+
+/// `adapter.behavior`: what the project's `flags` say of dbt's and the adapters' changes of behaviour.
+#[derive(Debug)]
+struct Behavior(Arc<Scope>);
+
+impl Object for Behavior {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let flags = &self.0.shared.project_flags;
+        let is_on = flags.get(key.as_str()?).and_then(Json::as_bool);
+        Some(Value::from_object(BehaviorFlag(is_on.unwrap_or(false))))
+    }
+}
+
+/// One of them; `no_warn` asks without a deprecation warning, which rwt does not give anyway.
+#[derive(Debug)]
+struct BehaviorFlag(bool);
+
+impl Object for BehaviorFlag {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        matches!(key.as_str()?, "no_warn" | "setting").then(|| Value::from(self.0))
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        self.0
+    }
+}
 
 /// What RisingWave can do, as dbt-risingwave 1.12.1 says; microbatch needs dbt's batches and is left out.
 const STRATEGIES: [&str; 2] = ["append", "delete+insert"];
@@ -62,6 +89,7 @@ impl Object for Adapter {
         match key.as_str()? {
             "Relation" => Some(Relation::new("", "", "").value()),
             "Column" => Some(super::functions::column_class()),
+            "behavior" => Some(Value::from_object(Behavior(Arc::clone(&self.0)))),
             _ => None,
         }
     }

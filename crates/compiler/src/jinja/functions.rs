@@ -17,7 +17,7 @@ use super::error::raise;
 use super::macros::{Loaded, return_value};
 use super::relation::{self, Relation};
 use super::rewrite::MUTABLE;
-use super::scope::{Captured, Level, Phase, ScopeValue, scope_of};
+use super::scope::{Captured, Level, Phase, Scope, ScopeValue, scope_of};
 use super::statement;
 
 type Args = Rest<ValueOrKwargs>;
@@ -297,6 +297,28 @@ pub fn env_var(
     }
 }
 
+/// The value of a variable that is text: as in dbt, Jinja in it is rendered where the variable is asked for.
+fn text_of_variable(
+    state: &mut State<'_, '_>,
+    scope: &Scope,
+    name: &str,
+    text: &str,
+) -> Result<String, Error> {
+    if !["{{", "{%", "{#"].iter().any(|open| text.contains(open)) {
+        return Ok(text.to_owned());
+    }
+    if !scope.enter_variable(name) {
+        return Err(raise(
+            "rwt::jinja::circular_var",
+            format!("the variable `{name}` is made of itself"),
+            Some("its text may name other variables, but none that leads back to it".to_owned()),
+        ));
+    }
+    let rendered = super::environment::render_text(state, &format!("variable {name}"), text);
+    scope.leave_variable(name);
+    rendered
+}
+
 /// `var('name', default)` and `var.has_var('name')`
 #[derive(Debug)]
 struct Var;
@@ -315,6 +337,9 @@ impl Object for Var {
             return Ok(from_json(value));
         }
         let vars = scope.vars();
+        if let Some(Json::String(text)) = vars.get(&name) {
+            return text_of_variable(state, &scope, &name, text).map(Value::from);
+        }
         vars.get(&name).map(from_json).or(default).ok_or_else(|| {
             let near = nearest(&name, vars.keys().map(String::as_str));
             raise(
@@ -460,7 +485,6 @@ fn statements(env: &mut Environment<'static>) {
         super::environment::render_text(state, "text", &text)
     });
     env.add_function("write", |text: Value| text);
-    env.add_global("adapter", Value::from_object(super::adapter::Adapter));
 }
 
 /// Renders and sends a node's hooks. A hook is `{sql, transaction}`; `inside_transaction` picks one sort of them.

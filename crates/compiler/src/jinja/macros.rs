@@ -89,6 +89,8 @@ impl MacroDefinition {
             &self.package
         } else if self.name.starts_with("risingwave__") || self.name.ends_with("_risingwave") {
             "dbt_risingwave"
+        } else if self.name.starts_with("postgres__") {
+            "dbt_postgres"
         } else {
             "dbt"
         }

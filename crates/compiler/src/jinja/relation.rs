@@ -7,6 +7,7 @@ use minijinja::value::{Enumerator, Kwargs, Object, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use rwt_sql::Ident;
 
+use super::collections::dict;
 use super::error::raise;
 
 /// A relation. Its text is `"database"."schema"."identifier"`, or what `include` and `quote` left of it.
@@ -175,6 +176,14 @@ impl Object for Relation {
             "schema" => optional(&self.schema),
             "identifier" | "table" | "name" => optional(&self.identifier),
             "type" => optional(&self.kind),
+            // dbt_utils tells relations from other values by this.
+            "metadata" => dict([(Value::from("type"), Value::from("RisingWaveRelation"))]),
+            "path" => dict([
+                (Value::from("database"), optional(&self.database)),
+                (Value::from("schema"), optional(&self.schema)),
+                (Value::from("identifier"), optional(&self.identifier)),
+            ]),
+            "quote_character" => Value::from("\""),
             "is_table" => is(&["table"]),
             "is_view" => is(&["view"]),
             "is_cte" => is(&["cte"]),
@@ -261,6 +270,10 @@ impl Object for Relation {
                 ..Self::clone(self)
             }
             .value()),
+            "add_ephemeral_prefix" => {
+                let (name,): (String,) = from_args(args)?;
+                Ok(Value::from(format!("__dbt__cte__{name}")))
+            }
             "create" => create(args),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }

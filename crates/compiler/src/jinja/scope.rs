@@ -62,6 +62,8 @@ pub struct Shared {
     pub cli_vars: IndexMap<String, Json>,
     /// Variables in the nodes of each package.
     pub package_vars: HashMap<String, IndexMap<String, Json>>,
+    /// `flags` of the project file.
+    pub project_flags: IndexMap<String, Json>,
     /// `--full-refresh`
     pub full_refresh: bool,
     /// `--store-failures`
@@ -191,6 +193,8 @@ pub struct Scope {
     undefined: AtomicBool,
     /// Whether a macro is running.
     in_macro: AtomicBool,
+    /// Variables whose text is being rendered.
+    variables: Mutex<BTreeSet<String>>,
     captured: Mutex<Captured>,
     results: Mutex<IndexMap<String, StatementResult>>,
 }
@@ -223,6 +227,7 @@ impl Scope {
             header: AtomicBool::new(false),
             undefined: AtomicBool::new(false),
             in_macro: AtomicBool::new(false),
+            variables: Mutex::default(),
             captured: Mutex::default(),
             results: Mutex::default(),
         }
@@ -269,6 +274,16 @@ impl Scope {
     /// Notes that the macro has ended.
     pub fn leave_macro(&self) {
         self.in_macro.store(false, Ordering::Relaxed);
+    }
+
+    /// Notes that the text of a variable is rendered; false if it is being rendered already.
+    pub fn enter_variable(&self, name: &str) -> bool {
+        locked(&self.variables).insert(name.to_owned())
+    }
+
+    /// Notes that the text of a variable has been rendered.
+    pub fn leave_variable(&self, name: &str) {
+        locked(&self.variables).remove(name);
     }
 
     /// What the rendering showed.
@@ -445,6 +460,7 @@ impl Object for ScopeValue {
                 ),
             ]),
             "graph" => scope.resolver.graph(),
+            "adapter" => Value::from_object(super::adapter::Adapter(Arc::clone(scope))),
             "context" => Value::from_dyn_object(Arc::clone(self)),
             "config" => super::config::ConfigValue::value(scope),
             _ if shared.macros.has_package(key) => Value::from_object(PackageValue {

@@ -119,6 +119,7 @@ fn jinja_scope(scope: &YamlScope<'_>, environment: &Environment) -> Scope {
         vars: scope.vars.clone(),
         cli_vars: Default::default(),
         package_vars: HashMap::new(),
+        project_flags: Default::default(),
         full_refresh: false,
         store_failures: false,
         command: String::new(),

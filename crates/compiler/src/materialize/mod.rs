@@ -23,7 +23,7 @@ pub const BUILT_IN: &str = "rwt";
 pub(crate) const BUILT_IN_FILES: &str = "rwt:materialize";
 
 /// Name and text of each file of built-in macros.
-pub const BUILT_IN_MACROS: [(&str, &str); 11] = [
+pub const BUILT_IN_MACROS: [(&str, &str); 12] = [
     (
         "rwt:materialize/create.sql",
         include_str!("macros/create.sql"),
@@ -57,6 +57,10 @@ pub const BUILT_IN_MACROS: [(&str, &str); 11] = [
     (
         "rwt:materialize/types.sql",
         include_str!("macros/types.sql"),
+    ),
+    (
+        "rwt:materialize/utils.sql",
+        include_str!("macros/utils.sql"),
     ),
     (
         "rwt:materialize/validation.sql",

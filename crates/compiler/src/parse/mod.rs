@@ -23,12 +23,14 @@ use rwt_project::project::{
 use rwt_project::yaml::{SourceFile, Warning, nearest};
 use serde_json::Value as Json;
 
+use resolve::AnyNames;
 pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name, node_json};
 pub(crate) use tests::{generic_template, generic_text, python_repr};
 
 use crate::error::{CompileError, CompileErrors, NodeName};
 use crate::jinja::{
-    Captured, Jinja, NodeScope, Phase, Relation, Scope, Shared, TemplateError, from_json, lazy,
+    Captured, Jinja, NodeScope, Phase, Relation, Resolve, Scope, Shared, TemplateError, from_json,
+    lazy,
 };
 use crate::materialize::RENDERING_STACK;
 
@@ -221,29 +223,9 @@ impl<'a> Parser<'a> {
 
     fn parse(&self, model: &ModelFile) -> Result<Parsed, CompileError> {
         let id = model.unique_id();
-        let before = self.project.resolve_config(model, &IndexMap::new());
-        let this = Relation::new(
-            &self.shared.default_database,
-            &self.shared.default_schema,
-            before.text("alias").unwrap_or(&model.default_alias()),
-        );
-        let mut scope = Scope::new(Arc::clone(&self.shared), Phase::Parse, self.names.clone());
-        scope.node = Some(NodeScope {
-            unique_id: id.0.clone(),
-            name: model.name.clone(),
-            package: model.fqn.first().cloned().unwrap_or_default(),
-            materialized: before.materialized().to_owned(),
-            this,
-            model: Value::UNDEFINED,
-        });
-        scope.config = Arc::new(before.values);
-        if let Some(node) = &mut scope.node {
-            node.model = model_value(&id, model, &scope.config);
-        }
-        let template = template_name(model);
-        let (_, scope) = self
-            .jinja
-            .render(&template, scope)
+        let scope = self
+            .read(&id, model, self.names.clone())
+            .or_else(|error| self.disabled_by_itself(&id, model).ok_or(error))
             .map_err(|error| CompileError::template(error, Some(model_name(&id, model))))?;
         let config = self.project.resolve_config(model, &scope.captured().config);
         // Hooks read models too.
@@ -265,6 +247,42 @@ impl<'a> Parser<'a> {
             captured,
             warnings,
         })
+    }
+
+    /// Renders a model's text for what it says of itself.
+    fn read(
+        &self,
+        id: &UniqueId,
+        model: &ModelFile,
+        names: Arc<dyn Resolve>,
+    ) -> Result<Arc<Scope>, TemplateError> {
+        let before = self.project.resolve_config(model, &IndexMap::new());
+        let this = Relation::new(
+            &self.shared.default_database,
+            &self.shared.default_schema,
+            before.text("alias").unwrap_or(&model.default_alias()),
+        );
+        let materialized = before.materialized().to_owned();
+        let mut scope = Scope::new(Arc::clone(&self.shared), Phase::Parse, names);
+        scope.config = Arc::new(before.values);
+        scope.node = Some(NodeScope {
+            unique_id: id.0.clone(),
+            name: model.name.clone(),
+            package: model.fqn.first().cloned().unwrap_or_default(),
+            materialized,
+            this,
+            model: model_value(id, model, &scope.config),
+        });
+        let (_, scope) = self.jinja.render(&template_name(model), scope)?;
+        Ok(scope)
+    }
+
+    /// A model that is disabled may read what is not there, as in dbt.
+    fn disabled_by_itself(&self, id: &UniqueId, model: &ModelFile) -> Option<Arc<Scope>> {
+        let names = AnyNames::like(&self.names);
+        let scope = self.read(id, model, Arc::new(names)).ok()?;
+        let config = self.project.resolve_config(model, &scope.captured().config);
+        (!config.enabled()).then_some(scope)
     }
 
     fn node(

@@ -127,6 +127,36 @@ impl Resolve for Names {
     }
 }
 
+/// Names of which none is wrong, for what is disabled.
+pub struct AnyNames {
+    database: String,
+    schema: String,
+}
+
+impl AnyNames {
+    /// With relations in the same place.
+    pub fn like(names: &Names) -> Self {
+        Self {
+            database: names.database.clone(),
+            schema: names.schema.clone(),
+        }
+    }
+}
+
+impl Resolve for AnyNames {
+    fn reference(&self, reference: &Reference) -> Result<Value, Error> {
+        Ok(Relation::new(&self.database, &self.schema, &reference.name).value())
+    }
+
+    fn source(&self, source: &str, table: &str) -> Result<Value, Error> {
+        Ok(Relation::new(&self.database, source, table).value())
+    }
+
+    fn graph(&self) -> Value {
+        Value::from(())
+    }
+}
+
 /// A node as dbt's manifest has it, for `model` and `graph`. Configuration that nobody set has dbt's default.
 pub fn node_json(node: &Node) -> Json {
     let mut value = serde_json::to_value(node).unwrap_or_default();

@@ -42,7 +42,7 @@ pub struct ProjectFile {
     pub clean_targets: Vec<PathBuf>,
     /// `packages-install-path`.
     pub packages_install_path: PathBuf,
-    /// `vars` for this project: the global ones, then those under the project's own name. Jinja in them stays text.
+    /// `vars` for this project: the global ones, then those under the project's own name. Jinja in them stays text until `var` is called.
     pub vars: IndexMap<String, Value>,
     /// `models`: the tree of folder configs, rendered but for hooks.
     pub models: Option<Yaml>,

@@ -78,6 +78,3 @@
     {%- endif -%}
     select {{ items | join(', ') }}
 {%- endmacro %}
-
-{% macro cast(field, type) -%}{{ return(adapter.dispatch('cast', 'dbt')(field, type)) }}{%- endmacro %}
-{% macro default__cast(field, type) -%}cast({{ field }} as {{ type }}){%- endmacro %}

@@ -13,12 +13,3 @@
 {% macro default__type_int() %}{{ return('integer') }}{% endmacro %}
 {% macro type_boolean() %}{{ return(adapter.dispatch('type_boolean', 'dbt')()) }}{% endmacro %}
 {% macro default__type_boolean() %}{{ return('boolean') }}{% endmacro %}
-
-{% macro string_literal(value) -%}{{ return(rwt__literal(value)) }}{%- endmacro %}
-{% macro concat(fields) -%}{{ return(fields | join(' || ')) }}{%- endmacro %}
-{% macro safe_cast(field, type) %}{{ return(adapter.dispatch('safe_cast', 'dbt')(field, type)) }}{% endmacro %}
-{% macro default__safe_cast(field, type) %}
-    {# dbt's text, to the blank. #}
-    cast({{ field }} as {{ type }})
-{% endmacro %}
-{% macro current_timestamp() -%}now(){%- endmacro %}
