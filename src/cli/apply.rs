@@ -76,7 +76,7 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     context.ensure_stack(printer)?;
     let selected = context.selected_ids(&args.change.select, printer)?;
     let interrupted = interrupt::flag(context.runtime().handle())?;
-    let deployer = Deployer::open(&context)?;
+    let deployer = Deployer::open(&context, &selected)?;
     if args.abort {
         return abort(&deployer, args, &interrupted, printer);
     }
@@ -91,31 +91,58 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     if let Some(exit) = finish_first(&deployer, manner, &interrupted, printer)? {
         return Ok(exit);
     }
+    let mut deployer = deployer;
+    let mut selected = selected;
+    loop {
+        let exit = apply(&deployer, args, &selected, manner, &interrupted, printer)?;
+        if exit != Exit::Ok || args.plan.is_some() {
+            return Ok(exit);
+        }
+        // Models whose text asks the database are planned when what they read is there.
+        let Some((next, open)) = deployer.again()? else {
+            deployer.tell_what_waits(printer);
+            return Ok(exit);
+        };
+        printer.note("");
+        (deployer, selected) = (next, open);
+    }
+}
+
+/// Makes a plan, or takes the saved one, and carries it out.
+fn apply(
+    deployer: &Deployer<'_>,
+    args: &ApplyArgs,
+    selected: &BTreeSet<UniqueId>,
+    manner: Manner<'_>,
+    interrupted: &AtomicBool,
+    printer: &Printer,
+) -> CommandResult {
     let options = args.change.over(deployer.options());
     let planned = match &args.plan {
-        Some(path) => saved(path, &deployer)?,
-        None => deployer.plan(&selected, &options)?,
+        Some(path) => saved(path, deployer)?,
+        None => deployer.plan(selected, &options)?,
     };
-    let (planned, options) = ask(planned, options, args, &deployer, &selected, printer)?;
+    let (planned, options) = ask(planned, options, args, deployer, selected, printer)?;
     if deploy::does_nothing(&planned) {
         return Ok(nothing_to_do(&planned, printer));
     }
-    let lock = deployer.lock(&planned.plan.deployment, manner.wait, &interrupted, printer)?;
+    let deployment = &planned.plan.deployment;
+    let lock = deployer.lock(deployment, manner.wait, interrupted, printer)?;
     // Somebody may have changed the database since it was looked at.
     let planned = match deployer.check_base(&planned.plan) {
         Ok(catalog) => Planned { catalog, ..planned },
         Err(stale) if args.plan.is_some() => return Err(stale),
         Err(_) => {
-            let again = deployer.plan(&selected, &options)?;
+            let again = deployer.plan(selected, &options)?;
             if again.plan.steps != planned.plan.steps {
                 return Err(StalePlan.into());
             }
             again
         }
     };
-    let outcome = deployer.carry_out(&planned, &lock, manner, &interrupted, printer)?;
+    let outcome = deployer.carry_out(&planned, &lock, manner, interrupted, printer)?;
     drop(lock);
-    Ok(closing(&deployer, &outcome, printer))
+    Ok(closing(deployer, &outcome, printer))
 }
 
 /// Reads a plan, and sees that it is for here and now.

@@ -18,8 +18,10 @@ use serde_json::json;
 use super::apply::finish_first;
 use super::args::GlobalArgs;
 use super::context::{Context, DatabaseFailure, FlagsOf};
-use super::deploy::{Deployer, Manner, Planned, print_node};
-use super::run::{RunArgs, carry_out, hint_at_permission, refuse_to_leave_behind, run_options};
+use super::deploy::{Deployer, Manner, Planned, left_out, print_node, report_of};
+use super::run::{
+    RunArgs, carry_out, hint_at_permission, joined, refuse_to_leave_behind, run_options,
+};
 use super::test::{Lines, nodes, unit_engine, write_junit};
 use super::{CommandResult, Exit, Failure, interrupt, results};
 use crate::apply::{NodeReport, RunReport, Status};
@@ -62,7 +64,7 @@ pub(super) fn build(
     let started_at = chrono::Utc::now();
     context.ensure_topics(printer)?;
     let interrupted = &interrupt::flag(context.runtime().handle())?;
-    let deployer = Deployer::open(context)?;
+    let deployer = Deployer::open(context, selected)?;
     let target = deployer.connector.target();
     let manner = Manner {
         command: "build",
@@ -314,7 +316,7 @@ impl Going<'_> {
             let Some(node) = self.context.compiler.manifest().nodes.get(id) else {
                 continue;
             };
-            let report = left_out(node, why);
+            let report = left_out(node, &why);
             let progress = RunProgress::new(self.printer, 0);
             print_node(
                 &progress,
@@ -334,24 +336,41 @@ impl Going<'_> {
         is_last: bool,
     ) -> Result<(), Failure> {
         let options = run_options(self.deployer, &self.args.run);
-        let plan = || -> Result<Planned, Failure> {
-            let mut planned = self.deployer.plan(models, &options)?;
-            for step in &mut planned.plan.steps {
-                let is_other =
-                    step.phase == Phase::Start && !is_first || step.phase == Phase::End && !is_last;
-                if step.kind == StepKind::Hook && is_other {
-                    step.statements.clear();
+        let mut fresh = self.deployer.anew(models)?;
+        let mut open = models.clone();
+        let mut going_on = !is_first;
+        let mut report = report_of(Vec::new(), 0.0);
+        // Models whose text asks the database are planned when what they read is there.
+        let is_done = loop {
+            let deployer = fresh.as_ref().unwrap_or(self.deployer);
+            let plan = || -> Result<Planned, Failure> {
+                let mut planned = deployer.plan(&open, &options)?;
+                for step in &mut planned.plan.steps {
+                    let is_other = step.phase == Phase::Start && going_on
+                        || step.phase == Phase::End && !is_last;
+                    if step.kind == StepKind::Hook && is_other {
+                        step.statements.clear();
+                    }
                 }
+                Ok(planned)
+            };
+            let (more, is_done) = carry_out(
+                deployer,
+                &plan,
+                self.manner,
+                self.interrupted,
+                self.printer,
+            )?;
+            report = joined(report, more);
+            if !is_done || report.failed() {
+                report.nodes.extend(deployer.left_waiting());
+                break is_done;
             }
-            Ok(planned)
+            let Some((next, more)) = deployer.again()? else {
+                break is_done;
+            };
+            (fresh, open, going_on) = (Some(next), more, true);
         };
-        let (report, is_done) = carry_out(
-            self.deployer,
-            &plan,
-            self.manner,
-            self.interrupted,
-            self.printer,
-        )?;
         for node in &report.nodes {
             if matches!(
                 node.status,
@@ -425,25 +444,6 @@ impl Going<'_> {
     }
 }
 
-/// The report of a node that is not built.
-fn left_out(node: &Node, why: String) -> NodeReport {
-    let now = chrono::Utc::now();
-    NodeReport {
-        unique_id: node.unique_id.0.clone(),
-        name: node.name.clone(),
-        relation: format!("{}.{}", node.schema, node.identifier),
-        materialized: node.materialized.clone(),
-        status: Status::Skipped,
-        message: format!("SKIP: {why}"),
-        seconds: 0.0,
-        thread: 0,
-        started_at: now,
-        completed_at: now,
-        skipped_children: Vec::new(),
-        error: None,
-    }
-}
-
 fn write_results(
     deployer: &Deployer<'_>,
     args: &BuildArgs,
@@ -463,9 +463,9 @@ fn write_results(
         "threads": manner.threads,
         "fail_fast": args.run.fail_fast,
     });
-    let mut results = results::of_nodes(context, &report.run.nodes)?;
+    let mut results = results::of_nodes(context, deployer.compiled(), &report.run.nodes);
     results.extend(report.tests.tests.iter().map(TestReport::result));
     results::write(context, results, report.run.seconds, said)?;
-    context.write_manifest_of_objects()?;
+    context.write_manifest(deployer.compiled())?;
     Ok(())
 }

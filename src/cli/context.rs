@@ -512,19 +512,20 @@ impl Context {
         Ok(self.flows.get_or_init(|| Flows::of(compiled)))
     }
 
-    /// What the project wants in the database.
+    /// What the project wants in an empty database.
     pub(super) fn desired(&self) -> Result<Desired, Failure> {
         Desired::collect(&self.compiler, self.compiled()?).map_err(not_compiled)
     }
 
-    /// Every node that is an object, as it would be built on an empty database, in DAG order. Compiled once.
+    /// Every node that is an object, as it would be built on an empty database, in DAG order. Compiled once. What an
+    /// empty database cannot answer is there without statements.
     pub(super) fn compiled(&self) -> Result<&[CompiledNode], Failure> {
         if let Some(compiled) = self.compiled.get() {
             return Ok(compiled);
         }
         let compiled = self
             .compiler
-            .compile_all(&self.compiler.objects())
+            .compile_in_part(&self.compiler.objects())
             .map_err(not_compiled)?;
         Ok(self.compiled.get_or_init(|| compiled))
     }

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use rwt_compiler::CompiledNode;
 use rwt_plan::catalog::CatalogSnapshot;
 use rwt_plan::plan::{Action, Adopt, ObjectPlan, Reason};
-use rwt_plan::step::Phase;
+use rwt_plan::step::{Phase, StepKind};
 use rwt_plan::{Desired, Options, Plan};
-use rwt_project::manifest::UniqueId;
+use rwt_project::manifest::{Node, UniqueId};
 
-use super::context::{Context, DatabaseFailure};
+use super::answers::Answered;
+use super::context::{Context, DatabaseFailure, not_compiled};
 use super::{Failure, topic_check};
 use crate::apply::{
     self, BuildProgress, NodeReport, Observer, Outcome, RunOptions, RunReport, Scope, Status,
@@ -28,12 +30,26 @@ pub(super) struct Deployer<'a> {
     pub store: Arc<Store>,
     connection: Connection,
     desired: Desired,
+    answered: Answered,
+    selected: BTreeSet<UniqueId>,
 }
 
 /// A plan, and the catalog that it was made from.
 pub(super) struct Planned {
     pub plan: Plan,
     pub catalog: CatalogSnapshot,
+}
+
+impl Planned {
+    /// Without what was done before the first round of a run.
+    pub(super) fn going_on(mut self) -> Self {
+        for step in &mut self.plan.steps {
+            if step.kind == StepKind::Hook && step.phase == Phase::Start {
+                step.statements.clear();
+            }
+        }
+        self
+    }
 }
 
 /// How to carry plans out.
@@ -57,18 +73,91 @@ pub(super) struct Manner<'a> {
 pub(super) struct StalePlan;
 
 impl<'a> Deployer<'a> {
-    pub(super) fn open(context: &'a Context) -> Result<Self, Failure> {
+    /// For a command that is about the selected nodes.
+    pub(super) fn open(
+        context: &'a Context,
+        selected: &BTreeSet<UniqueId>,
+    ) -> Result<Self, Failure> {
+        Self::open_after(context, selected, None)
+    }
+
+    fn open_after(
+        context: &'a Context,
+        selected: &BTreeSet<UniqueId>,
+        before: Option<&BTreeSet<UniqueId>>,
+    ) -> Result<Self, Failure> {
         let connector = context.connector();
         let connection = connector.connect()?;
         let store = Arc::new(Store::open(&connector, context.compiler.project().name())?);
-        let desired = context.desired()?;
+        let answered = Answered::ask(context, &connector, selected, before)?;
+        let desired =
+            Desired::collect(&context.compiler, &answered.compiled).map_err(not_compiled)?;
         Ok(Self {
             context,
             connector,
             store,
             connection,
             desired,
+            answered,
+            selected: selected.clone(),
         })
+    }
+
+    /// After a deployment: the nodes that could not be planned before it, or whose text asks the database and is another
+    /// one now, and the database as it is now. None if all is done.
+    pub(super) fn again(&self) -> Result<Option<(Self, BTreeSet<UniqueId>)>, Failure> {
+        if !self.answered.asks() {
+            return Ok(None);
+        }
+        let waited = &self.answered.waiting;
+        let next = Self::open_after(self.context, &self.selected, Some(waited))?;
+        let mut open = next.answered.changed_since(&self.answered, self.context);
+        open.extend(waited.iter().cloned());
+        open.retain(|id| self.selected.contains(id) && !next.answered.waiting.contains(id));
+        Ok((!open.is_empty()).then_some((next, open)))
+    }
+
+    /// The database as it is now, for some of the nodes; none where no text asks for it.
+    pub(super) fn anew(&self, selected: &BTreeSet<UniqueId>) -> Result<Option<Self>, Failure> {
+        self.answered
+            .asks()
+            .then(|| Self::open(self.context, selected))
+            .transpose()
+    }
+
+    /// The reports of nodes that waited in vain.
+    pub(super) fn left_waiting(&self) -> Vec<NodeReport> {
+        let nodes = &self.context.compiler.manifest().nodes;
+        let waiting = self.waiting().iter().filter_map(|id| nodes.get(id));
+        waiting
+            .map(|node| left_out(node, "what it reads was not built"))
+            .collect()
+    }
+
+    /// Selected nodes that cannot be planned before others are there.
+    pub(super) fn waiting(&self) -> &BTreeSet<UniqueId> {
+        &self.answered.waiting
+    }
+
+    /// The nodes as they are compiled on the database.
+    pub(super) fn compiled(&self) -> &[CompiledNode] {
+        &self.answered.compiled
+    }
+
+    /// Names what waits.
+    pub(super) fn tell_what_waits(&self, printer: &Printer) {
+        let nodes = &self.context.compiler.manifest().nodes;
+        let names: Vec<&str> = (self.waiting().iter())
+            .filter_map(|id| nodes.get(id))
+            .map(|node| node.name.as_str())
+            .collect();
+        if names.is_empty() {
+            return;
+        }
+        printer.note(format!(
+            "\nNot planned yet: {}\n  What they are depends on what the database answers when the models that they read are there. `rwt run` goes on with\n  them by itself; another `rwt plan` shows them then.",
+            names.join(", ")
+        ));
     }
 
     /// Options as the project's variables have them.
@@ -100,7 +189,10 @@ impl<'a> Deployer<'a> {
         // A newer rwt's state is refused before anything else is looked at.
         state.check()?;
         let catalog = self.catalog()?;
-        let selection = selected.iter().map(|id| id.0.clone()).collect();
+        let selection = selected
+            .difference(self.waiting())
+            .map(|id| id.0.clone())
+            .collect();
         let plan = rwt_plan::plan(&self.desired, &selection, &state, &catalog, options)?;
         Ok(Planned { plan, catalog })
     }
@@ -366,6 +458,25 @@ impl<'a> Deployer<'a> {
                 rwt_sql::redact(&cells.join(" "))
             })
             .collect()
+    }
+}
+
+/// The report of a node that is not built.
+pub(super) fn left_out(node: &Node, why: &str) -> NodeReport {
+    let now = chrono::Utc::now();
+    NodeReport {
+        unique_id: node.unique_id.0.clone(),
+        name: node.name.clone(),
+        relation: format!("{}.{}", node.schema, node.identifier),
+        materialized: node.materialized.clone(),
+        status: Status::Skipped,
+        message: format!("SKIP: {why}"),
+        seconds: 0.0,
+        thread: 0,
+        started_at: now,
+        completed_at: now,
+        skipped_children: Vec::new(),
+        error: None,
     }
 }
 

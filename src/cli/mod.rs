@@ -1,6 +1,7 @@
 //! Arguments to settings to one function per command.
 
 mod adopt;
+mod answers;
 mod apply;
 mod args;
 mod build;

@@ -89,7 +89,7 @@ pub(super) fn main(global: &GlobalArgs, args: &PlanArgs, printer: &Printer) -> C
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
     let selected = context.selected_ids(&args.change.select, printer)?;
-    let deployer = Deployer::open(&context)?;
+    let deployer = Deployer::open(&context, &selected)?;
     if let Some(unfinished) = deployer.unfinished()? {
         printer.warning(&*miette::miette!(
             severity = miette::Severity::Warning,
@@ -116,6 +116,7 @@ pub(super) fn main(global: &GlobalArgs, args: &PlanArgs, printer: &Printer) -> C
             if args.sql {
                 printer.line(format!("\n{}", plan.sql().trim_end()));
             }
+            deployer.tell_what_waits(printer);
         }
     }
     if let Some(path) = &args.out {
@@ -125,11 +126,13 @@ pub(super) fn main(global: &GlobalArgs, args: &PlanArgs, printer: &Printer) -> C
             path.display()
         ));
     }
-    Ok(if args.detailed_exitcode && plan.has_changes() {
-        Exit::Changes
-    } else {
-        Exit::Ok
-    })
+    Ok(
+        if args.detailed_exitcode && (plan.has_changes() || !deployer.waiting().is_empty()) {
+            Exit::Changes
+        } else {
+            Exit::Ok
+        },
+    )
 }
 
 /// The plan with the differences of its statements.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use rwt_compiler::CompiledNode;
 use rwt_compiler::artifacts::{RunResult, RunResults};
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde_json::Value;
@@ -11,8 +12,12 @@ use super::context::Context;
 use crate::apply::NodeReport;
 
 /// What became of the nodes of a plan.
-pub(super) fn of_nodes(context: &Context, nodes: &[NodeReport]) -> Result<Vec<RunResult>, Failure> {
-    let texts: HashMap<&str, &str> = (context.compiled()?.iter())
+pub(super) fn of_nodes(
+    context: &Context,
+    compiled: &[CompiledNode],
+    nodes: &[NodeReport],
+) -> Vec<RunResult> {
+    let texts: HashMap<&str, &str> = (compiled.iter())
         .map(|node| (node.unique_id.0.as_str(), node.compiled_code.as_str()))
         .collect();
     let known = &context.compiler.manifest().nodes;
@@ -22,7 +27,7 @@ pub(super) fn of_nodes(context: &Context, nodes: &[NodeReport]) -> Result<Vec<Ru
         let text = known.and_then(|_| texts.get(node.unique_id.as_str()).copied());
         node.result(text, known.map(Node::relation_name))
     };
-    Ok(nodes.iter().map(result).collect())
+    nodes.iter().map(result).collect()
 }
 
 /// Writes the file. `seconds` are the command's, `args` its options as dbt names them.

@@ -105,7 +105,7 @@ pub(super) fn run_selected(
     let clock = Instant::now();
     context.ensure_topics(printer)?;
     let interrupted = interrupt::flag(context.runtime().handle())?;
-    let deployer = Deployer::open(context)?;
+    let mut deployer = Deployer::open(context, selected)?;
     let target = deployer.connector.target();
     let manner = Manner {
         command: "run",
@@ -140,12 +140,39 @@ pub(super) fn run_selected(
         Some(planned) => Ok(planned),
         None => deployer.plan(selected, &options),
     };
-    let (mut done, is_whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
+    let (mut done, mut is_whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
+    // Models whose text asks the database are planned when what they read is there.
+    while is_whole
+        && !done.failed()
+        && let Some((next, open)) = deployer.again()?
+    {
+        deployer = next;
+        let plural = if open.len() == 1 { "" } else { "s" };
+        printer.note(format!(
+            "\n{} model{plural} after what the database answers now\n",
+            open.len()
+        ));
+        let plan = || deployer.plan(&open, &options).map(Planned::going_on);
+        let (more, whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
+        (done, is_whole) = (joined(done, more), whole);
+    }
+    done.nodes.extend(deployer.left_waiting());
     done.seconds = clock.elapsed().as_secs_f64();
     write_results(&deployer, args, manner, &done)?;
     let exit = report(&done, printer);
     hint_at_permission(&done, printer);
     Ok(if is_whole { exit } else { Exit::Failure })
+}
+
+/// What two rounds came to; the second one knows better about a node of both.
+pub(super) fn joined(first: RunReport, second: RunReport) -> RunReport {
+    let mut nodes = first.nodes;
+    nodes.retain(|node| {
+        let mut again = second.nodes.iter();
+        !again.any(|later| later.unique_id == node.unique_id)
+    });
+    nodes.extend(second.nodes);
+    RunReport { nodes, ..first }
 }
 
 /// What `rwt run` and `rwt build` ask of the planner.
@@ -233,9 +260,9 @@ fn write_results(
         "threads": manner.threads,
         "fail_fast": args.fail_fast,
     });
-    let nodes = results::of_nodes(context, &report.nodes)?;
+    let nodes = results::of_nodes(context, deployer.compiled(), &report.nodes);
     results::write(context, nodes, report.seconds, said)?;
-    context.write_manifest_of_objects()?;
+    context.write_manifest(deployer.compiled())?;
     Ok(())
 }
 

@@ -32,6 +32,10 @@ pub struct CompiledNode {
     /// What its materialization sends, in order.
     #[serde(skip)]
     pub statements: Vec<RecordedStatement>,
+    /// Whether its text asks for what the database holds (`run_query`, `adapter.get_columns_in_relation`, …), so that
+    /// it is another one when that is another.
+    #[serde(skip)]
+    pub asks: bool,
 }
 
 impl CompiledNode {

@@ -8,7 +8,7 @@ mod operation;
 mod unit_test;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rwt_project::Project;
 use rwt_project::graph::Dag;
@@ -23,7 +23,7 @@ use crate::compile::script::{Parts, schema_statements, script};
 use crate::compile::{Body, CompiledNode};
 use crate::error::{CompileError, CompileErrors};
 use crate::jinja::{Jinja, MacroTable, Quiet, Relation, Reporter, Shared, SharedSession};
-use crate::materialize::{RecordedStatement, Recorder, Session, drop_statement, lend};
+use crate::materialize::{Inquiry, RecordedStatement, Recorder, Session, drop_statement, lend};
 use crate::parse::{EPHEMERAL, Parser, References, generic_template, in_parallel, template_name};
 pub use data_test::TestResult;
 pub use unit_test::{TestInput, UnitTestPlan};
@@ -253,9 +253,47 @@ impl Compiler {
     /// # Errors
     /// What is wrong with any of them.
     pub fn compile_all(&self, ids: &[UniqueId]) -> Result<Vec<CompiledNode>, CompileErrors> {
+        self.compile_each(ids, |id| {
+            self.record(id, None).map_err(|failed| failed.error)
+        })
+    }
+
+    /// The same, with answers of a database to what the nodes' texts ask.
+    ///
+    /// # Errors
+    /// What is wrong with any of them, or what the database refused.
+    pub fn compile_with_answers(
+        &self,
+        ids: &[UniqueId],
+        database: &SharedSession,
+    ) -> Result<Vec<CompiledNode>, CompileErrors> {
+        self.compile_each(ids, |id| {
+            self.record(id, Some(Arc::clone(database)))
+                .map_err(|failed| failed.error)
+        })
+    }
+
+    /// The same without a database for who wants to ask one later: a node whose text needs its answers is there without
+    /// statements.
+    ///
+    /// # Errors
+    /// What is wrong with any of the others.
+    pub fn compile_in_part(&self, ids: &[UniqueId]) -> Result<Vec<CompiledNode>, CompileErrors> {
+        self.compile_each(ids, |id| match self.record(id, None) {
+            Ok(node) => Ok(node),
+            Err(failed) if failed.asked => self.without_statements(id),
+            Err(failed) => Err(failed.error),
+        })
+    }
+
+    fn compile_each(
+        &self,
+        ids: &[UniqueId],
+        compile: impl Fn(&UniqueId) -> Result<CompiledNode, CompileError> + Sync,
+    ) -> Result<Vec<CompiledNode>, CompileErrors> {
         let mut errors = Vec::new();
         let mut nodes = Vec::with_capacity(ids.len());
-        let results = in_parallel(ids.len(), |index| self.record(&ids[index]));
+        let results = in_parallel(ids.len(), |index| compile(&ids[index]));
         for result in results.map_err(CompileError::from)? {
             match result {
                 Ok(node) => nodes.push(node),
@@ -273,25 +311,55 @@ impl Compiler {
         Recorder::new(&self.shared.default_database, &self.shared.default_schema)
     }
 
-    fn record(&self, id: &UniqueId) -> Result<CompiledNode, CompileError> {
-        let node = self.node(id)?;
-        let recorder = Arc::new(Mutex::new(self.recorder()));
-        let session: SharedSession = recorder.clone();
-        let body = self.body(node, &session)?;
-        self.build(node, &body, &session)?;
-        let statements = match recorder.lock() {
-            Ok(mut recorder) => recorder.take_statements(),
-            Err(poisoned) => poisoned.into_inner().take_statements(),
+    fn record(
+        &self,
+        id: &UniqueId,
+        database: Option<SharedSession>,
+    ) -> Result<CompiledNode, NotRecorded> {
+        let unasked = |error| NotRecorded {
+            error,
+            asked: false,
         };
+        let node = self.node(id).map_err(unasked)?;
+        let this = (node.schema.as_str(), node.identifier.as_str());
+        let inquiry = Arc::new(Mutex::new(Inquiry::new(self.recorder(), database, this)));
+        let session: SharedSession = inquiry.clone();
+        let inquiry = || inquiry.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = |error| NotRecorded {
+            error,
+            asked: inquiry().has_asked(),
+        };
+        let body = self.body(node, &session).map_err(failed)?;
+        inquiry().end_of_text();
+        self.build(node, &body, &session).map_err(failed)?;
+        let asks = inquiry().has_asked();
+        let statements = inquiry().take_statements();
         Ok(CompiledNode {
-            unique_id: id.clone(),
+            compiled_code: body.into_compiled_code(),
+            statements,
+            asks,
+            ..Self::uncompiled(node)
+        })
+    }
+
+    fn without_statements(&self, id: &UniqueId) -> Result<CompiledNode, CompileError> {
+        Ok(CompiledNode {
+            asks: true,
+            ..Self::uncompiled(self.node(id)?)
+        })
+    }
+
+    fn uncompiled(node: &Node) -> CompiledNode {
+        CompiledNode {
+            unique_id: node.unique_id.clone(),
             name: node.name.clone(),
             materialized: node.materialized.clone(),
             original_file_path: node.original_file_path.clone(),
             path: node.path.clone(),
-            compiled_code: body.into_compiled_code(),
-            statements,
-        })
+            compiled_code: String::new(),
+            statements: Vec::new(),
+            asks: false,
+        }
     }
 
     /// The statements of the project's hooks, as they would run on an empty database.
@@ -346,6 +414,12 @@ impl Compiler {
             })
             .ok_or_else(|| CompileError::UnknownNode(id.clone()))
     }
+}
+
+/// Why a node could not be compiled, and whether it had asked a database before.
+struct NotRecorded {
+    error: CompileError,
+    asked: bool,
 }
 
 fn first(mut errors: CompileErrors) -> CompileError {

@@ -7,6 +7,8 @@ use minijinja::value::{Object, Rest, ValueOrKwargs, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use rwt_sql::Ident;
 
+use super::error::raise;
+
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
@@ -25,7 +27,7 @@ const FLOAT: [&str; 6] = [
     "float8",
     "double",
 ];
-const INTEGER: [&str; 9] = [
+const INTEGER: [&str; 12] = [
     "smallint",
     "integer",
     "bigint",
@@ -35,7 +37,13 @@ const INTEGER: [&str; 9] = [
     "int2",
     "int4",
     "int8",
+    "serial2",
+    "serial4",
+    "serial8",
 ];
+
+/// What dbt says of the size of a text that has none.
+const TEXT_SIZE: i64 = 256;
 
 impl Column {
     /// The column as a template's value.
@@ -62,6 +70,8 @@ impl Object for Column {
             "name" | "column" => self.name.clone(),
             "quoted" => Ident::new(self.name.as_str()).quoted(),
             "dtype" | "data_type" | "expanded_data_type" => self.data_type.clone(),
+            // RisingWave's catalog has no sizes.
+            "char_size" | "numeric_precision" | "numeric_scale" => return Some(Value::from(())),
             _ => return None,
         }))
     }
@@ -86,6 +96,27 @@ impl Object for Column {
             "translate_type" => {
                 let (name,): (String,) = from_args(args)?;
                 return Ok(Value::from(translated(&name)));
+            }
+            "string_size" if self.is(&TEXT) => return Ok(Value::from(TEXT_SIZE)),
+            "string_size" => {
+                return Err(raise(
+                    "rwt::jinja::error",
+                    "Called string_size() on non-string field!".to_owned(),
+                    None,
+                ));
+            }
+            // No text is longer than another one.
+            "can_expand_to" => false,
+            "string_type" => {
+                let (size,): (i64,) = from_args(args)?;
+                return Ok(Value::from(format!("character varying({size})")));
+            }
+            "numeric_type" => {
+                let (name, precision, scale): (String, Value, Value) = from_args(args)?;
+                return Ok(Value::from(match precision.is_none() || scale.is_none() {
+                    true => name,
+                    false => format!("{name}({precision},{scale})"),
+                }));
             }
             "literal" => {
                 let (value,): (Value,) = from_args(args)?;

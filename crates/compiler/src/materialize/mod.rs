@@ -5,6 +5,7 @@
 mod bridge;
 mod drop;
 mod effects;
+mod inquiry;
 mod recorder;
 mod session;
 mod settings;
@@ -12,6 +13,7 @@ mod settings;
 pub(crate) use bridge::{RENDERING_STACK, lend};
 pub use drop::drop_statement;
 pub use effects::{Effects, created};
+pub(crate) use inquiry::Inquiry;
 pub use recorder::{RecordedStatement, Recorder};
 pub use session::{DatabaseError, ExistingRelation, Response, Session, Table};
 pub(crate) use settings::{add_functions, is_query};

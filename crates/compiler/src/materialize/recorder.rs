@@ -60,6 +60,23 @@ impl RecordedStatement {
     }
 }
 
+fn is_question(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::Query(_)
+            | Statement::Show(_)
+            | Statement::Describe(_)
+            | Statement::Explain { .. }
+    )
+}
+
+/// Whether a text asks for something and changes nothing.
+pub(super) fn asks(sql: &str) -> bool {
+    RecordedStatement::parse_all(sql).is_ok_and(|statements| {
+        !statements.is_empty() && statements.iter().all(|s| is_question(&s.statement))
+    })
+}
+
 fn first_words(text: &str) -> String {
     let words: Vec<String> = text
         .split_whitespace()
@@ -100,14 +117,7 @@ impl Session for Recorder {
     fn execute(&mut self, sql: &str) -> Result<Response, DatabaseError> {
         let mut response = Response::default();
         for recorded in RecordedStatement::parse_all(sql)? {
-            let asks = matches!(
-                recorded.statement,
-                Statement::Query(_)
-                    | Statement::Show(_)
-                    | Statement::Describe(_)
-                    | Statement::Explain { .. }
-            );
-            if asks {
+            if is_question(&recorded.statement) {
                 response = Response {
                     message: "SELECT 0".to_owned(),
                     rows_affected: Some(0),
