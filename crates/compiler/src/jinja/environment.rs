@@ -310,8 +310,8 @@ impl Jinja {
                 (span.output_range().start, span.line(), verbatim)
             })
             .collect();
-        let leading = self.leading_blanks(template);
-        if !leading.is_empty() && text.starts_with(leading) {
+        let leading = self.leading_blanks(template).replace("\r\n", "\n");
+        if !leading.is_empty() && text.starts_with(&leading) {
             text.drain(..leading.len());
             let breaks = leading.matches('\n').count();
             for (at, (start, line, _)) in spans.iter_mut().enumerate() {

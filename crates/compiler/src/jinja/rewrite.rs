@@ -83,7 +83,7 @@ pub fn rewrite(text: &str, kind: FileKind) -> Result<Rewritten, TagError> {
         only_macros: true,
     };
     scan.run()?;
-    let (rewritten, map) = apply(text, scan.edits);
+    let (rewritten, map) = apply(text, with_line_feeds(text, scan.edits));
     let mut definitions = scan.definitions;
     if scan.only_macros && scan.open.is_empty() {
         for definition in &mut definitions {
@@ -96,6 +96,28 @@ pub fn rewrite(text: &str, kind: FileKind) -> Result<Rewritten, TagError> {
         map,
         definitions,
     })
+}
+
+/// As in Jinja2, lines end with `\n` in what is rendered, whatever the file has.
+fn with_line_feeds(text: &str, mut edits: Vec<Edit>) -> Vec<Edit> {
+    if !text.contains("\r\n") {
+        return edits;
+    }
+    let is_replaced = |at: &usize| edits.iter().any(|edit| edit.range.contains(at));
+    let ends: Vec<Edit> = text
+        .match_indices("\r\n")
+        .map(|(at, _)| at)
+        .filter(|at| !is_replaced(at))
+        .map(|at| Edit {
+            range: at..at + 1,
+            with: String::new(),
+        })
+        .collect();
+    for edit in &mut edits {
+        edit.with = edit.with.replace("\r\n", "\n");
+    }
+    edits.extend(ends);
+    edits
 }
 
 /// A macro whose end tag is still ahead.

@@ -205,8 +205,8 @@ impl Binder<'_> {
         let of = |bound: &Bound| (bound.expr.clone(), bound.arrow.clone());
         match ast {
             Ast::Identifier(ident) => {
-                let name = folded(ident);
-                if let Some(found) = env.scope.find(None, &name)? {
+                // A name that is no column, or that of several, may be that of an output column.
+                if let Ok(Some(found)) = env.scope.find(None, &folded(ident)) {
                     return Ok(of(found));
                 }
                 match output_position(ast, output)? {
