@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rwt_compiler::CompiledNode;
+use rwt_compiler::materialize::DatabaseError;
 use rwt_plan::catalog::CatalogSnapshot;
 use rwt_plan::plan::{Action, Adopt, ObjectPlan, Reason};
 use rwt_plan::step::{Phase, StepKind};
@@ -17,6 +18,7 @@ use super::context::{Context, DatabaseFailure, not_compiled};
 use super::{Failure, topic_check};
 use crate::apply::{
     self, BuildProgress, NodeReport, Observer, Outcome, RunOptions, RunReport, Scope, Status,
+    StepError,
 };
 use crate::catalog;
 use crate::client::{Connection, Connector};
@@ -424,9 +426,11 @@ impl<'a> Deployer<'a> {
                 let mut report =
                     NodeReport::of(object, node.map(|node| node.materialized.as_str()));
                 report.status = Status::of(object.action);
-                report.message = match &object.blocked {
-                    Some(blocked) => blocked.to_string(),
-                    None => "unchanged".to_owned(),
+                report.message = match (&object.blocked, object.action) {
+                    (Some(blocked), _) => blocked.to_string(),
+                    (None, Action::Drifted) => "changed outside of rwt".to_owned(),
+                    (None, Action::Drop) => "was gone already".to_owned(),
+                    (None, _) => "unchanged".to_owned(),
                 };
                 report
             })
@@ -435,10 +439,15 @@ impl<'a> Deployer<'a> {
 
     /// Sends what the project's hooks say, where nothing else is to be done.
     pub(super) fn run_hooks(&self, plan: &Plan) -> Result<(), Failure> {
-        for sql in plan.steps.iter().flat_map(rwt_plan::Step::sql) {
-            self.connection
-                .run(sql)
-                .map_err(DatabaseFailure::new("a hook failed"))?;
+        for step in &plan.steps {
+            for sql in step.sql() {
+                let refused = |error: DatabaseError| StepError::Statement {
+                    purpose: step.purpose.clone(),
+                    help: error.hint(),
+                    error,
+                };
+                self.connection.run(sql).map_err(refused)?;
+            }
         }
         Ok(())
     }

@@ -194,6 +194,15 @@ pub(super) fn carry_out(
     printer: &Printer,
 ) -> Result<(RunReport, bool), Failure> {
     let mut planned = plan()?;
+    for object in (planned.plan.objects.iter()).filter(|o| o.action == Action::Drifted) {
+        printer.warning(&*miette::miette!(
+            severity = miette::Severity::Warning,
+            code = "rwt::apply::drifted",
+            help = "`rwt plan` shows how; `rwt apply --repair` brings it back",
+            "{} was changed outside of rwt: it is left as it is",
+            object.relation
+        ));
+    }
     for object in planned.plan.objects.iter().filter(|o| is_different(o)) {
         printer.warning(&*miette::miette!(
             severity = miette::Severity::Warning,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use minijinja::value::{Kwargs, Object, Rest, ValueOrKwargs, from_args};
+use minijinja::value::{Kwargs, Object, Rest, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Error, State, Value};
 use rwt_project::yaml::nearest;
 use rwt_sql::{Ident, Literal};
@@ -203,7 +203,7 @@ impl Object for Adapter {
             }
             "parse_index" => {
                 let (index,): (Value,) = from_args(args)?;
-                Ok(index)
+                parse_index(index)
             }
             // Nothing is cached, and every statement stands for itself.
             "commit"
@@ -343,4 +343,22 @@ fn columns(state: &State<'_, '_>, relation: &Relation) -> Result<Value, Error> {
         }
         .value()
     })))
+}
+
+/// An entry of `indexes`, which is a mapping with the list `columns`.
+fn parse_index(index: Value) -> Result<Value, Error> {
+    let is_list = |key: &str, needed: bool| {
+        index.get_attr(key).is_ok_and(|value| {
+            let absent = value.is_undefined() || value.is_none();
+            (absent && !needed) || (value.kind() == ValueKind::Seq && value.len() != Some(0))
+        })
+    };
+    if index.kind() == ValueKind::Map && is_list("columns", true) {
+        return Ok(index);
+    }
+    Err(raise(
+        "rwt::jinja::index",
+        format!("{index} is no index: it has no list `columns`"),
+        Some("write indexes=[{'columns': ['a', 'b'], 'include': ['c']}]".to_owned()),
+    ))
 }

@@ -39,6 +39,12 @@ pub fn add_functions(env: &mut Environment<'static>) {
             session.is_some_and(|session| session.lock().is_ok_and(|session| session.is_live())),
         )
     });
+    // None where the text does not tell.
+    env.add_function("rwt__text_columns", |sql: String| {
+        let names = rwt_sql::output_columns(&sql)?;
+        let names = names.into_iter().flatten().map(Value::from);
+        Some(names.collect::<Vec<_>>())
+    });
     env.add_function("rwt__check_contract_text", |sql: String, columns: Value| {
         check_contract_text(&sql, &columns)
     });

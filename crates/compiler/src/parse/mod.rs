@@ -292,6 +292,9 @@ impl<'a> Parser<'a> {
         mut config: ResolvedConfig,
         scope: &Arc<Scope>,
     ) -> Result<Node, TemplateError> {
+        if let Some((key, expected, value)) = config.wrong_type() {
+            return Err(self.wrong_type(model, key, expected, value));
+        }
         let properties = self.project.properties.models.get(&model.key());
         let custom = |key: &str| config.text(key).map(str::to_owned);
         let value = || model_value(&id, model, &Arc::new(config.values.clone()));
@@ -335,6 +338,31 @@ impl<'a> Parser<'a> {
             property_file: properties.map(|p| p.at.file().path().to_path_buf()),
             declared: Declared::default(),
         })
+    }
+
+    fn wrong_type(
+        &self,
+        model: &ModelFile,
+        key: &str,
+        expected: &str,
+        value: &Json,
+    ) -> TemplateError {
+        let properties = self.project.properties.models.get(&model.key());
+        let property = properties.and_then(|properties| properties.config.get(key));
+        let (file, range) = match property {
+            Some((found, at)) if found == value => (at.file(), at.range()),
+            _ => [&model.file, &self.project.file.source]
+                .into_iter()
+                .find_map(|file| Some((file, find_word(file.text(), key)?)))
+                .unwrap_or((&model.file, 0..0)),
+        };
+        TemplateError::at(
+            "rwt::compile::wrong_config",
+            format!("model {}: the config `{key}` is {value}", model.name),
+            Some(format!("{expected} is expected")),
+            file,
+            range,
+        )
     }
 
     fn unknown_materialization(&self, model: &ModelFile, name: &str) -> TemplateError {

@@ -113,6 +113,41 @@ impl ResolvedConfig {
         }
     }
 
+    /// A key of dbt's whose value has a type that cannot be meant, and what is expected there.
+    pub fn wrong_type(&self) -> Option<(&'static str, &'static str, &Value)> {
+        type Fits = fn(&Value) -> bool;
+        let truth: Fits = |value| match value {
+            Value::Bool(_) => true,
+            Value::String(text) => ["true", "false"].contains(&text.to_lowercase().as_str()),
+            _ => false,
+        };
+        let words: Fits = |value| value.is_string() || value.is_array();
+        let checks: [(&str, &str, Fits); 10] = [
+            (
+                "materialized",
+                "the name of a materialization",
+                Value::is_string,
+            ),
+            ("enabled", "true or false", truth),
+            ("full_refresh", "true or false", truth),
+            ("alias", "text", |value| {
+                !value.is_object() && !value.is_array()
+            }),
+            ("schema", "text", |value| {
+                !value.is_object() && !value.is_array()
+            }),
+            ("tags", "text or a list of texts", words),
+            ("meta", "a mapping", Value::is_object),
+            ("grants", "a mapping", Value::is_object),
+            ("persist_docs", "a mapping", Value::is_object),
+            ("indexes", "a list", Value::is_array),
+        ];
+        checks.into_iter().find_map(|(key, expected, fits)| {
+            let value = self.values.get(key)?;
+            (!value.is_null() && !fits(value)).then_some((key, expected, value))
+        })
+    }
+
     /// `materialized`, `view` where nothing is said, as in dbt.
     pub fn materialized(&self) -> &str {
         self.text("materialized").unwrap_or("view")

@@ -11,6 +11,11 @@
     {%- elif existing is not none -%}
         {%- do store_raw_result(name='main', message='unchanged ' ~ relation, code='skip') -%}
     {%- else -%}
+        {%- if not rwt_wraps(model.config.materialized) and rwt__is_query(sql) -%}
+            {{ exceptions.raise_compiler_error(
+                'the materialization `' ~ model.config.materialized ~ '` sends the text of ' ~ model.name ~ ' as it is, and that is a query: write CREATE '
+                ~ (kind | replace('_', ' ') | upper) ~ ' {{ this }} …' ~ (', or set connector and connector_parameters' if kind == 'sink' else '')) }}
+        {%- endif -%}
         {%- do risingwave__validate_model_sql(sql, model.config.materialized, rwt_wraps(model.config.materialized)) -%}
         {%- set create = caller() -%}
         {%- do run_hooks(pre_hooks, inside_transaction=false) -%}

@@ -32,6 +32,7 @@ create index if not exists {{ adapter.quote(risingwave__get_index_name(relation.
 
 {% macro default__create_indexes(relation) -%}
     {%- for index in config.get('indexes') or [] -%}
+        {%- do adapter.parse_index(index) -%}
         {%- call statement('create_index') -%}{{ get_create_index_sql(relation, index) }}{%- endcall -%}
     {%- endfor -%}
 {%- endmacro %}
@@ -106,7 +107,12 @@ comment on table {{ relation }} is {{ rwt__literal(comment) }};
 
 {# A column is named by schema, relation and column; RisingWave takes no database here. #}
 {% macro risingwave__alter_column_comment(relation, column_dict) %}
-    {%- set existing = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+    {%- if rwt__is_live() -%}
+        {%- set existing = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+    {%- elif relation.type in ['table', 'view', 'materialized_view'] -%}
+        {#- Where nothing is there to be asked, the columns that the text names; behind a `*` may be any. -#}
+        {%- set existing = rwt__text_columns(sql or '') or column_dict | list -%}
+    {%- endif -%}
     {%- for name in column_dict if name in existing %}
 comment on column {{ relation.include(database=false) }}.{{ adapter.quote(name) if column_dict[name]['quote'] else name }} is {{ rwt__literal(column_dict[name]['description']) }};
     {%- endfor %}

@@ -295,13 +295,15 @@ impl<'a> Steps<'_, 'a> {
                 statements.push(rename_index(&relation.schema, old, new));
             }
         }
-        for index in &alteration.indexes.drop {
+        let drops = |index: &String| {
             let index = relation.sibling(index);
-            statements.push(shows(
-                drop_if_exists(&index, Kind::Index),
-                Fact::IndexAbsent { relation: index },
-            ));
-        }
+            let sql = drop_if_exists(&index, Kind::Index);
+            shows(sql, Fact::IndexAbsent { relation: index })
+        };
+        // Only the name that a new one takes is given up before: a new index that cannot be made takes none away.
+        let (renewed, gone): (Vec<&String>, Vec<&String>) = (alteration.indexes.drop.iter())
+            .partition(|index| alteration.indexes.add.contains(*index));
+        statements.extend(renewed.into_iter().map(drops));
         for (setting, value) in &alteration.tuning {
             statements.extend(tune(object, setting, value.as_ref()).map(repeatable));
         }
@@ -337,6 +339,13 @@ impl<'a> Steps<'_, 'a> {
             if let Some(sql) = object.indexes.get(name) {
                 self.index(Phase::Build, decision, (name, sql), relation);
             }
+        }
+        if !gone.is_empty() {
+            let purpose = format!("drop indexes of {relation} that are no longer wanted");
+            let mut step = self.step(Phase::Build, StepKind::Alter, Some(decision), purpose);
+            step.requires.push(is(relation, object.kind, id));
+            step.statements = gone.into_iter().map(drops).collect();
+            self.push(step);
         }
         self.complete(decision);
     }
