@@ -149,10 +149,11 @@ fn in_tag(text: &str, range: Range<usize>) -> Vec<Call<'_>> {
             at += text[at..].chars().next().map_or(1, char::len_utf8);
             continue;
         }
-        let follows_dot = text[range.start..at].trim_end().ends_with('.');
+        // A member, or a filter, which may be called like a macro.
+        let is_inner = text[range.start..at].trim_end().ends_with(['.', '|']);
         let name = &text[at..at + length];
         at += length;
-        if follows_dot {
+        if is_inner {
             continue;
         }
         match bytes.get(at) {

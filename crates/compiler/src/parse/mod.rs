@@ -353,7 +353,7 @@ impl<'a> Parser<'a> {
             Some((found, at)) if found == value => (at.file(), at.range()),
             _ => [&model.file, &self.project.file.source]
                 .into_iter()
-                .find_map(|file| Some((file, find_word(file.text(), key)?)))
+                .find_map(|file| Some((file, find_setting(file.text(), key, value)?)))
                 .unwrap_or((&model.file, 0..0)),
         };
         TemplateError::at(
@@ -575,6 +575,25 @@ fn find_word(text: &str, word: &str) -> Option<Range<usize>> {
     let quoted = |at: &&usize| text[..**at].ends_with(['\'', '"']);
     let at = *places.iter().find(quoted).or_else(|| places.first())?;
     Some(at..at + word.len())
+}
+
+/// Where a key stands in one line with the first text of its value.
+fn find_setting(text: &str, key: &str, value: &Json) -> Option<Range<usize>> {
+    let first = match value {
+        Json::Array(items) => items.first().and_then(Json::as_str),
+        Json::Object(fields) => fields.keys().next().map(String::as_str),
+        value => value.as_str(),
+    };
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some(found) = find_word(line, key)
+            && first.is_none_or(|first| line[found.end..].contains(first))
+        {
+            return Some(at + found.start..at + found.end);
+        }
+        at += line.len();
+    }
+    None
 }
 
 /// A warning for a key of `config()` that is near to one that exists. A materialization of the project may read keys of

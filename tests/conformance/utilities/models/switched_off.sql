@@ -1,0 +1,2 @@
+{{ config(enabled=var('is_on', false)) }}
+select * from {{ ref('was_never_written') }}, {{ source('nor', 'this') }}
