@@ -1042,3 +1042,83 @@ fn a_server_that_can_replace_a_sink_is_asked_to() {
     assert_eq!(replaced.len(), 1, "{} {}", applied.stdout, applied.stderr);
     assert_eq!(columns(&sql, "totals"), ["kind", "total", "rows_of_it"]);
 }
+
+#[test]
+fn a_model_that_asks_the_database_is_made_when_what_it_asks_for_is_there() {
+    let place = Place::fixture("change");
+    write_model(
+        &place,
+        "kinds",
+        "{{ config(materialized='materialized_view') }} select 'view' as kind union all select 'cart'",
+    );
+    write_model(
+        &place,
+        "by_kind",
+        "{{ config(materialized='materialized_view', persist_docs={'columns': true}) }}\n\
+         {%- set kinds = run_query('select kind from ' ~ ref('kinds') ~ ' order by kind').columns[0].values() %}\n\
+         {%- set columns = adapter.get_columns_in_relation(ref('events')) | map(attribute='name') | list %}\n\
+         select {% for kind in kinds %}sum(n) filter (where kind = '{{ kind }}') as {{ kind }}s, {% endfor %}\
+         '{{ columns | join(' ') }}' as columns from {{ ref('events') }}",
+    );
+    write_model(&place, "above", "select * from {{ ref('by_kind') }}");
+    place.up();
+    let planned = place.rwt(&["plan", "--detailed-exitcode"]).exits_with(3);
+    assert!(
+        planned.stderr.contains("Not planned yet: above, by_kind"),
+        "{}",
+        planned.stderr
+    );
+
+    let made = place.ok(&["run"]);
+    assert!(
+        made.stderr
+            .contains("2 models after what the database answers now"),
+        "{}",
+        made.stderr
+    );
+    let sql = place.sql();
+    let asked = columns(&sql, "by_kind");
+    assert_eq!(asked, ["carts", "views", "columns"]);
+    assert_eq!(columns(&sql, "above"), asked);
+    let again = place.ok(&["run"]);
+    assert!(again.stdout.contains("Nothing changed"), "{}", again.stdout);
+
+    // What it asks for changes, and so does it, in the same run.
+    write_model(
+        &place,
+        "kinds",
+        "{{ config(materialized='materialized_view') }} select 'view' as kind union all select 'sale'",
+    );
+    place.ok(&["apply", "--yes"]);
+    assert_eq!(columns(&sql, "by_kind"), ["sales", "views", "columns"]);
+    assert_eq!(columns(&sql, "above"), ["sales", "views", "columns"]);
+    let plan = place.ok(&["plan"]);
+    assert!(!plan.stdout.contains(" to "), "{}", plan.stdout);
+}
+
+#[test]
+fn columns_are_described_where_they_are_there() {
+    let place = Place::fixture("change");
+    write_model(
+        &place,
+        "described",
+        "{{ config(materialized='table', persist_docs={'relation': true, 'columns': true}) }} select * from {{ ref('events') }}",
+    );
+    fs::write(
+        place.path().join("models/described.yml"),
+        "models:\n  - name: described\n    description: all of it\n    columns:\n      - {name: kind, description: what}\n      \
+         - {name: nowhere, description: not there}\n",
+    )
+    .unwrap();
+    place.up();
+    place.ok(&["run"]);
+    let said = place
+        .sql()
+        .column("select description from rw_catalog.rw_description where description is not null");
+    assert_eq!(
+        BTreeSet::from_iter(said),
+        ["all of it".to_owned(), "what".to_owned()].into()
+    );
+    let plan = place.ok(&["plan"]);
+    assert!(!plan.stdout.contains(" to "), "{}", plan.stdout);
+}

@@ -42,6 +42,7 @@ fixtures! {
     access_and_groups
     ambiguous_relation
     broken_contract
+    circular_variable
     config_required
     cycle
     disabled_ref
@@ -49,10 +50,13 @@ fixtures! {
     ephemeral_in_statement
     error_in_hook
     error_in_macro
+    error_in_variable
     exposure_of_nothing
+    index_without_columns
     macro_syntax_error
     missing_env_var
     missing_env_var_in_profile
+    query_for_a_source
     raised
     syntax_error
     undefined_variable
@@ -63,6 +67,7 @@ fixtures! {
     unknown_version
     wrong_arguments
     wrong_config_call
+    wrong_config_type
 }
 
 /// Keeps what templates say.
