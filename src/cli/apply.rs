@@ -95,7 +95,9 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     let mut selected = selected;
     loop {
         let exit = apply(&deployer, args, &selected, manner, &interrupted, printer)?;
-        if exit != Exit::Ok || args.plan.is_some() {
+        // One document is one deployment.
+        if exit != Exit::Ok || args.plan.is_some() || printer.is_json() {
+            deployer.tell_what_waits(printer);
             return Ok(exit);
         }
         // Models whose text asks the database are planned when what they read is there.

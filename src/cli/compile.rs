@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use clap::Args;
+use rwt_compiler::CompiledNode;
 use rwt_compiler::compile::output::{DIRECTORY, Difference, Output as Files, SCRIPT};
 use rwt_project::manifest::UniqueId;
 use serde_json::json;
@@ -46,6 +47,7 @@ pub(super) fn main(global: &GlobalArgs, args: &CompileArgs, printer: &Printer) -
     let selected = context.selected_ids(&args.select, printer)?;
     let order: Vec<UniqueId> = context.dag().order(&selected);
     let nodes = compiler.compile_all(&order).map_err(not_compiled)?;
+    tell_what_asks(&nodes, printer);
     for node in &nodes {
         for problem in node.statements.iter().filter_map(|s| s.problem.as_ref()) {
             printer.warning(&*miette::miette!(
@@ -133,5 +135,17 @@ fn word(difference: Difference) -> &'static str {
         Difference::Missing => "missing",
         Difference::Changed => "changed",
         Difference::Stale => "stale  ",
+    }
+}
+
+/// A model whose text asks the database may be another one where there is one.
+fn tell_what_asks(nodes: &[CompiledNode], printer: &Printer) {
+    let asking = nodes.iter().filter(|node| node.asks);
+    let names: Vec<&str> = asking.map(|node| node.name.as_str()).collect();
+    if !names.is_empty() {
+        printer.note(format!(
+            "Compiled as on an empty database, although they ask it: {}; `rwt plan` has their answers",
+            names.join(", ")
+        ));
     }
 }

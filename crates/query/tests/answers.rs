@@ -163,3 +163,23 @@ async fn streams_refuse_what_no_stream_can_do() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn a_name_of_several_columns_groups_by_the_output_column() {
+    let mut database = Database::default();
+    check(
+        &mut database,
+        &[
+            ("CREATE TABLE a (id int PRIMARY KEY, name varchar)", &[]),
+            ("CREATE TABLE b (id int PRIMARY KEY, name varchar)", &[]),
+            ("INSERT INTO a VALUES (1, 'x'), (2, 'x')", &[]),
+            ("INSERT INTO b VALUES (1, 'y'), (2, 'z')", &[]),
+            // dbt-risingwave asks so for functions and their schemas.
+            (
+                "SELECT a.name AS name, count(*) FROM a JOIN b ON a.id = b.id GROUP BY name",
+                &["x 2"],
+            ),
+        ],
+    )
+    .await;
+}

@@ -54,7 +54,8 @@ impl Inquiry {
 
 impl Session for Inquiry {
     fn execute(&mut self, sql: &str) -> Result<Response, DatabaseError> {
-        if asks(sql)
+        if self.in_text
+            && asks(sql)
             && let Some(database) = self.note()
         {
             let mut database = database.lock().unwrap_or_else(PoisonError::into_inner);

@@ -238,7 +238,7 @@ impl<'a> Deciding<'_, 'a> {
             .bound_to
             .iter()
             .chain(&object.writes_to)
-            .filter(|id| self.is_rebuilt(id))
+            .filter(|id| self.is_rebuilt(id) || self.is_lost_to(object, id))
             .chain(changes.inputs.iter().filter(|id| !self.is_kept(id)))
             .cloned()
             .collect();
@@ -279,6 +279,21 @@ impl<'a> Deciding<'_, 'a> {
 
     pub(super) fn is_rebuilt(&self, id: &str) -> bool {
         self.above.get(id).is_some_and(Decision::is_rebuilt)
+    }
+
+    /// Whether a view would not find what it reads: it is text to the server, which follows a new name and not a new
+    /// schema (risingwave#13341, #19749).
+    fn is_lost_to(&self, object: &DesiredObject, id: &str) -> bool {
+        object.kind == Kind::View
+            && self.above.get(id).is_some_and(|above| {
+                let from = match &above.standing {
+                    Standing::There(there) => &there.object.relation.schema,
+                    _ => return false,
+                };
+                above.blocked.is_none()
+                    && above.alteration.rename
+                    && *from != above.object.relation.schema
+            })
     }
 
     /// Whether a node should change and is left as it is, outside of the selection or by its configuration, so that

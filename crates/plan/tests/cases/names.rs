@@ -31,7 +31,7 @@ fn a_renamed_model_with_the_old_alias_is_the_old_object_changed() {
 }
 
 #[test]
-fn another_schema_is_no_rebuild() {
+fn another_schema_is_no_rebuild_but_of_views_that_read_it() {
     history_snapshot!("changed_schema", two_versions("changed_schema"));
 }
 
