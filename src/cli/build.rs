@@ -354,13 +354,8 @@ impl Going<'_> {
                 }
                 Ok(planned)
             };
-            let (more, is_done) = carry_out(
-                deployer,
-                &plan,
-                self.manner,
-                self.interrupted,
-                self.printer,
-            )?;
+            let (more, is_done) =
+                carry_out(deployer, &plan, self.manner, self.interrupted, self.printer)?;
             report = joined(report, more);
             if !is_done || report.failed() {
                 report.nodes.extend(deployer.left_waiting());
