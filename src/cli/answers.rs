@@ -70,7 +70,7 @@ impl Answered {
             }
             match context
                 .compiler
-                .compile_with_answers(&[id.clone()], session)
+                .compile_with_answers(std::slice::from_ref(&id), session)
             {
                 Ok(mut nodes) => {
                     if let Some(mut again) = nodes.pop() {
