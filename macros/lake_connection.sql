@@ -1,10 +1,11 @@
-{# The Iceberg catalog of the target, as a connection of the database. Made once, by on-run-start. #}
+{# The Iceberg catalog of the target, as a connection of the database. Made once, by on-run-start.
+   dbt's targets know no lake: there the variable `lake` says it. #}
 {% macro lake_connection_name() -%}
     lake
 {%- endmacro %}
 
 {% macro lake_connection() -%}
-    {%- set lake = target.lake -%}
+    {%- set lake = target.lake or var('lake') -%}
 create connection if not exists {{ lake_connection_name() }} with (
     type = 'iceberg',
     warehouse.path = '{{ lake.warehouse }}'

@@ -26,6 +26,6 @@ pub use backend::{
     Backend, Canceller, Column, Connection, Outcome, Prepared, RowStream, RowsTag, Startup, rows_of,
 };
 pub use error::{SqlError, SqlState};
-pub use param::Param;
+pub use param::{NonFinite, Param};
 pub use server::{Limits, serve, serve_within};
 pub use tokio_util::sync::CancellationToken;

@@ -12,6 +12,7 @@ use arrow::datatypes::{Field, Fields, IntervalMonthDayNano};
 use arrow::error::ArrowError;
 use rwt_sql::DataType;
 
+use crate::encode::numeric_text;
 use crate::types::arrow_type;
 
 /// A parameter's value. Its variant follows the [`DataType`] that the prepared statement asked for.
@@ -38,6 +39,8 @@ pub enum Param {
         /// How many of them stand behind the point.
         scale: u8,
     },
+    /// `numeric` that is no number.
+    NonFinite(NonFinite),
     /// `character varying`
     Varchar(String),
     /// `bytea`
@@ -74,6 +77,29 @@ pub enum Param {
     Struct(Vec<Param>),
 }
 
+/// Numerics that are no number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NonFinite {
+    /// Not a number.
+    NaN,
+    /// Above all numbers.
+    Infinity,
+    /// Below all numbers.
+    NegativeInfinity,
+}
+
+impl NonFinite {
+    /// The text that RisingWave prints.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NaN => "NaN",
+            Self::Infinity => "Infinity",
+            Self::NegativeInfinity => "-Infinity",
+        }
+    }
+}
+
 impl Param {
     /// The value as an Arrow array of one row, in the form that `rwt-wire` also reads for `data_type`; a numeric keeps
     /// its own scale. The error is a variant that does not belong to the type, or an interval of more microseconds than
@@ -101,6 +127,54 @@ fn mismatch(param: &Param, data_type: &DataType) -> ArrowError {
     ArrowError::InvalidArgumentError(format!("{param:?} is no value of type {data_type}"))
 }
 
+/// A column of numerics: decimals of one scale, or texts where one of them is no number.
+fn numerics(values: &[&Param], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    if values
+        .iter()
+        .any(|value| matches!(value, Param::NonFinite(_)))
+    {
+        let texts = values
+            .iter()
+            .map(|value| match value {
+                Param::Null => Ok(None),
+                Param::NonFinite(value) => Ok(Some(value.text().to_owned())),
+                Param::Numeric { unscaled, scale } => {
+                    Ok(Some(numeric_text(*unscaled, u32::from(*scale))))
+                }
+                other => Err(mismatch(other, data_type)),
+            })
+            .collect::<Result<StringArray, ArrowError>>()?;
+        return Ok(Arc::new(texts));
+    }
+    let numbers =
+        collect!(values, data_type, Param::Numeric { unscaled, scale } => (*unscaled, *scale));
+    let scale = numbers
+        .iter()
+        .flatten()
+        .map(|(_, scale)| *scale)
+        .max()
+        .unwrap_or(0);
+    let unscaled = numbers
+        .into_iter()
+        .map(|number| {
+            let Some((unscaled, own)) = number else {
+                return Ok(None);
+            };
+            let scaled = 10_i128
+                .checked_pow(u32::from(scale - own))
+                .and_then(|power| unscaled.checked_mul(power));
+            scaled
+                .map(Some)
+                .ok_or_else(|| ArrowError::ComputeError("Numeric out of range".into()))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let scale =
+        i8::try_from(scale).map_err(|_| ArrowError::ComputeError("Numeric out of range".into()))?;
+    Ok(Arc::new(
+        Decimal128Array::from(unscaled).with_precision_and_scale(38, scale)?,
+    ))
+}
+
 /// A column of values, so that the items of lists and the fields of structs are columns again.
 fn column(values: &[&Param], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
     Ok(match data_type {
@@ -122,32 +196,7 @@ fn column(values: &[&Param], data_type: &DataType) -> Result<ArrayRef, ArrowErro
         DataType::Double => Arc::new(Float64Array::from(
             collect!(values, data_type, Param::Double(v) => *v),
         )),
-        DataType::Numeric => {
-            let numbers = collect!(values, data_type, Param::Numeric { unscaled, scale } => (*unscaled, *scale));
-            let scale = numbers
-                .iter()
-                .flatten()
-                .map(|(_, scale)| *scale)
-                .max()
-                .unwrap_or(0);
-            let unscaled = numbers
-                .into_iter()
-                .map(|number| {
-                    let Some((unscaled, own)) = number else {
-                        return Ok(None);
-                    };
-                    let scaled = 10_i128
-                        .checked_pow(u32::from(scale - own))
-                        .and_then(|power| unscaled.checked_mul(power));
-                    scaled
-                        .map(Some)
-                        .ok_or_else(|| ArrowError::ComputeError("Numeric out of range".into()))
-                })
-                .collect::<Result<Vec<_>, _>>()?;
-            let scale = i8::try_from(scale)
-                .map_err(|_| ArrowError::ComputeError("Numeric out of range".into()))?;
-            Arc::new(Decimal128Array::from(unscaled).with_precision_and_scale(38, scale)?)
-        }
+        DataType::Numeric => numerics(values, data_type)?,
         DataType::Varchar => Arc::new(StringArray::from(
             collect!(values, data_type, Param::Varchar(v) => v.as_str()),
         )),

@@ -217,12 +217,14 @@ impl Server {
     }
 }
 
-/// The parameters that RisingWave 2.8.4 reports, in its order; they are never sent again.
-const PARAMETERS: [(&str, &str); 4] = [
+/// The parameters that RisingWave 2.8.4 reports, in its order; they are never sent again. `integer_datetimes` is ours:
+/// pgjdbc reads the times of a server that does not report it as floating-point numbers, which they are not.
+const PARAMETERS: [(&str, &str); 5] = [
     ("TimeZone", "UTC"),
     ("client_encoding", "UTF8"),
     ("standard_conforming_strings", "on"),
     ("server_version", "13.14.0"),
+    ("integer_datetimes", "on"),
 ];
 
 /// A session's place among those that cancel requests can reach.

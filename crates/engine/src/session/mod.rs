@@ -14,6 +14,7 @@ mod explain;
 pub(crate) mod functions;
 mod lake_table;
 mod query;
+mod running;
 mod settings;
 mod show;
 mod streaming;
@@ -371,28 +372,6 @@ impl Session {
         // expired snapshots and their files go with every commit
         Ok(Outcome::done("VACUUM"))
     }
-
-    async fn timed(&mut self, sql: &str) -> Result<Outcome, SqlError> {
-        let started = std::time::Instant::now();
-        if let Some(entry) = locked(&self.inner.sessions).get_mut(&self.number) {
-            entry.running = Some((rwt_sql::redact(sql), started));
-        }
-        let limit = self.settings.timeout();
-        let result = match limit {
-            None => self.dispatch(sql).await,
-            Some(limit) => match tokio::time::timeout(limit, self.dispatch(sql)).await {
-                Ok(result) => result,
-                Err(_) => Err(SqlError::internal(format!(
-                    "Query cancelled: timeout after {} seconds",
-                    limit.as_secs_f64()
-                ))),
-            },
-        };
-        if let Some(entry) = locked(&self.inner.sessions).get_mut(&self.number) {
-            entry.running = None;
-        }
-        result
-    }
 }
 
 /// Statements that make or change objects or rows.
@@ -420,7 +399,8 @@ impl Connection for Session {
     }
 
     async fn run(&mut self, sql: &str, _: &CancellationToken) -> Result<Outcome, SqlError> {
-        self.timed(sql).await
+        self.timed(sql, async |session| session.dispatch(sql).await)
+            .await
     }
 
     async fn prepare(
@@ -450,10 +430,15 @@ impl Connection for Session {
         params: Vec<Param>,
         _: &CancellationToken,
     ) -> Result<Outcome, SqlError> {
-        match &prepared.plan {
-            Some(plan) => self.execute_prepared(plan.clone(), prepared, params).await,
-            None => self.timed(&prepared.sql).await,
-        }
+        self.timed(&prepared.sql, async |session| match &prepared.plan {
+            Some(plan) => {
+                session
+                    .execute_prepared(plan.clone(), prepared, params)
+                    .await
+            }
+            None => session.dispatch(&prepared.sql).await,
+        })
+        .await
     }
 
     fn take_notices(&mut self) -> Vec<String> {

@@ -185,6 +185,17 @@ fn short(text: &str) -> String {
         .join(" ")
 }
 
+/// A numeric as DataFusion takes it.
+fn numeric(text: &str) -> Result<ScalarValue, SqlError> {
+    let code = rwt_query::numeric_code(text.trim_end_matches('.'))
+        .ok_or_else(|| SqlError::internal("Numeric out of range"))?;
+    ScalarValue::new_primitive::<arrow::datatypes::Decimal256Type>(
+        Some(code),
+        &rwt_query::arrow_type(&DataType::Numeric),
+    )
+    .map_err(crate::engine::internal)
+}
+
 /// A parameter as DataFusion takes it.
 fn scalar(value: &Param, data_type: &DataType) -> Result<ScalarValue, SqlError> {
     let failed = |e: datafusion::error::DataFusionError| crate::engine::internal(e);
@@ -197,8 +208,13 @@ fn scalar(value: &Param, data_type: &DataType) -> Result<ScalarValue, SqlError> 
         Param::Real(v) => ScalarValue::Float32(Some(*v)),
         Param::Double(v) => ScalarValue::Float64(Some(*v)),
         Param::Numeric { unscaled, scale } => {
-            ScalarValue::Decimal128(Some(*unscaled), 38, i8::try_from(*scale).unwrap_or(i8::MAX))
+            let digits = usize::from(*scale);
+            let text = format!("{:0>1$}", unscaled.unsigned_abs(), digits + 1);
+            let (whole, fraction) = text.split_at(text.len() - digits);
+            let sign = if *unscaled < 0 { "-" } else { "" };
+            numeric(&format!("{sign}{whole}.{fraction}"))?
         }
+        Param::NonFinite(value) => numeric(value.text())?,
         Param::Varchar(v) | Param::Jsonb(v) | Param::Int256(v) => {
             ScalarValue::Utf8(Some(v.clone()))
         }

@@ -470,15 +470,24 @@ impl Binder<'_> {
             }
         };
         let (left, right) = (text(left)?, text(right)?);
-        let escape = match escape {
-            Some(Value::SingleQuotedString(text)) => text.chars().next(),
-            _ => None,
+        let pattern = match escape {
+            Some(Value::SingleQuotedString(text)) => {
+                let mut characters = text.chars();
+                let escape = characters.next();
+                if characters.next().is_some() {
+                    return Err(QueryError::invalid_input(
+                        "the escape of a LIKE must be empty or one character",
+                    ));
+                }
+                kernel::pattern::escaped_by(escape, right.expr)
+            }
+            _ => right.expr,
         };
         Ok(Bound::boolean(Expr::Like(Like::new(
             negated,
             Box::new(left.expr),
-            Box::new(right.expr),
-            escape,
+            Box::new(pattern),
+            None,
             insensitive,
         ))))
     }

@@ -195,7 +195,8 @@ impl Binder<'_> {
         Ok(sets)
     }
 
-    /// A GROUP BY item: a column of the input, else an output column by name or number, else an expression.
+    /// A GROUP BY item: a column of the input, else an output column by name or number, else an expression. A name that
+    /// several tables of the input have is the output column's, as RisingWave has it.
     fn group_key(
         &self,
         ast: &Ast,
@@ -211,7 +212,10 @@ impl Binder<'_> {
                 }
                 match output_position(ast, output)? {
                     Some(i) => Ok(of(&output[i].bound)),
-                    None => Ok(of(&self.any(ast, env)?)),
+                    None => {
+                        found?;
+                        Ok(of(&self.any(ast, env)?))
+                    }
                 }
             }
             Ast::Value(value) if matches!(value.value, Value::Number(..)) => {

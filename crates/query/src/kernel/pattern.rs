@@ -88,6 +88,40 @@ fn with_regex<T>(
     })
 }
 
+/// A LIKE pattern whose escape is this character, or that has none, written with the backslash, which is the escape
+/// that LIKE knows.
+pub(crate) fn escaped_by(escape: Option<char>, pattern: Expr) -> Expr {
+    if escape == Some('\\') {
+        return pattern;
+    }
+    Kernel::rowwise(
+        "like_escape",
+        escape.map(String::from).unwrap_or_default(),
+        ArrowType::Utf8,
+        Volatility::Immutable,
+        true,
+        vec![pattern],
+        move |a| Ok(Value::text(with_backslashes(a[0].str(), escape))),
+    )
+}
+
+fn with_backslashes(pattern: &str, escape: Option<char>) -> String {
+    let mut out = String::with_capacity(pattern.len() + 4);
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        let literal = if Some(character) == escape {
+            characters.next()
+        } else {
+            (character == '\\').then_some(character)
+        };
+        match literal {
+            Some(literal) => out.extend(['\\', literal]),
+            None => out.push(character),
+        }
+    }
+    out
+}
+
 /// `text ~ pattern`
 pub(crate) fn regex_match(args: Vec<Expr>) -> Expr {
     Kernel::rowwise(

@@ -1,13 +1,16 @@
 //! Decimal numbers from text and from PostgreSQL's binary form.
 
-use crate::param::Param;
+use crate::param::{NonFinite, Param};
 
 /// RisingWave's decimals have at most 28 digits behind the point.
 const MAX_SCALE: i64 = 28;
 
-/// `-12.50`, `.5`, `1e3`. Digits behind the 28th decimal are rounded away.
+/// `-12.50`, `.5`, `1e3`, `NaN`, `inf`, `-Infinity`. Digits behind the 28th decimal are rounded away.
 pub(super) fn from_text(text: &str) -> Result<Param, String> {
     let text = text.trim();
+    if let Some(value) = non_finite(text) {
+        return Ok(Param::NonFinite(value));
+    }
     let failed = || format!("Failed to parse \"{text}\" as numeric");
     let (mantissa, exponent) = match text.find(['e', 'E']) {
         Some(at) => (
@@ -47,6 +50,15 @@ pub(super) fn from_text(text: &str) -> Result<Param, String> {
     })
 }
 
+fn non_finite(text: &str) -> Option<NonFinite> {
+    Some(match text.to_ascii_lowercase().as_str() {
+        "nan" => NonFinite::NaN,
+        "inf" | "+inf" | "infinity" | "+infinity" => NonFinite::Infinity,
+        "-inf" | "-infinity" => NonFinite::NegativeInfinity,
+        _ => return None,
+    })
+}
+
 /// The groups of four digits, of which the first stands for `10000^weight`.
 pub(super) fn from_groups(
     groups: &[i16],
@@ -54,6 +66,15 @@ pub(super) fn from_groups(
     sign: u16,
     scale: u16,
 ) -> Result<Param, String> {
+    let special = match sign {
+        0xC000 => Some(NonFinite::NaN),
+        0xD000 => Some(NonFinite::Infinity),
+        0xF000 => Some(NonFinite::NegativeInfinity),
+        _ => None,
+    };
+    if let Some(value) = special {
+        return Ok(Param::NonFinite(value));
+    }
     let scale = match u8::try_from(scale) {
         Ok(scale) if i64::from(scale) <= MAX_SCALE => scale,
         _ => return Err(out_of_range()),
@@ -61,11 +82,6 @@ pub(super) fn from_groups(
     let negative = match sign {
         0 => false,
         0x4000 => true,
-        0xC000 | 0xD000 | 0xF000 => {
-            return Err(
-                "Feature is not yet implemented: a numeric parameter that is no number".into(),
-            );
-        }
         _ => return Err("invalid sign in external \"numeric\" value".into()),
     };
     let mut unscaled: i128 = 0;
@@ -132,6 +148,20 @@ mod tests {
             from_text("0.33333333333333333333333333335"),
             numeric(3333333333333333333333333334, 28)
         );
+    }
+
+    #[test]
+    fn not_a_number_and_the_infinities_are_numerics() {
+        for (texts, sign, value) in [
+            (["NaN", "nan"], 0xC000, NonFinite::NaN),
+            (["Infinity", "inf"], 0xD000, NonFinite::Infinity),
+            (["-Infinity", "-inf"], 0xF000, NonFinite::NegativeInfinity),
+        ] {
+            let value = Ok(Param::NonFinite(value));
+            assert_eq!(texts.map(from_text), [value.clone(), value.clone()]);
+            // psycopg sends a scale with them, PostgreSQL's own is 0x20
+            assert_eq!(from_groups(&[], 0, sign, 0x20), value);
+        }
     }
 
     #[test]

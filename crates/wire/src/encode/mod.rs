@@ -10,7 +10,7 @@ use rwt_sql::DataType;
 
 use crate::error::SqlError;
 
-pub(crate) use number::numeric_binary;
+pub(crate) use number::{numeric_binary, numeric_text};
 pub(crate) use text::TextFormat;
 
 /// The format of a value.

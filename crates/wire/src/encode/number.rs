@@ -59,7 +59,7 @@ fn write_float(
 
 /// A numeric of a fixed scale. The scale that the value was written with is not known, so an integral value prints
 /// without a fraction, a scale up to 6 prints all its digits and a larger one loses its trailing zeros.
-pub(super) fn numeric_text(unscaled: i128, scale: u32) -> String {
+pub(crate) fn numeric_text(unscaled: i128, scale: u32) -> String {
     let digits = unscaled.unsigned_abs().to_string();
     let sign = if unscaled < 0 { "-" } else { "" };
     let scale = scale as usize;

@@ -20,10 +20,10 @@ async fn key_data_precedes_the_parameters() {
     ];
     raw.bytes(&startup(&parameters)).await;
     let replies = raw.until_ready().await;
-    assert_eq!(tags(&replies), "RKSSSSSZ");
+    assert_eq!(tags(&replies), "RKSSSSSSZ");
     assert_eq!(replies[0].body, [0, 0, 0, 0]);
     assert_eq!(replies[1].body[..4], replies[1].body[4..]);
-    let parameters: Vec<String> = replies[2..7]
+    let parameters: Vec<String> = replies[2..8]
         .iter()
         .map(|reply| String::from_utf8_lossy(&reply.body).replace('\0', "="))
         .collect();
@@ -34,10 +34,11 @@ async fn key_data_precedes_the_parameters() {
             "client_encoding=UTF8=",
             "standard_conforming_strings=on=",
             "server_version=13.14.0=",
+            "integer_datetimes=on=",
             "application_name=test="
         ]
     );
-    assert_eq!(replies[7].body, b"I");
+    assert_eq!(replies[8].body, b"I");
 }
 
 #[tokio::test]
@@ -45,7 +46,7 @@ async fn application_name_is_reported_only_if_it_was_sent() {
     let served = start().await;
     let mut raw = Raw::open(served.address).await;
     raw.bytes(&startup(&[])).await;
-    assert_eq!(tags(&raw.until_ready().await), "RKSSSSZ");
+    assert_eq!(tags(&raw.until_ready().await), "RKSSSSSZ");
 }
 
 #[tokio::test]
@@ -57,7 +58,7 @@ async fn encryption_is_declined_and_the_session_starts_plainly() {
         assert_eq!(raw.byte().await, Some(b'N'));
     }
     raw.bytes(&startup(&[("user", "root")])).await;
-    assert_eq!(tags(&raw.until_ready().await), "RKSSSSZ");
+    assert_eq!(tags(&raw.until_ready().await), "RKSSSSSZ");
 }
 
 #[tokio::test]

@@ -1,0 +1,2 @@
+{{ config(materialized='subscription', retention='1D') }}
+{{ ref('as_materialized_view') }}

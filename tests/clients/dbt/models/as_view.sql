@@ -1,0 +1,1 @@
+select code, people from {{ ref('countries') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select code, people from {{ ref('as_view') }}
