@@ -13,6 +13,7 @@
 mod support;
 
 use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use support::{Finished, Place, finish, repository};
@@ -45,7 +46,7 @@ fn stack() -> Place {
 }
 
 /// A script of `tests/clients`.
-fn script(name: &str) -> std::path::PathBuf {
+fn script(name: &str) -> PathBuf {
     repository().join("tests/clients").join(name)
 }
 
@@ -78,18 +79,30 @@ fn drivers_below_sqlalchemy_read_and_write() {
     );
 }
 
-#[test]
-fn dbt_runs_the_example_and_every_materialization() {
+/// dbt on a project, as the script of this part does it.
+fn dbt(part: &str, project: &Path) {
     let Some(interpreter) = named("RWT_DBT_PYTHON", "dbt") else {
         return;
     };
     let place = stack();
     run(Command::new(interpreter)
         .arg(script("dbt_client.py"))
-        .arg(repository())
+        .arg(part)
+        .arg(project)
         .arg(place.engine_port.to_string())
         .arg(place.kafka_port.to_string()))
     .exits_with(0);
+}
+
+#[test]
+fn dbt_runs_the_example() {
+    // a copy, for the repository's own folder may hold anything
+    dbt("example", Place::example().path());
+}
+
+#[test]
+fn dbt_runs_every_materialization() {
+    dbt("every", &script("dbt"));
 }
 
 #[test]

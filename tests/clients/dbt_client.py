@@ -1,20 +1,21 @@
 """Runs dbt-core with dbt-risingwave against a running engine:
 
-    python dbt_client.py PROJECT ENGINE_PORT KAFKA_PORT
+    python dbt_client.py example PROJECT ENGINE_PORT KAFKA_PORT
+    python dbt_client.py every PROJECT ENGINE_PORT KAFKA_PORT
 
-PROJECT is the example project, whose models and macros dbt gets as they are; the second project is the folder `dbt`
-beside this script, with every materialization that needs nothing outside. dbt is the one beside the interpreter.
+The example project's models and macros dbt gets as they are. `every` is a project with every materialization that needs
+nothing outside.
 """
 
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import yaml
+from dbt.cli.main import dbtRunner
 
 
 class Project:
@@ -30,14 +31,12 @@ class Project:
 
     def dbt(self, *arguments: str) -> dict:
         """The results by the node's name, of a command that succeeds."""
-        program = Path(sys.executable).with_name("dbt")
-        command = [str(program), "--no-use-colors", *arguments, "--project-dir", str(self.folder), "--profiles-dir", str(self.folder)]
+        command = ["--no-use-colors", *arguments, "--project-dir", str(self.folder), "--profiles-dir", str(self.folder)]
         if arguments[0] != "debug":
             command += ["--vars", self.variables]
-        environment = {**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=150)
-        if done.returncode != 0:
-            raise SystemExit(f"dbt {' '.join(arguments)}: exit code {done.returncode}\n{done.stdout}")
+        done = dbtRunner().invoke(command)
+        if not done.success:
+            raise SystemExit(f"dbt {' '.join(arguments)} failed: {done.exception}")
         if arguments[0] in ("debug", "docs"):
             return {}
         results = json.loads((self.folder / "target/run_results.json").read_text())["results"]
@@ -52,9 +51,9 @@ def same(found, expected, what):
         raise SystemExit(f"{what}: {found!r} instead of {expected!r}")
 
 
-def main(example: str, engine: str, kafka: str) -> None:
+def example(source: Path, engine: str, kafka: str) -> None:
     lake = {"catalog": "hosted", "warehouse": "rwt"}
-    project = Project(Path(example), engine, {"kafka": {"bootstrap": f"127.0.0.1:{kafka}"}, "lake": lake})
+    project = Project(source, engine, {"kafka": {"bootstrap": f"127.0.0.1:{kafka}"}, "lake": lake})
     project.dbt("debug")
     for arguments in (["run"], ["run"], ["run", "--full-refresh"]):
         results = project.dbt(*arguments)
@@ -64,20 +63,24 @@ def main(example: str, engine: str, kafka: str) -> None:
     project.dbt("docs", "generate")
     same("model.realtime_funnel.funnel" in project.catalog()["nodes"], True, "the catalog has the funnel")
 
-    every = Project(Path(__file__).parent / "dbt", engine, {})
-    first = every.dbt("build")
-    second = every.dbt("build")
+
+def every(source: Path, engine: str, _: str) -> None:
+    project = Project(source, engine, {})
+    first = project.dbt("build")
+    second = project.dbt("build")
     same(sorted(second), sorted(first), "nodes of the second build")
     same(first["as_table"]["adapter_response"]["_message"], "INSERT 0 2", "what CREATE TABLE AS says")
     same(second["as_materialized_view"]["adapter_response"]["code"], "skip", "a view that is there")
-    every.dbt("build", "--full-refresh")
-    every.dbt("docs", "generate")
-    nodes = every.catalog()["nodes"]
+    same(second["incremental_append"]["adapter_response"]["rows_affected"], 2, "rows that were appended")
+    project.dbt("build", "--full-refresh")
+    project.dbt("docs", "generate")
+    nodes = project.catalog()["nodes"]
     columns = {name: column["type"] for name, column in nodes["model.every.with_contract"]["columns"].items()}
     same(columns, {"code": "character varying", "people": "bigint"}, "columns in the catalog")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
+    if len(sys.argv) != 5 or sys.argv[1] not in ("example", "every"):
         raise SystemExit(__doc__)
-    main(*sys.argv[1:])
+    os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+    {"example": example, "every": every}[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])

@@ -84,6 +84,53 @@ async fn zeros_and_spans_of_one_length_are_one_group() {
 }
 
 #[tokio::test]
+async fn a_name_of_two_inputs_groups_by_the_output() {
+    let mut database = Database::default();
+    check(
+        &mut database,
+        &[
+            ("CREATE TABLE f (id int PRIMARY KEY, name varchar, s int)", &[]),
+            ("CREATE TABLE s (id int PRIMARY KEY, name varchar)", &[]),
+            ("INSERT INTO f VALUES (1, 'a', 1), (2, 'a', 1), (3, 'b', 1)", &[]),
+            ("INSERT INTO s VALUES (1, 'public')", &[]),
+            // as dbt-risingwave lists functions
+            (
+                "SELECT f.name AS name, s.name AS schema FROM f JOIN s ON f.s = s.id GROUP BY name, schema HAVING count(*) = 1",
+                &["b public"],
+            ),
+        ],
+    )
+    .await;
+    let ambiguous = "SELECT count(*) FROM f JOIN s ON f.s = s.id GROUP BY name";
+    let error = database.run(ambiguous).await.err().unwrap();
+    assert!(
+        error
+            .causes()
+            .join(" / ")
+            .contains("Ambiguous column name: name"),
+        "{:?}",
+        error.causes()
+    );
+}
+
+#[tokio::test]
+async fn like_takes_any_escape() {
+    let mut database = Database::default();
+    check(
+        &mut database,
+        &[
+            ("SELECT 'a_b' LIKE 'a/_b' ESCAPE '/', 'axb' LIKE 'a/_b' ESCAPE '/'", &["t f"]),
+            ("SELECT '50%' ILIKE '50!%' ESCAPE '!', 'a/b' LIKE 'a//b' ESCAPE '/'", &["t t"]),
+            // any other backslash is one
+            ("SELECT 'a\\b' LIKE 'a\\b' ESCAPE '/', 'a\\_' LIKE 'a\\_' ESCAPE ''", &["t t"]),
+            ("SELECT 'a_b' LIKE 'a\\_b' ESCAPE '\\', 'axb' LIKE 'a\\_b' ESCAPE '\\'", &["t f"]),
+            ("SELECT x LIKE p ESCAPE '#' FROM (VALUES ('a%', 'a#%'), ('ab', 'a#%'), ('ab', NULL)) AS v (x, p)", &["t", "f", "NULL"]),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_lateral_query_runs_for_every_row() {
     let mut database = Database::default();
     check(
