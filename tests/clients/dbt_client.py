@@ -20,7 +20,8 @@ from dbt.cli.main import dbtRunner
 
 class Project:
     def __init__(self, source: Path, engine: str, variables: dict):
-        self.folder = Path(tempfile.mkdtemp(prefix="dbt-"))
+        self.work = tempfile.TemporaryDirectory()
+        self.folder = Path(self.work.name)
         shutil.copytree(source, self.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".rwt", "target", ".git"))
         # dbt knows the project's file under this name only.
         if not (self.folder / "dbt_project.yml").exists():
