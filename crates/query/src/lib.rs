@@ -14,6 +14,7 @@ mod execute;
 mod insert;
 mod interval_text;
 mod json;
+mod json_path;
 mod kernel;
 mod message;
 mod names;

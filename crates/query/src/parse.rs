@@ -49,11 +49,83 @@ pub(crate) const ALL_FIELDS: &str = "all fields of a row";
 /// Begins the operator that stands for `IS [NOT] JSON [kind]`.
 pub(crate) const IS_JSON: &str = "is json ";
 
+/// The function that a lambda is a call of: its parameters, then its body.
+pub(crate) const LAMBDA: &str = "lambda |…|";
+
+/// The function around the argument after VARIADIC.
+pub(crate) const VARIADIC: &str = "variadic argument";
+
+/// Lambdas (`|x| x + 1`) and VARIADIC arguments as calls that end with the argument list which they stand in.
+fn last_arguments(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let (mut depth, mut open) = (0_usize, Vec::new());
+    let mut at = 0;
+    while let Some(next) = tokens.get(at) {
+        let span = next.span;
+        let push = |out: &mut Vec<TokenWithSpan>, token| out.push(TokenWithSpan { token, span });
+        let before = out.iter().rev().map(|t| &t.token).find(|t| !is_blank(t));
+        let begins = matches!(before, Some(Token::LParen | Token::Comma));
+        let variadic = matches!(&next.token, Token::Word(word) if is_word(word, "variadic"));
+        if begins && depth > 0 && variadic {
+            push(&mut out, Token::make_word(VARIADIC, Some('"')));
+            push(&mut out, Token::LParen);
+            open.push(depth);
+            at += 1;
+            continue;
+        }
+        if let (true, Some((params, taken))) = (begins, parameters(&tokens[at..])) {
+            push(&mut out, Token::make_word(LAMBDA, Some('"')));
+            push(&mut out, Token::LParen);
+            for param in params {
+                push(&mut out, Token::Word(param));
+                push(&mut out, Token::Comma);
+            }
+            open.push(depth);
+            at += taken;
+            continue;
+        }
+        match next.token {
+            Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
+            Token::RParen | Token::RBracket | Token::RBrace => {
+                while open.last() == Some(&depth) {
+                    open.pop();
+                    push(&mut out, Token::RParen);
+                }
+                depth = depth.saturating_sub(1);
+            }
+            _ => {}
+        }
+        out.push(next.clone());
+        at += 1;
+    }
+    out
+}
+
+/// The names in `|a, b|` at the start of these tokens, and how many tokens that is.
+fn parameters(tokens: &[TokenWithSpan]) -> Option<(Vec<Word>, usize)> {
+    let mut params = Vec::new();
+    let mut rest = tokens.iter().enumerate().filter(|(_, t)| !is_blank(&t.token));
+    if rest.next()?.1.token != Token::Pipe {
+        return None;
+    }
+    loop {
+        let (_, TokenWithSpan { token: Token::Word(param), .. }) = rest.next()? else {
+            return None;
+        };
+        params.push(param.clone());
+        match rest.next()? {
+            (at, TokenWithSpan { token: Token::Pipe, .. }) => return Some((params, at + 1)),
+            (_, TokenWithSpan { token: Token::Comma, .. }) => {}
+            _ => return None,
+        }
+    }
+}
+
 /// What sqlparser's tokens say otherwise than RisingWave's: `0b101` and `0o17` are numbers, `(row).*` and `IS JSON` are
 /// expressions, `struct<…>` is a type, `==` is no operator.
 fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
-    let mut tokens = tokens.into_iter().peekable();
+    let mut tokens = last_arguments(tokens).into_iter().peekable();
     while let Some(mut next) = tokens.next() {
         if next.token == Token::DoubleEq {
             return Err(QueryError::NotImplemented("binary op: \"==\"".into()));

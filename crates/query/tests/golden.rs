@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rwt_sql::DataType;
 use support::database::Database;
-use support::script::{Expected, Record, fold, line, records};
+use support::script::{check, fold, records};
 
 const SUITES: &[&str] = &[
     "dml_insert",
@@ -66,40 +66,6 @@ fn foreign(sql: &str) -> bool {
         && !lower.starts_with("drop table")
         && !lower.starts_with("drop mat")
         || words.iter().any(|w| lower.contains(w))
-}
-
-async fn check(database: &mut Database, record: &Record) -> Result<(), String> {
-    let outcome = database.run(&record.sql).await;
-    match (&record.expected, outcome) {
-        (Expected::Error(pattern), Err(error)) => {
-            let text = error.causes().join("\n");
-            match regex::Regex::new(pattern).unwrap().is_match(&text) {
-                true => Ok(()),
-                false => Err(format!("another error: {text}\n    instead of: {pattern}")),
-            }
-        }
-        (Expected::Error(pattern), Ok(_)) => Err(format!("no error; expected: {pattern}")),
-        (_, Err(error)) => Err(format!("error: {}", error.causes().join(" / "))),
-        (Expected::Ok, Ok(_)) => Ok(()),
-        (Expected::Count(n), Ok(outcome)) if outcome.count == *n => Ok(()),
-        (Expected::Count(n), Ok(outcome)) => Err(format!("{} rows instead of {n}", outcome.count)),
-        (Expected::Rows { sorted, rows }, Ok(outcome)) => {
-            let mut found: Vec<String> = outcome.rows.iter().map(|row| line(row)).collect();
-            let mut wanted = rows.clone();
-            if *sorted {
-                found.sort();
-                wanted.sort();
-            }
-            if found == wanted {
-                return Ok(());
-            }
-            Err(format!(
-                "found:\n      {}\n    expected:\n      {}",
-                found.join("\n      "),
-                wanted.join("\n      ")
-            ))
-        }
-    }
 }
 
 /// The functions that `func_udf_sql` creates with DDL.

@@ -56,6 +56,7 @@ pub(crate) fn is_aggregate(name: &str) -> bool {
             | "approx_count_distinct"
             | "percentile_cont"
             | "percentile_disc"
+            | "approx_percentile"
             | "mode"
             | "grouping"
     )
@@ -424,6 +425,21 @@ impl Binder<'_> {
         Ok(Bound::of(expr, DataType::Numeric))
     }
 
+    /// A constant between 0 and 1.
+    fn direct_argument(&self, name: &str, value: &Bound) -> Result<f64, QueryError> {
+        let wrong = |why: &str| QueryError::invalid_input(format!("direct arg in `{name}` must {why}"));
+        let value = self
+            .cast(value.clone(), &DataType::Double, CastContext::Implicit)
+            .map_err(|_| wrong("be castable to float64"))?;
+        match crate::execute::constant(&value.expr) {
+            Ok(ScalarValue::Float64(Some(value))) if (0.0..=1.0).contains(&value) => Ok(value),
+            Ok(ScalarValue::Float64(_)) => Err(wrong("between 0.0 and 1.0")),
+            _ => Err(QueryError::NotImplemented(
+                "variable as direct argument of ordered-set aggregate".into(),
+            )),
+        }
+    }
+
     /// `percentile_cont(0.5) WITHIN GROUP (ORDER BY x)` and its kind: over the sorted list of the values.
     pub(crate) fn within_group(
         &self,
@@ -442,7 +458,7 @@ impl Binder<'_> {
             ..m
         };
         let (by, data_type) = match name {
-            "percentile_cont" if crate::types::is_number(&by.data_type) => (
+            "percentile_cont" | "approx_percentile" if crate::types::is_number(&by.data_type) => (
                 self.force(by, &DataType::Double, ArrowType::Float64),
                 DataType::Double,
             ),
@@ -452,6 +468,20 @@ impl Binder<'_> {
             }
             _ => return Err(self.no_function(name, &[by])),
         };
+        if name == "approx_percentile" {
+            let [fraction, error] = args.as_slice() else {
+                return Err(QueryError::invalid_input(
+                    "invalid direct args or within group argument for `approx_percentile` aggregation",
+                ));
+            };
+            let fraction = self.direct_argument(name, fraction)?;
+            let error = self.direct_argument(name, error)?;
+            let list = call(df::array_agg::array_agg_udaf(), vec![by.expr], &m);
+            return Ok(Bound::of(
+                numbers::approximate(list, fraction, error),
+                DataType::Double,
+            ));
+        }
         let fraction = match args.into_iter().next() {
             Some(arg) => {
                 self.cast(arg, &DataType::Double, CastContext::Implicit)?

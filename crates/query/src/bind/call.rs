@@ -5,7 +5,7 @@ use datafusion::logical_expr::expr::Unnest;
 use datafusion::logical_expr::{Case, Expr, Volatility};
 use rwt_sql::DataType;
 use sqlparser::ast::{
-    DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    DuplicateTreatment, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArguments, NullTreatment, OrderByExpr, SelectItem, SetExpr,
 };
 
@@ -63,6 +63,24 @@ fn list(function: &Function) -> Result<List<'_>, QueryError> {
     Ok(out)
 }
 
+/// The argument after VARIADIC.
+fn variadic(arg: &FunctionArgExpr) -> Option<&Ast> {
+    let FunctionArgExpr::Expr(Ast::Function(function)) = arg else {
+        return None;
+    };
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(inner))]
+            if names::key(&function.name).1 == parse::VARIADIC =>
+        {
+            Some(inner)
+        }
+        _ => None,
+    }
+}
+
 impl Binder<'_> {
     pub(crate) fn call(&self, function: &Function, env: &Env<'_>) -> Result<Bound, QueryError> {
         let key = names::key(&function.name);
@@ -75,6 +93,19 @@ impl Binder<'_> {
             return self.array_subquery(query, env);
         }
         let written = list(function)?;
+        if let name @ ("array_transform" | "map_filter") = key.1.as_str() {
+            return self.with_lambda(name, &written.args, env);
+        }
+        if let Some(last) = written.args.last().and_then(|last| variadic(last)) {
+            let mut args = Vec::with_capacity(written.args.len());
+            for arg in &written.args[..written.args.len() - 1] {
+                if let FunctionArgExpr::Expr(ast) = arg {
+                    args.push(self.expr(ast, env)?);
+                }
+            }
+            let last = self.any(last, env)?;
+            return self.variadic_call(&key.1, args, last);
+        }
         let star = matches!(written.args.as_slice(), [FunctionArgExpr::Wildcard]);
         let mut args = Vec::with_capacity(written.args.len());
         if !star {
@@ -148,6 +179,64 @@ impl Binder<'_> {
         self.scalar(name, args)
     }
 
+    /// `f(a, VARIADIC list)`: the items of the list are the last arguments.
+    fn variadic_call(
+        &self,
+        name: &str,
+        mut args: Vec<Bound>,
+        last: Bound,
+    ) -> Result<Bound, QueryError> {
+        let missing = {
+            let mut all = args.clone();
+            all.push(last.clone());
+            self.no_function(&format!("{name}_variadic"), &all)
+        };
+        let DataType::List(item) = &last.data_type else {
+            return Err(missing);
+        };
+        let texts = DataType::List(Box::new(DataType::Varchar));
+        match (name, args.len()) {
+            ("concat", 0) | ("concat_ws" | "format", 1) => {
+                let last = match **item {
+                    DataType::Boolean => {
+                        return Err(QueryError::NotImplemented(format!(
+                            "{name} of a VARIADIC list of booleans in the embedded engine"
+                        )));
+                    }
+                    _ => self.cast(last, &texts, CastContext::Explicit)?,
+                };
+                let mut exprs = Vec::with_capacity(2);
+                for arg in args {
+                    exprs.push(self.cast(arg, &DataType::Varchar, CastContext::Implicit)?.expr);
+                }
+                exprs.push(last.expr);
+                Ok(Bound::of(
+                    kernel::strings::join_spread(name, exprs),
+                    DataType::Varchar,
+                ))
+            }
+            ("jsonb_extract_path" | "jsonb_extract_path_text", 1) => {
+                let value = args.remove(0);
+                self.json_path(value, last, name.ends_with("_text"))
+            }
+            ("jsonb_build_array" | "jsonb_build_object", _) => {
+                let mut fields = Vec::with_capacity(args.len() + 1);
+                for arg in args {
+                    fields.push(self.default_type(arg)?);
+                }
+                fields.push(last);
+                let object = name == "jsonb_build_object";
+                Ok(kernel::jsonb::build_spread(object, fields, self.style))
+            }
+            ("concat" | "concat_ws" | "format" | "jsonb_extract_path" | "jsonb_extract_path_text", _) => {
+                Err(missing)
+            }
+            _ => Err(QueryError::bind(format!(
+                "VARIADIC argument is not allowed in function \"{name}\""
+            ))),
+        }
+    }
+
     /// A scalar function, or one that gives a set of rows (as [`Expr::Unnest`]).
     pub(crate) fn scalar(&self, name: &str, args: Vec<Bound>) -> Result<Bound, QueryError> {
         match name {
@@ -205,6 +294,11 @@ impl Binder<'_> {
     /// Picks an overload from the table of ordinary functions.
     fn table_function(&self, name: &str, args: Vec<Bound>) -> Result<Bound, QueryError> {
         let overloads = functions::overloads(name);
+        if overloads.is_empty() && functions::is_left_out(name) {
+            return Err(QueryError::NotImplemented(format!(
+                "the function {name} in the embedded engine"
+            )));
+        }
         if overloads.is_empty() {
             let types: Vec<String> = args
                 .iter()

@@ -459,8 +459,33 @@ impl Binder<'_> {
         insensitive: bool,
         env: &Env<'_>,
     ) -> Result<Bound, QueryError> {
-        let name = if insensitive { "i_like" } else { "like" };
         let (left, right) = (self.expr(value, env)?, self.expr(pattern, env)?);
+        let escape = match escape {
+            Some(Value::SingleQuotedString(text)) => {
+                let mut characters = text.chars();
+                let escape = characters.next();
+                if characters.next().is_some() {
+                    return Err(QueryError::invalid_input(
+                        "the escape of a LIKE must be empty or one character",
+                    ));
+                }
+                Some(escape)
+            }
+            _ => None,
+        };
+        self.like_of(left, right, escape, negated, insensitive)
+    }
+
+    /// `value LIKE pattern` of bound sides; `ESCAPE ''` is an escape by no character.
+    pub(crate) fn like_of(
+        &self,
+        left: Bound,
+        right: Bound,
+        escape: Option<Option<char>>,
+        negated: bool,
+        insensitive: bool,
+    ) -> Result<Bound, QueryError> {
+        let name = if insensitive { "i_like" } else { "like" };
         let wrong = self.no_function(name, &[left.clone(), right.clone()]);
         let text = |bound: Bound| {
             if bound.untyped || bound.data_type == DataType::Varchar {
@@ -471,17 +496,8 @@ impl Binder<'_> {
         };
         let (left, right) = (text(left)?, text(right)?);
         let pattern = match escape {
-            Some(Value::SingleQuotedString(text)) => {
-                let mut characters = text.chars();
-                let escape = characters.next();
-                if characters.next().is_some() {
-                    return Err(QueryError::invalid_input(
-                        "the escape of a LIKE must be empty or one character",
-                    ));
-                }
-                kernel::pattern::escaped_by(escape, right.expr)
-            }
-            _ => right.expr,
+            Some(escape) => kernel::pattern::escaped_by(escape, right.expr),
+            None => right.expr,
         };
         Ok(Bound::boolean(Expr::Like(Like::new(
             negated,

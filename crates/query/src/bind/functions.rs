@@ -150,6 +150,40 @@ fn power_double(base: f64, exponent: f64) -> Result<f64, QueryError> {
     }
 }
 
+/// Functions that RisingWave has and this engine has not.
+pub(crate) fn is_left_out(name: &str) -> bool {
+    matches!(
+        name,
+        "hex_to_int256"
+            | "jsonb_to_record"
+            | "jsonb_to_recordset"
+            | "l1_distance"
+            | "l2_distance"
+            | "cosine_distance"
+            | "inner_product"
+            | "vector_norm"
+            | "l2_normalize"
+            | "openai_embedding"
+            | "pgp_sym_encrypt"
+            | "pgp_sym_decrypt"
+            | "pgp_sym_encrypt_bytea"
+            | "pgp_sym_decrypt_bytea"
+            | "pg_index_column_has_property"
+            | "pg_get_keywords"
+            | "rw_vnode"
+            | "rw_license"
+            | "rw_test_feature"
+            | "rw_test_paid_tier"
+            | "rw_cluster_id"
+            | "iceberg_transform"
+            | "file_scan"
+            | "postgres_query"
+            | "mysql_query"
+            | "internal_backfill_progress"
+            | "internal_source_backfill_progress"
+    )
+}
+
 /// The signatures of a function; none if there is no such function.
 pub(crate) fn overloads(name: &str) -> Vec<Overload> {
     let found = strings_table(name);
@@ -461,6 +495,11 @@ fn numbers_table(name: &str) -> Vec<Overload> {
         "tand" => unary(|a| float(degrees::tan(a[0].float())), None),
         "cotd" => unary(|a| float(degrees::cot(a[0].float())), None),
         "asind" => unary(|a| float(degrees::asin(a[0].float())), None),
+        "acosd" => unary(|a| float(degrees::acos(a[0].float())), None),
+        "atand" => unary(|a| float(degrees::atan(a[0].float())), None),
+        "atan2d" => vec![f(&[Double, Double], Double, |a| {
+            float(degrees::atan2(a[0].float(), a[1].float()))
+        })],
         "sinh" => unary(|a| float(a[0].float().sinh()), None),
         "cosh" => unary(|a| float(a[0].float().cosh()), None),
         "tanh" => unary(|a| float(a[0].float().tanh()), None),
@@ -526,7 +565,7 @@ fn positive_numeric<'a>(
 }
 
 fn other_table(name: &str) -> Vec<Overload> {
-    use crate::kernel::{bytes, jsonb, to_char};
+    use crate::kernel::{bytes, cipher, jsonb, to_char};
     use DataType::{
         BigInt, Boolean, Bytea, Date, Double, Integer, Jsonb, Time, Timestamp, Timestamptz, Varchar,
     };
@@ -541,6 +580,25 @@ fn other_table(name: &str) -> Vec<Overload> {
         })],
         "crc32c" => vec![f(&[Bytea], BigInt, |a| {
             Ok(Value::Int(bytes::crc(a[0].bytes(), 0x82F6_3B78)))
+        })],
+        "hmac" => vec![f(&[Bytea, Bytea, Varchar, Varchar], Bytea, cipher::hmac).optional(1)],
+        "encrypt" => vec![f(&[Bytea, Bytea, Varchar], Bytea, cipher::encrypt)],
+        "decrypt" => vec![f(&[Bytea, Bytea, Varchar], Bytea, cipher::decrypt)],
+        "secure_compare" => vec![f(&[Bytea, Bytea], Boolean, |a| {
+            Ok(Value::Bool(a[0].bytes() == a[1].bytes()))
+        })],
+        "int8send" => vec![f(&[BigInt], Bytea, |a| {
+            Ok(Value::Bytes(a[0].int().to_be_bytes().to_vec().into()))
+        })],
+        "int8recv" => vec![f(&[Bytea], BigInt, |a| {
+            let bytes = a[0].bytes().try_into().map_err(|_| {
+                QueryError::parameter("bytes", "could not convert slice to array")
+            })?;
+            Ok(Value::Int(i64::from_be_bytes(bytes)))
+        })],
+        // RisingWave's epochs: milliseconds since April 2021, above 16 bits of a counter.
+        "rw_epoch_to_ts" => vec![f(&[BigInt], Timestamptz, |a| {
+            Ok(Value::Timestamp(((a[0].int() >> 16) + 1_617_235_200_000) * 1000))
         })],
         "inet_aton" => vec![f(&[Varchar], BigInt, bytes::inet_aton)],
         "inet_ntoa" => vec![f(&[BigInt], Varchar, bytes::inet_ntoa)],
@@ -589,6 +647,11 @@ fn catalog_table(name: &str) -> Vec<Overload> {
         "pg_cancel_backend" | "pg_terminate_backend" => {
             vec![f(&[Integer], Boolean, |_| Ok(Value::Bool(false)))]
         }
+        "pg_my_temp_schema" => vec![f(&[], Integer, |_| Ok(Value::Int(0)))],
+        "pg_stat_get_numscans" => vec![f(&[Integer], BigInt, |_| Ok(Value::Int(0)))],
+        "pg_tablespace_location" => vec![f(&[Integer], Varchar, null)],
+        "pg_get_serial_sequence" => vec![f(&[Varchar, Varchar], Varchar, null)],
+        "rw_recovery_status" => vec![f(&[], Varchar, |_| text("RUNNING"))],
         "pg_postmaster_start_time" => vec![f(&[], Timestamptz, null)],
         "obj_description" | "col_description" | "shobj_description" => vec![
             f(&[Integer], Varchar, empty).nullable(),
@@ -613,7 +676,11 @@ fn catalog_table(name: &str) -> Vec<Overload> {
                 f(&[Varchar], BigInt, |_| Ok(Value::Int(0))),
             ]
         }
-        "has_table_privilege" | "has_schema_privilege" | "has_database_privilege" => vec![
+        "has_table_privilege"
+        | "has_any_column_privilege"
+        | "has_function_privilege"
+        | "has_schema_privilege"
+        | "has_database_privilege" => vec![
             f(&[Varchar, Varchar], Boolean, yes),
             f(&[Integer, Varchar], Boolean, yes),
             f(&[Varchar, Varchar, Varchar], Boolean, yes),

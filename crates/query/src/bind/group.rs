@@ -207,7 +207,8 @@ impl Binder<'_> {
         match ast {
             Ast::Identifier(ident) => {
                 // A name that is no column, or that of several, may be that of an output column.
-                if let Ok(Some(found)) = env.scope.find(None, &folded(ident)) {
+                let found = env.scope.find(None, &folded(ident));
+                if let Ok(Some(found)) = found {
                     return Ok(of(found));
                 }
                 match output_position(ast, output)? {

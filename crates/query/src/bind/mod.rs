@@ -11,6 +11,7 @@ mod expr;
 mod from;
 mod functions;
 mod group;
+mod lambda;
 mod lateral;
 mod literal;
 mod name;

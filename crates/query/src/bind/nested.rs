@@ -75,7 +75,20 @@ impl Binder<'_> {
     }
 
     /// `@>` and `<@` of jsonb or lists.
-    pub(crate) fn contains(&self, outer: Bound, inner: Bound) -> Result<Bound, QueryError> {
+    pub(crate) fn contains(
+        &self,
+        outer: Bound,
+        inner: Bound,
+        wrong: QueryError,
+    ) -> Result<Bound, QueryError> {
+        let nested = |of: &DataType| matches!(of, DataType::List(_) | DataType::Jsonb);
+        let known = |side: &Bound| !side.untyped && nested(&side.data_type);
+        if !known(&outer) && !known(&inner)
+            || !(outer.untyped || nested(&outer.data_type))
+            || !(inner.untyped || nested(&inner.data_type))
+        {
+            return Err(wrong);
+        }
         if matches!(outer.data_type, DataType::List(_))
             || matches!(inner.data_type, DataType::List(_))
         {

@@ -120,11 +120,12 @@ impl Binder<'_> {
                 self.json_path(left, right, matches!(op, BinaryOperator::HashLongArrow))
             }
             BinaryOperator::AtArrow | BinaryOperator::ArrowAt => {
+                let wrong = no_operator(&op.to_string(), &left, &right);
                 let (outer, inner) = match op {
                     BinaryOperator::AtArrow => (left, right),
                     _ => (right, left),
                 };
-                self.contains(outer, inner)
+                self.contains(outer, inner, wrong)
             }
             BinaryOperator::HashMinus => {
                 let value = self.cast(left, &DataType::Jsonb, CastContext::Implicit)?;
@@ -153,6 +154,22 @@ impl Binder<'_> {
                     true => Bound::boolean(Expr::Not(Box::new(found.expr))),
                     false => found,
                 })
+            }
+            BinaryOperator::PGExp => self.scalar("power", vec![left, right]),
+            BinaryOperator::PGStartsWith => self.scalar("starts_with", vec![left, right]),
+            BinaryOperator::PGLikeMatch => self.like_of(left, right, None, false, false),
+            BinaryOperator::PGNotLikeMatch => self.like_of(left, right, None, true, false),
+            BinaryOperator::PGILikeMatch => self.like_of(left, right, None, false, true),
+            BinaryOperator::PGNotILikeMatch => self.like_of(left, right, None, true, true),
+            // Operators do not tell what is wrong with a path's values.
+            BinaryOperator::AtQuestion | BinaryOperator::AtAt => {
+                let name = match op {
+                    BinaryOperator::AtQuestion => "jsonb_path_exists",
+                    _ => "jsonb_path_match",
+                };
+                let vars = self.literal_of("{}", &DataType::Jsonb)?;
+                let silent = self.literal_of("true", &DataType::Boolean)?;
+                self.scalar(name, vec![left, right, vars, silent])
             }
             BinaryOperator::PGCustomBinaryOperator(parts) => {
                 let op = match parts.last().map(String::as_str) {
@@ -397,7 +414,7 @@ impl Binder<'_> {
         }
         let is_text = |b: &Bound| b.untyped || b.data_type == DataType::Varchar;
         if !is_text(&left) && !is_text(&right) {
-            return Err(self.no_function("concat_op", &[left, right]));
+            return Err(no_operator("||", &left, &right));
         }
         let left = self.cast(left, &DataType::Varchar, CastContext::Explicit)?;
         let right = self.cast(right, &DataType::Varchar, CastContext::Explicit)?;
@@ -406,6 +423,15 @@ impl Binder<'_> {
             DataType::Varchar,
         ))
     }
+}
+
+/// `operator does not exist: integer @> unknown`
+pub(super) fn no_operator(sign: &str, left: &Bound, right: &Bound) -> QueryError {
+    QueryError::bind(format!(
+        "operator does not exist: {} {sign} {}",
+        left.type_name(),
+        right.type_name()
+    ))
 }
 
 /// The type in which two different types compare, as RisingWave's operators are declared.

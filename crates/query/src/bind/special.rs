@@ -7,7 +7,7 @@ use datafusion::logical_expr::Expr;
 use rwt_sql::DataType;
 use sqlparser::ast::{BinaryOperator, CeilFloorKind, DateTimeField, Expr as Ast, TrimWhereField};
 
-use super::{Binder, Bound, CastContext, Env};
+use super::{Binder, Bound, CastContext, Comparison, Env};
 use crate::error::QueryError;
 use crate::kernel::{arithmetic, datetime, jsonb, map, numbers, to_char};
 use crate::types::is_number;
@@ -195,6 +195,38 @@ impl Binder<'_> {
                 return Err(QueryError::invalid_input(
                     "Function `PROCTIME()` is only allowed in CREATE TABLE/SOURCE. Is `NOW()` what you want?",
                 ));
+            }
+            ("booleq" | "boolne", 2) => {
+                let op = match name {
+                    "booleq" => Comparison::Equal,
+                    _ => Comparison::NotEqual,
+                };
+                let side = |i: usize| {
+                    self.cast(args[i].clone(), &DataType::Boolean, CastContext::Implicit)
+                };
+                self.comparison(op, side(0)?, side(1)?)?
+            }
+            ("date", 1) => self.cast(args[0].clone(), &DataType::Date, CastContext::Explicit)?,
+            (
+                "jsonb_path_exists"
+                | "jsonb_path_match"
+                | "jsonb_path_query"
+                | "jsonb_path_query_array"
+                | "jsonb_path_query_first",
+                2..=4,
+            ) => self.json_path_function(name, args)?,
+            ("jsonb_populate_record" | "jsonb_populate_recordset" | "jsonb_populate_map", 2) => {
+                self.populated(name, args)?
+            }
+            ("generate_subscripts", 2..=3) | ("_pg_expandarray", 1) => {
+                self.list_rows(name, args)?
+            }
+            ("arraycontains" | "arraycontained", 2) => {
+                let name = match name {
+                    "arraycontains" => "array_contains",
+                    _ => "array_contained",
+                };
+                self.list_function(name, args.to_vec())?
             }
             ("generate_series" | "range", 2..=3) => self.generate_series(name, args.to_vec())?,
             ("unnest", _) => self.unnest(args.to_vec())?,
@@ -448,6 +480,11 @@ impl Binder<'_> {
                         .filter(|text| text.starts_with("CREATE INDEX ") == index)
                         .map_or(Value::Null, |text| Value::text(text.clone())))
                 })
+            }
+            ("pg_sleep_for", 1) => {
+                let span = self.cast(args[0].clone(), &DataType::Interval, CastContext::Implicit)?;
+                let seconds = self.extract("epoch", span, true)?;
+                crate::execute::sleep(seconds.expr)
             }
             ("pg_sleep", 1) => {
                 let seconds =

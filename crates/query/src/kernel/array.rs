@@ -4,14 +4,16 @@ use std::cmp::Ordering;
 
 use arrow::datatypes::DataType as ArrowType;
 use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::Unnest;
 use datafusion::logical_expr::{Expr, Volatility};
 use rwt_sql::DataType;
 
 use crate::bind::Bound;
 use crate::error::QueryError;
 use crate::kernel::Kernel;
+use crate::kernel::cast::list_item;
 use crate::kernel::list::order;
-use crate::types::arrow_type;
+use crate::types::{arrow_type, item_field, struct_fields};
 use crate::value::Value;
 
 fn call(
@@ -176,8 +178,8 @@ pub(crate) fn length_of<'a>(items: &[Value<'_>], dimension: i64) -> Result<Value
     match dimension {
         ..=0 => Ok(Value::Null),
         1 => Ok(int(items.len())),
-        _ => Err(QueryError::NotImplemented(
-            "the length of an inner dimension of a list in the embedded engine".into(),
+        _ => Err(QueryError::Evaluation(
+            "array_length for dimensions greater than 1 not supported".into(),
         )),
     }
 }
@@ -226,13 +228,70 @@ pub(crate) fn dimensions(name: &str, list: Bound, dimension: Option<Expr>) -> Bo
                     "array_dims of a list of lists in the embedded engine".into(),
                 ));
             }
-            return Ok(match items.len() {
-                0 => Value::Null,
-                length => Value::text(format!("[1:{length}]")),
-            });
+            return Ok(Value::text(format!("[1:{}]", items.len())));
         }
         length_of(items, a.get(1).map_or(1, Value::int))
     });
     debug_assert!(matches!(bound.arrow, ArrowType::Utf8 | ArrowType::Int32));
     bound
+}
+
+/// `_pg_expandarray(list)`: rows of an item and its number.
+pub(crate) fn expanded(list: Bound) -> Option<Bound> {
+    let DataType::List(item) = &list.data_type else {
+        return None;
+    };
+    let inner = list_item(item, &list.arrow);
+    let row = DataType::Struct(vec![
+        ("x".into(), inner.data_type),
+        ("n".into(), DataType::Integer),
+    ]);
+    let fields = [("x", inner.arrow), ("n", ArrowType::Int32)];
+    let arrow = ArrowType::Struct(struct_fields(fields.into_iter()));
+    let expr = Kernel::rowwise(
+        "_pg_expandarray",
+        "",
+        ArrowType::List(item_field(arrow.clone())),
+        Volatility::Immutable,
+        true,
+        vec![list.expr],
+        |a| {
+            let rows = a[0].list().iter().zip(1..);
+            Ok(Value::List(
+                rows.map(|(item, n)| Value::Struct(vec![item.clone(), Value::Int(n)]))
+                    .collect(),
+            ))
+        },
+    );
+    Some(Bound::new(Expr::Unnest(Unnest::new(expr)), row, arrow))
+}
+
+/// `generate_subscripts(list, dimension [, reverse])`: the first list of an inner dimension counts for all of them.
+pub(crate) fn subscripts(list: Bound, rest: Vec<Expr>) -> Bound {
+    fn length(items: &[Value<'_>], dimension: i64) -> usize {
+        match (dimension, items.first()) {
+            (..=0, _) => 0,
+            (1, _) => items.len(),
+            (_, Some(Value::List(inner))) => length(inner, dimension - 1),
+            _ => 0,
+        }
+    }
+    let args = [list.expr].into_iter().chain(rest).collect();
+    let expr = Kernel::rowwise(
+        "generate_subscripts",
+        "",
+        ArrowType::List(item_field(ArrowType::Int32)),
+        Volatility::Immutable,
+        true,
+        args,
+        |a| {
+            let numbers = 1..=length(a[0].list(), a[1].int());
+            let reverse = a.get(2).is_some_and(Value::bool);
+            Ok(Value::List(match reverse {
+                true => numbers.rev().map(int).collect(),
+                false => numbers.map(int).collect(),
+            }))
+        },
+    );
+    Bound::of(Expr::Unnest(Unnest::new(expr)), DataType::Integer)
 }

@@ -4,6 +4,7 @@
 const SIN_30: f64 = 0.499_999_999_999_999_94;
 const ONE_MINUS_COS_60: f64 = 0.499_999_999_999_999_9;
 const ASIN_HALF: f64 = 0.523_598_775_598_298_8;
+const ACOS_HALF: f64 = 1.047_197_551_196_597_9;
 const RADIANS: f64 = 0.017_453_292_519_943_295;
 
 fn cos_to_60(angle: f64) -> f64 {
@@ -99,6 +100,29 @@ pub(crate) fn asin(value: f64) -> f64 {
     if value < 0.0 { -angle } else { angle }
 }
 
+/// The angle of a cosine; not a number outside of -1 to 1.
+pub(crate) fn acos(value: f64) -> f64 {
+    if !(-1.0..=1.0).contains(&value) {
+        return f64::NAN;
+    }
+    let right = |size: f64| size.asin() / ASIN_HALF * 30.0;
+    match value {
+        v if v < 0.0 => 90.0 + asin(-v),
+        v if v <= 0.5 => 90.0 - right(v),
+        v => v.acos() / ACOS_HALF * 60.0,
+    }
+}
+
+/// The angle of a tangent.
+pub(crate) fn atan(value: f64) -> f64 {
+    value.atan() / std::f64::consts::FRAC_PI_4 * 45.0
+}
+
+/// The angle of a point.
+pub(crate) fn atan2(y: f64, x: f64) -> f64 {
+    y.atan2(x) / std::f64::consts::FRAC_PI_4 * 45.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,5 +150,9 @@ mod tests {
         assert!(tan(45.0) == 1.0 && tan(-180.0) == 0.0 && tan(90.0).is_infinite());
         assert!(cot(45.0) == 1.0 && asin(-1.0) == -90.0 && (asin(0.5) - 30.0).abs() < 1e-13);
         assert!(sin(f64::INFINITY).is_nan() && asin(1.5).is_nan());
+        for (value, expected) in [(-1.0, 180.0), (0.0, 90.0), (0.5, 60.0), (1.0, 0.0)] {
+            assert!((acos(value) - expected).abs() < 1e-13, "{value}");
+        }
+        assert!(acos(2.0).is_nan() && atan(1.0) == 45.0 && atan2(1.0, -1.0) == 135.0);
     }
 }

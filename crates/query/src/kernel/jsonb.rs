@@ -10,7 +10,7 @@ use crate::bind::Bound;
 use crate::error::QueryError;
 use crate::json;
 use crate::kernel::Kernel;
-use crate::kernel::cast::to_json;
+use crate::kernel::cast::{Typed, list_item, to_json};
 use crate::text::Style;
 use crate::types::item_field;
 use crate::value::Value;
@@ -497,34 +497,72 @@ pub(crate) fn build(object: bool, args: Vec<Bound>, style: Style) -> Bound {
         Volatility::Immutable,
         false,
         exprs,
+        move |a| built(object, &a.iter().zip(&types).collect::<Vec<_>>(), style),
+    );
+    result(expr, false)
+}
+
+/// The same functions with a list as their last arguments.
+pub(crate) fn build_spread(object: bool, args: Vec<Bound>, style: Style) -> Bound {
+    let types: Vec<_> = args.iter().map(Bound::typed).collect();
+    let variant: Vec<String> = types.iter().map(|t| t.data_type.to_string()).collect();
+    let exprs = args.into_iter().map(|a| a.expr).collect();
+    let name = if object {
+        "jsonb_build_object"
+    } else {
+        "jsonb_build_array"
+    };
+    let expr = Kernel::rowwise(
+        name,
+        format!("variadic {}", variant.join(",")),
+        ArrowType::Utf8,
+        Volatility::Immutable,
+        false,
+        exprs,
         move |a| {
-            let values: Vec<_> = a.iter().zip(&types).collect();
-            if !object {
-                let items = values.iter().map(|(v, t)| to_json(v, t, style)).collect();
-                return Ok(Value::text(json::write(&Json::Array(items))));
-            }
-            let wrong = |why: String| Err(QueryError::Evaluation(why));
-            let mut fields = serde_json::Map::new();
-            for (i, pair) in values.chunks(2).enumerate() {
-                let [(key, of), (value, value_type)] = pair else {
-                    return wrong("argument list must have even number of elements".into());
-                };
-                if key.is_null() {
-                    return wrong(format!("argument {}: key must not be null", i * 2 + 1));
-                }
-                if matches!(
-                    of.data_type,
-                    DataType::List(_) | DataType::Struct(_) | DataType::Jsonb
-                ) {
-                    return wrong("key value must be scalar, not array, composite, or json".into());
-                }
-                let key = crate::text::of(key, &of.data_type, &of.arrow, style);
-                fields.insert(key, to_json(value, value_type, style));
-            }
-            Ok(Value::text(json::write(&Json::Object(fields))))
+            let (Some((Value::List(items), first)), Some(of)) = (a.split_last(), types.last())
+            else {
+                return Ok(Value::Null);
+            };
+            let item = match &of.data_type {
+                DataType::List(item) => list_item(item, &of.arrow),
+                _ => of.clone(),
+            };
+            let values: Vec<_> = first
+                .iter()
+                .zip(&types)
+                .chain(items.iter().map(|value| (value, &item)))
+                .collect();
+            built(object, &values, style)
         },
     );
     result(expr, false)
+}
+
+fn built<'a>(object: bool, values: &[(&Value<'_>, &Typed)], style: Style) -> Out<'a> {
+    if !object {
+        let items = values.iter().map(|(v, t)| to_json(v, t, style)).collect();
+        return Ok(Value::text(json::write(&Json::Array(items))));
+    }
+    let wrong = |why: String| Err(QueryError::Evaluation(why));
+    let mut fields = serde_json::Map::new();
+    for (i, pair) in values.chunks(2).enumerate() {
+        let [(key, of), (value, value_type)] = pair else {
+            return wrong("argument list must have even number of elements".into());
+        };
+        if key.is_null() {
+            return wrong(format!("argument {}: key must not be null", i * 2 + 1));
+        }
+        if matches!(
+            of.data_type,
+            DataType::List(_) | DataType::Struct(_) | DataType::Jsonb
+        ) {
+            return wrong("key value must be scalar, not array, composite, or json".into());
+        }
+        let key = crate::text::of(key, &of.data_type, &of.arrow, style);
+        fields.insert(key, to_json(value, value_type, style));
+    }
+    Ok(Value::text(json::write(&Json::Object(fields))))
 }
 
 /// `jsonb_array_elements[_text]` and `jsonb_object_keys`, as sets of rows.

@@ -169,6 +169,33 @@ pub(crate) fn ordered_set(name: &str, list: Expr, fraction: Expr, returns: Arrow
     )
 }
 
+/// `approx_percentile` of a sorted list: the middle of the bucket of the value at the fraction, as sketches whose buckets
+/// grow by the relative error give it.
+pub(crate) fn approximate(list: Expr, fraction: f64, error: f64) -> Expr {
+    Kernel::rowwise(
+        "approx_percentile",
+        format!("{fraction} {error}"),
+        ArrowType::Float64,
+        Volatility::Immutable,
+        true,
+        vec![list],
+        move |a| {
+            let items = a[0].list();
+            let Some(last) = items.len().checked_sub(1) else {
+                return Ok(Value::Null);
+            };
+            let value = items[(last as f64 * fraction).floor() as usize].float();
+            if value == 0.0 {
+                return Ok(Value::Float(0.0));
+            }
+            let base = (1.0 + error) / (1.0 - error);
+            let bucket = value.abs().log(base).ceil() as i32;
+            let middle = 2.0 * base.powi(bucket) / (base + 1.0);
+            Ok(Value::Float(middle.copysign(value)))
+        },
+    )
+}
+
 /// The sum or the mean of a list of intervals; NULL of none.
 pub(crate) fn of_intervals(mean: bool, list: Expr) -> Expr {
     let name = if mean { "avg" } else { "sum" };

@@ -61,22 +61,41 @@ pub(crate) fn join(name: &str, args: Vec<Expr>) -> Expr {
         Volatility::Immutable,
         false,
         args,
-        move |a| {
-            let present = |values: &[Value<'_>]| -> Vec<String> {
-                values
-                    .iter()
-                    .filter(|v| !v.is_null())
-                    .map(|v| v.str().to_owned())
-                    .collect()
-            };
-            match kind.as_str() {
-                "concat" => Ok(Value::text(present(a).concat())),
-                _ if a[0].is_null() => Ok(Value::Null),
-                "concat_ws" => Ok(Value::text(present(&a[1..]).join(a[0].str()))),
-                _ => format(a[0].str(), &a[1..]).map(Value::text),
-            }
+        move |a| joined(&kind, a),
+    )
+}
+
+/// The same functions with a list as their last arguments.
+pub(crate) fn join_spread(name: &str, args: Vec<Expr>) -> Expr {
+    let kind = name.to_owned();
+    Kernel::rowwise(
+        name,
+        "variadic",
+        ArrowType::Utf8,
+        Volatility::Immutable,
+        false,
+        args,
+        move |a| match a.split_last() {
+            Some((Value::List(items), first)) => joined(&kind, &[first, items].concat()),
+            _ => Ok(Value::Null),
         },
     )
+}
+
+fn joined<'a>(kind: &str, a: &[Value<'_>]) -> Out<'a> {
+    let present = |values: &[Value<'_>]| -> Vec<String> {
+        values
+            .iter()
+            .filter(|v| !v.is_null())
+            .map(|v| v.str().to_owned())
+            .collect()
+    };
+    match kind {
+        "concat" => Ok(Value::text(present(a).concat())),
+        _ if a[0].is_null() => Ok(Value::Null),
+        "concat_ws" => Ok(Value::text(present(&a[1..]).join(a[0].str()))),
+        _ => format(a[0].str(), &a[1..]).map(Value::text),
+    }
 }
 
 fn format(template: &str, args: &[Value<'_>]) -> Result<String, QueryError> {
@@ -358,7 +377,7 @@ pub(crate) fn string_to_array<'a>(a: &[Value<'a>]) -> Out<'a> {
     ))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes
         .iter()

@@ -1,5 +1,7 @@
 //! sqllogictest files: only the records that the recorded suites use.
 
+use super::database::Database;
+
 /// One record of a file.
 pub struct Record {
     pub line: usize,
@@ -82,4 +84,39 @@ pub fn line(row: &[Option<String>]) -> String {
         })
         .collect();
     fold(&cells.join(" "))
+}
+
+/// Runs a record; what differs from what it expects is the error.
+pub async fn check(database: &mut Database, record: &Record) -> Result<(), String> {
+    let outcome = database.run(&record.sql).await;
+    match (&record.expected, outcome) {
+        (Expected::Error(pattern), Err(error)) => {
+            let text = error.causes().join("\n");
+            match regex::Regex::new(pattern).unwrap().is_match(&text) {
+                true => Ok(()),
+                false => Err(format!("another error: {text}\n    instead of: {pattern}")),
+            }
+        }
+        (Expected::Error(pattern), Ok(_)) => Err(format!("no error; expected: {pattern}")),
+        (_, Err(error)) => Err(format!("error: {}", error.causes().join(" / "))),
+        (Expected::Ok, Ok(_)) => Ok(()),
+        (Expected::Count(n), Ok(outcome)) if outcome.count == *n => Ok(()),
+        (Expected::Count(n), Ok(outcome)) => Err(format!("{} rows instead of {n}", outcome.count)),
+        (Expected::Rows { sorted, rows }, Ok(outcome)) => {
+            let mut found: Vec<String> = outcome.rows.iter().map(|row| line(row)).collect();
+            let mut wanted = rows.clone();
+            if *sorted {
+                found.sort();
+                wanted.sort();
+            }
+            if found == wanted {
+                return Ok(());
+            }
+            Err(format!(
+                "found:\n      {}\n    expected:\n      {}",
+                found.join("\n      "),
+                wanted.join("\n      ")
+            ))
+        }
+    }
 }
