@@ -122,7 +122,7 @@ fn parameters(tokens: &[TokenWithSpan]) -> Option<(Vec<Word>, usize)> {
 }
 
 /// What sqlparser's tokens say otherwise than RisingWave's: `0b101` and `0o17` are numbers, `(row).*` and `IS JSON` are
-/// expressions, `struct<…>` is a type, `==` is no operator.
+/// expressions, `struct<…>` and `map(…)` are types, `==` is no operator.
 fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut tokens = last_arguments(tokens).into_iter().peekable();
@@ -148,15 +148,19 @@ fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Q
                     next.token = Token::Number(value.to_string(), false);
                 }
             }
-            (Token::Word(word), _) if is_word(word, "struct") => {
-                let opens = |t: &Token| matches!(t, Token::Lt);
+            (Token::Word(word), _) if is_word(word, "struct") || is_word(word, "map") => {
+                let name = word.value.to_lowercase();
+                let opens = |t: &Token| match name.as_str() {
+                    "map" => matches!(t, Token::LParen),
+                    _ => matches!(t, Token::Lt),
+                };
                 let rest = tokens.clone().map(|t| t.token).filter(|t| !is_blank(t));
                 if let Some(text) = type_text(rest, opens) {
                     let mut left = text.1;
                     while left > 0 {
                         left -= usize::from(tokens.next().is_some_and(|t| !is_blank(&t.token)));
                     }
-                    next.token = Token::make_word(&format!("struct{}", text.0), Some('"'));
+                    next.token = Token::make_word(&format!("{name}{}", text.0), Some('"'));
                 }
             }
             (Token::Word(word), _) if is_word(word, "is") => {
@@ -224,8 +228,8 @@ fn type_text(
         }
         count += 1;
         depth = match &token {
-            Token::Lt => depth + 1,
-            Token::Gt => depth.checked_sub(1)?,
+            Token::Lt | Token::LParen => depth + 1,
+            Token::Gt | Token::RParen => depth.checked_sub(1)?,
             Token::ShiftRight => depth.checked_sub(2)?,
             Token::Word(_) | Token::Comma | Token::LBracket | Token::RBracket => depth,
             _ => return None,

@@ -93,6 +93,14 @@ pub fn schema(columns: &[Column]) -> SchemaRef {
     ))
 }
 
+/// The name of a row's field: `f1`, `f2`, … where it has none.
+pub(crate) fn field_name(name: &str, index: usize) -> String {
+    match name {
+        "" => format!("f{}", index + 1),
+        name => name.to_owned(),
+    }
+}
+
 /// Whether a type is a number.
 pub(crate) fn is_number(data_type: &DataType) -> bool {
     number_rank(data_type).is_some()

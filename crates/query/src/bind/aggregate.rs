@@ -200,7 +200,7 @@ impl Binder<'_> {
             }
             ("jsonb_agg", 1) => {
                 let first = self.default_type(first)?;
-                Ok(jsonb::to_jsonb(self.ordered_list(first, &m), self.style))
+                Ok(jsonb::array_of(self.ordered_list(first, &m), self.style))
             }
             ("jsonb_object_agg", 2) => {
                 let key = self
@@ -425,15 +425,17 @@ impl Binder<'_> {
         Ok(Bound::of(expr, DataType::Numeric))
     }
 
-    /// A constant between 0 and 1.
-    fn direct_argument(&self, name: &str, value: &Bound) -> Result<f64, QueryError> {
+    /// A constant between 0 and 1, or NULL.
+    fn direct_argument(&self, name: &str, value: &Bound) -> Result<Option<f64>, QueryError> {
         let wrong = |why: &str| QueryError::invalid_input(format!("direct arg in `{name}` must {why}"));
         let value = self
             .cast(value.clone(), &DataType::Double, CastContext::Implicit)
             .map_err(|_| wrong("be castable to float64"))?;
         match crate::execute::constant(&value.expr) {
-            Ok(ScalarValue::Float64(Some(value))) if (0.0..=1.0).contains(&value) => Ok(value),
-            Ok(ScalarValue::Float64(_)) => Err(wrong("between 0.0 and 1.0")),
+            Ok(ScalarValue::Float64(Some(value))) if !(0.0..=1.0).contains(&value) => {
+                Err(wrong("between 0.0 and 1.0"))
+            }
+            Ok(ScalarValue::Float64(value)) => Ok(value),
             _ => Err(QueryError::NotImplemented(
                 "variable as direct argument of ordered-set aggregate".into(),
             )),
@@ -474,26 +476,32 @@ impl Binder<'_> {
                     "invalid direct args or within group argument for `approx_percentile` aggregation",
                 ));
             };
-            let fraction = self.direct_argument(name, fraction)?;
-            let error = self.direct_argument(name, error)?;
+            let fraction = self.direct_argument(name, fraction)?.unwrap_or_default();
+            let error = self.direct_argument(name, error)?.unwrap_or_default();
             let list = call(df::array_agg::array_agg_udaf(), vec![by.expr], &m);
             return Ok(Bound::of(
                 numbers::approximate(list, fraction, error),
                 DataType::Double,
             ));
         }
-        let fraction = match args.into_iter().next() {
-            Some(arg) => {
-                self.cast(arg, &DataType::Double, CastContext::Implicit)?
-                    .expr
+        let fraction = match (name, args.as_slice()) {
+            ("mode", []) => 0.0,
+            ("percentile_cont" | "percentile_disc", [fraction]) => {
+                match self.direct_argument(name, fraction)? {
+                    Some(fraction) => fraction,
+                    None => {
+                        let null = Expr::Literal(ScalarValue::try_from(&by.arrow)?, None);
+                        return Ok(Bound::new(null, data_type, by.arrow));
+                    }
+                }
             }
-            None if name == "mode" => Expr::Literal(ScalarValue::Float64(Some(0.0)), None),
-            None => {
-                return Err(QueryError::Bind(format!(
-                    "function {name}() does not exist"
+            _ => {
+                return Err(QueryError::invalid_input(format!(
+                    "invalid direct args or within group argument for `{name}` aggregation"
                 )));
             }
         };
+        let fraction = Expr::Literal(ScalarValue::Float64(Some(fraction)), None);
         let list = call(df::array_agg::array_agg_udaf(), vec![by.expr.clone()], &m);
         let expr = numbers::ordered_set(name, list, fraction, by.arrow.clone());
         Ok(Bound::new(expr, data_type, by.arrow))

@@ -239,6 +239,12 @@ impl Binder<'_> {
 
     /// A scalar function, or one that gives a set of rows (as [`Expr::Unnest`]).
     pub(crate) fn scalar(&self, name: &str, args: Vec<Bound>) -> Result<Bound, QueryError> {
+        if let Some(expected) = exact_arguments(name).filter(|n| *n != args.len()) {
+            return Err(QueryError::Evaluation(format!(
+                "unexpected arguments number {}, expect {expected}",
+                args.len()
+            )));
+        }
         match name {
             "coalesce" => return self.coalesce(args),
             "nullif" if args.len() == 2 => return self.nullif(args),
@@ -536,6 +542,21 @@ impl Binder<'_> {
         );
         Bound::of(expr, DataType::Varchar)
     }
+}
+
+/// Functions whose number of arguments RisingWave checks before their types.
+fn exact_arguments(name: &str) -> Option<usize> {
+    Some(match name {
+        "now" | "current_timestamp" | "current_schema" | "session_user" | "current_user"
+        | "current_role" | "user" | "current_database" | "current_catalog"
+        | "pg_my_temp_schema" | "pg_postmaster_start_time" => 0,
+        "date" | "pg_typeof" | "quote_literal" | "quote_nullable" | "array_flatten"
+        | "array_ndims" | "int8recv" | "pg_table_size" | "pg_indexes_size" | "current_setting"
+        | "pg_cancel_backend" | "pg_terminate_backend" | "pg_tablespace_location" => 1,
+        "timezone" | "array_lower" => 2,
+        "set_config" => 3,
+        _ => return None,
+    })
 }
 
 fn fit(overload: &functions::Overload, args: &[Bound]) -> Option<usize> {

@@ -67,6 +67,7 @@ pub(crate) fn cast_context(from: &DataType, to: &DataType) -> Option<Context> {
             .try_fold(Context::Implicit, |worst, next| {
                 next.map(|next| worst.max(next))
             }),
+        (T::Map(a, c), T::Map(b, d)) => Some(cast_context(a, b)?.max(cast_context(c, d)?)),
         (T::Varchar, T::Map(..)) => None,
         (T::Varchar, _) => Some(Context::Explicit),
         (_, T::Varchar) => Some(Context::Assign),
@@ -280,6 +281,10 @@ pub(crate) fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
             .map(|((name, x), (_, y))| Some((name.clone(), wider(x, y)?)))
             .collect::<Option<Vec<_>>>()
             .map(DataType::Struct),
+        (DataType::Map(a, c), DataType::Map(b, d)) => Some(DataType::Map(
+            Box::new(wider(a, b)?),
+            Box::new(wider(c, d)?),
+        )),
         _ if cast_context(a, b) == Some(Context::Implicit) => Some(b.clone()),
         _ if cast_context(b, a) == Some(Context::Implicit) => Some(a.clone()),
         _ => None,

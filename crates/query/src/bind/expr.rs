@@ -169,10 +169,14 @@ impl Binder<'_> {
                 negated,
                 expr,
                 pattern,
-                ..
+                escape_char,
             } => {
                 let args = self.texts(&[expr, pattern], env)?;
-                let matches = kernel::pattern::similar_to(args);
+                let escape = match escape_char {
+                    Some(Value::SingleQuotedString(text)) => text.chars().next(),
+                    _ => None,
+                };
+                let matches = kernel::pattern::similar_to(args, escape.unwrap_or('\\'));
                 Ok(Bound::boolean(if *negated {
                     Expr::Not(Box::new(matches))
                 } else {
@@ -305,11 +309,32 @@ impl Binder<'_> {
             return self.regclass(inner, env);
         }
         let target = data_type(to)?;
+        if let Some(empty) = self.empty(inner, &target)? {
+            return Ok(empty);
+        }
         let value = self.expr(inner, env)?;
         if matches!(inner, Ast::Value(v) if matches!(v.value, Value::Number(..))) {
             self.check_integer_literal(&value, &target)?;
         }
         self.cast(value, &target, CastContext::Explicit)
+    }
+
+    /// `ARRAY[]` and `MAP {}`, whose type is that of the cast around them.
+    fn empty(&self, ast: &Ast, to: &DataType) -> Result<Option<Bound>, QueryError> {
+        let value = match (ast, to) {
+            (Ast::Nested(inner), _) => return self.empty(inner, to),
+            (Ast::Array(array), DataType::List(_)) if array.elem.is_empty() => {
+                crate::value::Value::List(Vec::new())
+            }
+            (Ast::Map(map), DataType::Map(key, _)) if map.entries.is_empty() => {
+                kernel::map::check_key(key)?;
+                crate::value::Value::Map(Vec::new())
+            }
+            _ => return Ok(None),
+        };
+        let array = crate::value::build(&[value], &crate::types::arrow_type(to))?;
+        let literal = Expr::Literal(ScalarValue::try_from_array(&array, 0)?, None);
+        Ok(Some(Bound::of(literal, to.clone())))
     }
 
     /// `2147483648::int` is out of range at once, not when a row is read.
@@ -618,6 +643,11 @@ impl Binder<'_> {
     }
 
     fn array(&self, items: &[Ast], env: &Env<'_>) -> Result<Bound, QueryError> {
+        if items.is_empty() {
+            return Err(QueryError::bind(
+                "cannot determine type of empty array\nHINT:  Explicitly cast to the desired type, for example ARRAY[]::integer[].",
+            ));
+        }
         let mut bound = Vec::with_capacity(items.len());
         for item in items {
             bound.push(self.expr(item, env)?);
@@ -677,7 +707,9 @@ impl Binder<'_> {
                 value.data_type
             )));
         };
-        let Some(index) = fields.iter().position(|(field, _)| field == name) else {
+        let mut names = fields.iter().enumerate();
+        let found = names.find(|(i, (field, _))| crate::types::field_name(field, *i) == name);
+        let Some((index, _)) = found else {
             return Err(QueryError::bind(format!(
                 "column \"{name}\" not found in struct type"
             )));
@@ -696,7 +728,7 @@ impl Binder<'_> {
                 self.json_access(value, arg, false)
             }
             DataType::Map(key, _) => {
-                let key = self.cast(index, &key, CastContext::Implicit)?;
+                let key = self.cast(index, &key, CastContext::Assign)?;
                 Ok(kernel::map::item(value, key.expr))
             }
             other => Err(QueryError::bind(format!("cannot subscript type {other}"))),

@@ -102,9 +102,22 @@ fn exp(value: Decimal) -> Option<Decimal> {
 
 fn power(base: Numeric, exponent: Numeric) -> Result<Numeric, QueryError> {
     let undefined = || QueryError::parameter("rhs", "zero raised to a negative power is undefined");
+    let complex = || {
+        QueryError::parameter(
+            "rhs",
+            "a negative number raised to a non-integer power yields a complex result",
+        )
+    };
     let (Numeric::Finite(l), Numeric::Finite(r)) = (base, exponent) else {
         if base.is_zero() && exponent.is_negative() {
             return Err(undefined());
+        }
+        let whole = match exponent {
+            Numeric::Finite(r) => r.fract().is_zero(),
+            _ => true,
+        };
+        if base.is_negative() && !whole {
+            return Err(complex());
         }
         return Numeric::from_double(base.to_double().powf(exponent.to_double()))
             .ok_or_else(QueryError::out_of_range);
@@ -113,10 +126,7 @@ fn power(base: Numeric, exponent: Numeric) -> Result<Numeric, QueryError> {
         return Err(undefined());
     }
     if base.is_negative() && !r.fract().is_zero() {
-        return Err(QueryError::parameter(
-            "rhs",
-            "a negative number raised to a non-integer power yields a complex result",
-        ));
+        return Err(complex());
     }
     let result = if r.fract().is_zero() || l.is_zero() {
         l.checked_powd(r)

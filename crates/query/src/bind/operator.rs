@@ -188,6 +188,27 @@ impl Binder<'_> {
         }
     }
 
+    /// Literals in a row take the types of what stands in their place on the other side.
+    fn rows_alike(&self, left: Bound, right: Bound) -> Result<(Bound, Bound), QueryError> {
+        if left.parts.is_empty() || left.parts.len() != right.parts.len() {
+            return Ok((left, right));
+        }
+        let (mut l, mut r) = (Vec::new(), Vec::new());
+        for (a, b) in left.parts.into_iter().zip(right.parts) {
+            let (a, b) = match (a.untyped, b.untyped) {
+                (true, false) => (self.settle(a, &b.data_type)?, b),
+                (false, true) => {
+                    let b = self.settle(b, &a.data_type)?;
+                    (a, b)
+                }
+                _ => self.rows_alike(a, b)?,
+            };
+            l.push(a);
+            r.push(b);
+        }
+        Ok((self.row_of(l)?, self.row_of(r)?))
+    }
+
     /// A comparison after both sides are brought to one type.
     pub(crate) fn comparison(
         &self,
@@ -196,6 +217,7 @@ impl Binder<'_> {
         right: Bound,
     ) -> Result<Bound, QueryError> {
         let missing = || self.no_function(op.name(), &[left.clone(), right.clone()]);
+        let (left, right) = self.rows_alike(left.clone(), right.clone())?;
         let common = match (left.untyped, right.untyped) {
             (true, true) => DataType::Varchar,
             (true, false) => right.data_type.clone(),
@@ -273,6 +295,11 @@ impl Binder<'_> {
                     .ok_or_else(missing)
             }
             Operator::Multiply | Operator::Divide => {
+                let span = |side: Bound| match side.data_type {
+                    DataType::Time => self.cast(side, &DataType::Interval, CastContext::Implicit),
+                    _ => Ok(side),
+                };
+                let (left, right) = (span(left.clone())?, span(right.clone())?);
                 let (interval, factor) = match (&left.data_type, &right.data_type) {
                     (DataType::Interval, t) if is_number(t) => (left.clone(), right.clone()),
                     (t, DataType::Interval) if is_number(t) && op == Operator::Multiply => {

@@ -253,7 +253,7 @@ impl Binder<'_> {
         };
         for (i, (name, _)) in fields.iter().enumerate() {
             output.push(OutputColumn {
-                name: name.clone(),
+                name: crate::types::field_name(name, i),
                 bound: crate::kernel::list::field(value.clone(), i),
                 named: true,
             });

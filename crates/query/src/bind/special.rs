@@ -121,8 +121,8 @@ impl Binder<'_> {
                 let mut keys = Vec::new();
                 let mut values = Vec::new();
                 for entry in &map.entries {
-                    keys.push(self.any(&entry.key, env)?);
-                    values.push(self.any(&entry.value, env)?);
+                    keys.push(self.expr(&entry.key, env)?);
+                    values.push(self.expr(&entry.value, env)?);
                 }
                 if keys.is_empty() {
                     return Err(QueryError::bind(
@@ -304,8 +304,11 @@ impl Binder<'_> {
                 | "array_ndims" | "array_dims" | "array_lower" | "array_upper" | "array_contained",
                 1..=3,
             ) => self.list_function(name, args.to_vec())?,
+            ("map_from_entries", 1) if args[0].untyped => {
+                return Err(no_list(&args[0]));
+            }
             ("map_from_entries" | "map_keys" | "map_values", 1) => {
-                map::function(name, args[0].clone()).ok_or_else(|| self.no_function(name, args))?
+                map::function(name, args[0].clone())?.ok_or_else(|| self.no_function(name, args))?
             }
             (
                 "map_from_key_values"
@@ -443,10 +446,8 @@ impl Binder<'_> {
                     }
                 }
             }
-            ("current_setting", n) => {
-                return Err(QueryError::Evaluation(format!(
-                    "unexpected arguments number {n}, expect 1"
-                )));
+            ("round", _) | ("to_timestamp", 0 | 3..) => {
+                return Err(QueryError::Evaluation("unexpected arguments number".into()));
             }
             // The session itself is changed by the engine, which sees the call; the query gives the new value.
             ("set_config", 3) => {
@@ -502,7 +503,13 @@ impl Binder<'_> {
         let Some(value) = args.pop() else {
             return Err(missing);
         };
-        if value.untyped || !is_number(&value.data_type) {
+        // A literal is a double, unless digits are counted.
+        let value = match (value.untyped, &digits) {
+            (true, None) => self.settle(value, &DataType::Double)?,
+            (true, Some(_)) => self.settle(value, &DataType::Numeric)?,
+            _ => value,
+        };
+        if !is_number(&value.data_type) {
             return Err(missing);
         }
         let name = if name == "ceiling" { "ceil" } else { name };
@@ -645,6 +652,14 @@ impl Binder<'_> {
             Bound::of(expr, T::Numeric)
         })
     }
+}
+
+/// A literal where any list would do.
+fn no_list(value: &Bound) -> QueryError {
+    let text = value.literal_text().unwrap_or("null");
+    QueryError::bind(format!(
+        "Cannot implicitly cast '{text}:Varchar' to polymorphic type AnyArray"
+    ))
 }
 
 fn rounding_name(name: &str) -> &'static str {

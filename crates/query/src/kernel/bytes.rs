@@ -40,7 +40,12 @@ pub(crate) fn set_bit<'a>(a: &[Value<'a>]) -> Out<'a> {
     match a[2].int() {
         0 => bytes[at / 8] &= !(1 << (at % 8)),
         1 => bytes[at / 8] |= 1 << (at % 8),
-        _ => return Err(QueryError::parameter("bit", "new bit must be 0 or 1")),
+        value => {
+            return Err(QueryError::parameter(
+                "bit",
+                format!("value {value} is invalid,new bit must be 0 or 1"),
+            ));
+        }
     }
     Ok(Value::Bytes(bytes.into()))
 }

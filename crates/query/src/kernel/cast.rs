@@ -189,6 +189,17 @@ pub(crate) fn convert<'a>(
             }
             Value::Struct(out)
         }
+        (Value::Map(entries), T::Map(a, c), T::Map(b, d)) => {
+            let usual = |of: &DataType| Typed::new(of.clone(), types::arrow_type(of));
+            let (keys, items) = ((usual(a), usual(b)), (usual(c), usual(d)));
+            let entry = |(key, item): &(Value<'a>, Value<'a>)| {
+                Ok((
+                    convert(key, &keys.0, &keys.1, style)?,
+                    convert(item, &items.0, &items.1, style)?,
+                ))
+            };
+            Value::Map(entries.iter().map(entry).collect::<Result<_, QueryError>>()?)
+        }
         (value, _, T::Jsonb) => Value::text(json::write(&to_json(value, from, style))),
         (value, _, _) => value.clone(),
     })
@@ -274,7 +285,8 @@ pub(crate) fn to_json(value: &Value<'_>, of: &Typed, style: Style) -> serde_json
                 .zip(fields)
                 .enumerate()
                 .map(|(i, (v, (name, t)))| {
-                    (name.clone(), to_json(v, &field(t, &of.arrow, i), style))
+                    let name = types::field_name(name, i);
+                    (name, to_json(v, &field(t, &of.arrow, i), style))
                 })
                 .collect(),
         ),

@@ -470,13 +470,28 @@ pub(crate) fn exists(name: &'static str, left: Expr, right: Expr) -> Expr {
     )
 }
 
-/// `to_jsonb(value)`
+/// `to_jsonb(value)`, which is `null` of NULL.
 pub(crate) fn to_jsonb(value: Bound, style: Style) -> Bound {
+    written("to_jsonb", value, style, false)
+}
+
+/// `jsonb_agg`: the list of a group's values; NULL of no row.
+pub(crate) fn array_of(list: Bound, style: Style) -> Bound {
+    written("jsonb_agg", list, style, true)
+}
+
+fn written(name: &str, value: Bound, style: Style, strict: bool) -> Bound {
     let of = value.typed();
     let variant = of.data_type.to_string();
-    let expr = call("to_jsonb", &variant, vec![value.expr], move |a| {
-        Ok(Value::text(json::write(&to_json(&a[0], &of, style))))
-    });
+    let expr = Kernel::rowwise(
+        name,
+        variant,
+        ArrowType::Utf8,
+        Volatility::Immutable,
+        strict,
+        vec![value.expr],
+        move |a| Ok(Value::text(json::write(&to_json(&a[0], &of, style)))),
+    );
     result(expr, false)
 }
 

@@ -11,7 +11,7 @@ use crate::error::QueryError;
 use crate::kernel::Kernel;
 use crate::kernel::cast::{field as field_type, list_item};
 use crate::kernel::list::order;
-use crate::types::{arrow_type, item_field};
+use crate::types::{arrow_type, internal_name, item_field};
 use crate::value::Value;
 
 const PURE: Volatility = Volatility::Immutable;
@@ -76,16 +76,23 @@ pub(crate) fn item(value: Bound, key: Expr) -> Bound {
     Bound::new(expr, *item, arrow)
 }
 
-/// `map_from_entries`, `map_keys`, `map_values`; `None` for a wrong argument.
-pub(crate) fn function(name: &str, value: Bound) -> Option<Bound> {
+/// `map_from_entries`, `map_keys`, `map_values`; nothing for a wrong argument.
+pub(crate) fn function(name: &str, value: Bound) -> Result<Option<Bound>, QueryError> {
     let (data_type, arrow) = match (name, &value.data_type) {
         ("map_from_entries", DataType::List(row)) => {
             let DataType::Struct(fields) = row.as_ref() else {
-                return None;
+                return Err(QueryError::Evaluation(format!(
+                    "invalid map entries type, expected struct, got: {row}"
+                )));
             };
             let [(_, key), (_, item)] = fields.as_slice() else {
-                return None;
+                let types: Vec<_> = fields.iter().map(|(_, of)| internal_name(of)).collect();
+                return Err(QueryError::Evaluation(format!(
+                    "the underlying struct for map must have exactly two fields, got: {}",
+                    types.join(", ")
+                )));
             };
+            check_key(key)?;
             let entry = list_item(row, &value.arrow);
             let (key_type, item_type) = (
                 field_type(key, &entry.arrow, 0),
@@ -104,7 +111,7 @@ pub(crate) fn function(name: &str, value: Bound) -> Option<Bound> {
             DataType::List(item.clone()),
             ArrowType::List(item_field(arrow_type(item))),
         ),
-        _ => return None,
+        _ => return Ok(None),
     };
     let kind = name.to_owned();
     let expr = Kernel::rowwise(
@@ -134,7 +141,7 @@ pub(crate) fn function(name: &str, value: Bound) -> Option<Bound> {
             })
         },
     );
-    Some(Bound::new(expr, data_type, arrow))
+    Ok(Some(Bound::new(expr, data_type, arrow)))
 }
 
 fn entries_of<'v, 'a>(value: &'v Value<'a>) -> &'v [(Value<'a>, Value<'a>)] {

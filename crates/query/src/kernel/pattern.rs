@@ -139,17 +139,17 @@ pub(crate) fn regex_match(args: Vec<Expr>) -> Expr {
     )
 }
 
-/// `text SIMILAR TO pattern`
-pub(crate) fn similar_to(args: Vec<Expr>) -> Expr {
+/// `text SIMILAR TO pattern ESCAPE escape`
+pub(crate) fn similar_to(args: Vec<Expr>, escape: char) -> Expr {
     Kernel::rowwise(
         "similar_to",
-        "",
+        escape,
         ArrowType::Boolean,
         Volatility::Immutable,
         true,
         args,
-        |a| {
-            with_regex(&similar(a[1].str()), Flags::default(), |regex| {
+        move |a| {
+            with_regex(&similar(a[1].str(), escape), Flags::default(), |regex| {
                 Value::Bool(regex.is_match(a[0].str()))
             })
         },
@@ -157,19 +157,19 @@ pub(crate) fn similar_to(args: Vec<Expr>) -> Expr {
 }
 
 /// A pattern of SIMILAR TO as a regular expression.
-fn similar(pattern: &str) -> String {
+fn similar(pattern: &str, escape: char) -> String {
     let mut out = String::from("^(?s:");
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         match c {
             '%' => out.push_str(".*"),
             '_' => out.push('.'),
-            '\\' => {
-                if let Some(next) = chars.next() {
-                    out.push_str(&regex::escape(&next.to_string()));
-                }
-            }
-            '.' | '^' | '$' => {
+            c if c == escape => match chars.next() {
+                // What SUBSTRING cuts out: it matches nothing itself.
+                Some('"') | None => {}
+                Some(next) => out.push_str(&regex::escape(&next.to_string())),
+            },
+            '.' | '^' | '$' | '\\' => {
                 out.push('\\');
                 out.push(c);
             }
@@ -377,7 +377,7 @@ mod tests {
             Value::text("g"),
         ];
         assert_eq!(regexp_replace(&args).unwrap().str(), "foo<1>bar<4>");
-        assert_eq!(similar("(a|b)%"), "^(?s:(a|b).*)$");
+        assert_eq!(similar("(a|b)%", '\\'), "^(?s:(a|b).*)$");
         let args = [
             Value::text("abc"),
             Value::text("(b)"),

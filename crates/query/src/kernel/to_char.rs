@@ -214,10 +214,11 @@ fn interval_item(out: &mut String, value: Interval, item: &Item<'_>) -> Result<(
         Item::Numeric(Numeric::Year, _) => signed(out, years, 4),
         Item::Numeric(Numeric::YearMod100, _) => signed(out, years % 100, 2),
         Item::Numeric(Numeric::IsoYear, _) => {
-            let iso = iso_year(value)?;
-            signed(out, iso, 4);
+            iso_digits(out, years, iso_year(value)?, 4);
         }
-        Item::Numeric(Numeric::IsoYearMod100, _) => signed(out, iso_year(value)? % 100, 2),
+        Item::Numeric(Numeric::IsoYearMod100, _) => {
+            iso_digits(out, years, iso_year(value)? % 100, 2);
+        }
         Item::Numeric(Numeric::Month, _) => signed(out, months, 2),
         // RisingWave gives a negative day one digit less.
         Item::Numeric(Numeric::Day, _) => match value.days {
@@ -243,6 +244,14 @@ fn interval_item(out: &mut String, value: Interval, item: &Item<'_>) -> Result<(
         _ => return Err(invalid_for_interval()),
     }
     Ok(())
+}
+
+/// The sign of the year before the first counts as a digit, unless the years themselves are negative.
+fn iso_digits(out: &mut String, years: i64, iso: i64, width: usize) {
+    match years {
+        0 => out.push_str(&format!("{iso:0width$}")),
+        _ => signed(out, iso, width),
+    }
 }
 
 /// What a text says about a time, read by a format. What it leaves out is the beginning of the year before the first.
