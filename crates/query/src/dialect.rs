@@ -88,6 +88,11 @@ impl Dialect for RisingWaveDialect {
         true
     }
 
+    /// `first_value(x IGNORE NULLS)`
+    fn supports_window_function_null_treatment_arg(&self) -> bool {
+        true
+    }
+
     /// `* EXCEPT (a, b)`
     fn supports_select_wildcard_except(&self) -> bool {
         true

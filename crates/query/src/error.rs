@@ -154,17 +154,23 @@ fn from_datafusion(error: &DataFusionError) -> QueryError {
         DataFusionError::Shared(inner) => from_datafusion(inner),
         DataFusionError::Collection(errors) if !errors.is_empty() => from_datafusion(&errors[0]),
         DataFusionError::ResourcesExhausted(message) => QueryError::Memory(message.clone()),
-        DataFusionError::NotImplemented(message) if message.contains("OuterReferenceColumn") => {
-            QueryError::NotImplemented(
-                "a correlated sub-query of this shape in the embedded engine".into(),
-            )
+        DataFusionError::NotImplemented(message)
+            if message.contains("OuterReferenceColumn") || message.contains("Subquery(") =>
+        {
+            decorrelation()
         }
+        // The binder knows every column: one that is missing was lost when a sub-query was made a join.
+        DataFusionError::SchemaError(..) => decorrelation(),
         DataFusionError::NotImplemented(message) => QueryError::NotImplemented(message.clone()),
         other if other.to_string().contains("more than one row") => {
             QueryError::Evaluation("Scalar subquery produced more than one row".into())
         }
         other => QueryError::Internal(other.strip_backtrace()),
     }
+}
+
+fn decorrelation() -> QueryError {
+    QueryError::NotImplemented("a correlated sub-query of this shape in the embedded engine".into())
 }
 
 fn from_arrow(error: &ArrowError) -> QueryError {

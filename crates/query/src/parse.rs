@@ -104,18 +104,39 @@ fn last_arguments(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 /// The names in `|a, b|` at the start of these tokens, and how many tokens that is.
 fn parameters(tokens: &[TokenWithSpan]) -> Option<(Vec<Word>, usize)> {
     let mut params = Vec::new();
-    let mut rest = tokens.iter().enumerate().filter(|(_, t)| !is_blank(&t.token));
+    let mut rest = tokens
+        .iter()
+        .enumerate()
+        .filter(|(_, t)| !is_blank(&t.token));
     if rest.next()?.1.token != Token::Pipe {
         return None;
     }
     loop {
-        let (_, TokenWithSpan { token: Token::Word(param), .. }) = rest.next()? else {
+        let (
+            _,
+            TokenWithSpan {
+                token: Token::Word(param),
+                ..
+            },
+        ) = rest.next()?
+        else {
             return None;
         };
         params.push(param.clone());
         match rest.next()? {
-            (at, TokenWithSpan { token: Token::Pipe, .. }) => return Some((params, at + 1)),
-            (_, TokenWithSpan { token: Token::Comma, .. }) => {}
+            (
+                at,
+                TokenWithSpan {
+                    token: Token::Pipe, ..
+                },
+            ) => return Some((params, at + 1)),
+            (
+                _,
+                TokenWithSpan {
+                    token: Token::Comma,
+                    ..
+                },
+            ) => {}
             _ => return None,
         }
     }
@@ -127,6 +148,11 @@ fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Q
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut tokens = last_arguments(tokens).into_iter().peekable();
     while let Some(mut next) = tokens.next() {
+        if let Some(what) = left_out(&next.token, tokens.clone().map(|t| t.token)) {
+            return Err(QueryError::NotImplemented(format!(
+                "{what} in the embedded engine"
+            )));
+        }
         if next.token == Token::DoubleEq {
             return Err(QueryError::NotImplemented("binary op: \"==\"".into()));
         }
@@ -206,6 +232,42 @@ fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Q
         out.push(next);
     }
     Ok(out)
+}
+
+/// What RisingWave's syntax has beside sqlparser's, by the words that it begins with.
+fn left_out(first: &Token, rest: impl Iterator<Item = Token>) -> Option<&'static str> {
+    const LEFT_OUT: [(&[&str], &str); 6] = [
+        (&["asof", "join"], "ASOF JOIN"),
+        (&["asof", "left"], "ASOF JOIN"),
+        (&["asof", "inner"], "ASOF JOIN"),
+        (&["session", "with", "gap"], "a session window frame"),
+        (
+            &["exclude", "current", "row"],
+            "a window frame's EXCLUDE CURRENT ROW",
+        ),
+        (
+            &["exclude", "no", "others"],
+            "a window frame's EXCLUDE NO OTHERS",
+        ),
+    ];
+    let Token::Word(first) = first else {
+        return None;
+    };
+    let known: Vec<_> = LEFT_OUT
+        .iter()
+        .filter(|(words, _)| is_word(first, words[0]))
+        .collect();
+    if known.is_empty() {
+        return None;
+    }
+    let rest: Vec<Token> = rest.filter(|t| !is_blank(t)).take(2).collect();
+    let follows = |words: &[&str]| {
+        words.iter().enumerate().all(
+            |(i, word)| matches!(rest.get(i), Some(Token::Word(found)) if is_word(found, word)),
+        )
+    };
+    let found = known.into_iter().find(|(words, _)| follows(&words[1..]));
+    found.map(|(_, what)| *what)
 }
 
 fn is_word(word: &Word, text: &str) -> bool {

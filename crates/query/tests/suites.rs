@@ -18,7 +18,10 @@ async fn every_record_holds() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|e| e == "slt"))
-        .filter(|path| only.as_deref().is_none_or(|only| path.file_stem().is_some_and(|s| s == only)))
+        .filter(|path| {
+            only.as_deref()
+                .is_none_or(|only| path.file_stem().is_some_and(|s| s == only))
+        })
         .collect();
     files.sort();
     assert!(!files.is_empty(), "no suite to run");

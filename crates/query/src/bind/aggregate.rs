@@ -427,7 +427,8 @@ impl Binder<'_> {
 
     /// A constant between 0 and 1, or NULL.
     fn direct_argument(&self, name: &str, value: &Bound) -> Result<Option<f64>, QueryError> {
-        let wrong = |why: &str| QueryError::invalid_input(format!("direct arg in `{name}` must {why}"));
+        let wrong =
+            |why: &str| QueryError::invalid_input(format!("direct arg in `{name}` must {why}"));
         let value = self
             .cast(value.clone(), &DataType::Double, CastContext::Implicit)
             .map_err(|_| wrong("be castable to float64"))?;

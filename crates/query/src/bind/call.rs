@@ -5,8 +5,8 @@ use datafusion::logical_expr::expr::Unnest;
 use datafusion::logical_expr::{Case, Expr, Volatility};
 use rwt_sql::DataType;
 use sqlparser::ast::{
-    DuplicateTreatment, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, NullTreatment, OrderByExpr, SelectItem, SetExpr,
+    DuplicateTreatment, Expr as Ast, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentClause, FunctionArguments, NullTreatment, OrderByExpr, SelectItem, SetExpr,
 };
 
 use super::aggregate::{Modifiers, is_aggregate};
@@ -25,6 +25,7 @@ struct List<'a> {
     args: Vec<&'a FunctionArgExpr>,
     distinct: bool,
     order: &'a [OrderByExpr],
+    null_treatment: Option<NullTreatment>,
 }
 
 fn list(function: &Function) -> Result<List<'_>, QueryError> {
@@ -32,6 +33,7 @@ fn list(function: &Function) -> Result<List<'_>, QueryError> {
         args: Vec::new(),
         distinct: false,
         order: &[],
+        null_treatment: function.null_treatment,
     };
     let args = match &function.args {
         FunctionArguments::None => return Ok(out),
@@ -57,6 +59,9 @@ fn list(function: &Function) -> Result<List<'_>, QueryError> {
     for clause in &args.clauses {
         match clause {
             FunctionArgumentClause::OrderBy(items) => out.order = items,
+            FunctionArgumentClause::IgnoreOrRespectNulls(treatment) => {
+                out.null_treatment = Some(*treatment);
+            }
             other => return Err(QueryError::NotImplemented(other.to_string())),
         }
     }
@@ -129,7 +134,7 @@ impl Binder<'_> {
             .as_ref()
             .map(|w| self.over(w, env))
             .transpose()?;
-        let ignore_nulls = match (&function.null_treatment, name, &over) {
+        let ignore_nulls = match (&written.null_treatment, name, &over) {
             (None | Some(NullTreatment::RespectNulls), _, _) => false,
             (Some(NullTreatment::IgnoreNulls), "first_value" | "last_value", Some(_)) => true,
             (Some(_), name, _) => {
@@ -156,6 +161,9 @@ impl Binder<'_> {
                     ..modifiers
                 };
                 return self.within_group(name, args, value, sorted);
+            }
+            if let ("first_value" | "last_value", Some(over)) = (name, &over) {
+                return self.end_of_frame(name, args, modifiers.filter, over.clone(), ignore_nulls);
             }
             let bound = self.aggregate(name, args, star, modifiers)?;
             return match over {
@@ -207,7 +215,10 @@ impl Binder<'_> {
                 };
                 let mut exprs = Vec::with_capacity(2);
                 for arg in args {
-                    exprs.push(self.cast(arg, &DataType::Varchar, CastContext::Implicit)?.expr);
+                    exprs.push(
+                        self.cast(arg, &DataType::Varchar, CastContext::Implicit)?
+                            .expr,
+                    );
                 }
                 exprs.push(last.expr);
                 Ok(Bound::of(
@@ -228,9 +239,14 @@ impl Binder<'_> {
                 let object = name == "jsonb_build_object";
                 Ok(kernel::jsonb::build_spread(object, fields, self.style))
             }
-            ("concat" | "concat_ws" | "format" | "jsonb_extract_path" | "jsonb_extract_path_text", _) => {
-                Err(missing)
-            }
+            (
+                "concat"
+                | "concat_ws"
+                | "format"
+                | "jsonb_extract_path"
+                | "jsonb_extract_path_text",
+                _,
+            ) => Err(missing),
             _ => Err(QueryError::bind(format!(
                 "VARIADIC argument is not allowed in function \"{name}\""
             ))),
@@ -491,6 +507,11 @@ impl Binder<'_> {
         let Some(value) = args.pop().filter(|_| args.is_empty()) else {
             return Err(missing);
         };
+        // RisingWave takes lists of lists apart down to their items.
+        let mut value = value;
+        while let Some(flat) = kernel::array::flatten(value.clone()) {
+            value = flat;
+        }
         let DataType::List(item) = value.data_type.clone() else {
             return Err(missing);
         };
@@ -547,12 +568,30 @@ impl Binder<'_> {
 /// Functions whose number of arguments RisingWave checks before their types.
 fn exact_arguments(name: &str) -> Option<usize> {
     Some(match name {
-        "now" | "current_timestamp" | "current_schema" | "session_user" | "current_user"
-        | "current_role" | "user" | "current_database" | "current_catalog"
-        | "pg_my_temp_schema" | "pg_postmaster_start_time" => 0,
-        "date" | "pg_typeof" | "quote_literal" | "quote_nullable" | "array_flatten"
-        | "array_ndims" | "int8recv" | "pg_table_size" | "pg_indexes_size" | "current_setting"
-        | "pg_cancel_backend" | "pg_terminate_backend" | "pg_tablespace_location" => 1,
+        "now"
+        | "current_timestamp"
+        | "current_schema"
+        | "session_user"
+        | "current_user"
+        | "current_role"
+        | "user"
+        | "current_database"
+        | "current_catalog"
+        | "pg_my_temp_schema"
+        | "pg_postmaster_start_time" => 0,
+        "date"
+        | "pg_typeof"
+        | "quote_literal"
+        | "quote_nullable"
+        | "array_flatten"
+        | "array_ndims"
+        | "int8recv"
+        | "pg_table_size"
+        | "pg_indexes_size"
+        | "current_setting"
+        | "pg_cancel_backend"
+        | "pg_terminate_backend"
+        | "pg_tablespace_location" => 1,
         "timezone" | "array_lower" => 2,
         "set_config" => 3,
         _ => return None,

@@ -1,9 +1,11 @@
 //! The plans of INSERT, UPDATE and DELETE: the target's columns in their stored types, row ids first where rows exist.
 
+use std::borrow::Cow;
+
 use datafusion::logical_expr::LogicalPlanBuilder;
 use rwt_sql::DataType;
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Expr as Ast, Insert, SelectItem, SetExpr, TableWithJoins,
+    Assignment, AssignmentTarget, Expr as Ast, Insert, Query, SelectItem, SetExpr, TableWithJoins,
 };
 
 use super::{Binder, Bound, BoundQuery, CastContext, Ctes, Env, OutputColumn, Scope, column};
@@ -169,10 +171,10 @@ impl Binder<'_> {
                 return Err(QueryError::bind("multiple assignments to the same column"));
             }
             let column = &target.columns[place];
-            values[place] = Some(if is_default(ast) {
+            values[place] = Some(if is_default(&ast) {
                 self.default_value(column)?
             } else {
-                let bound = self.expr(ast, &env)?;
+                let bound = self.expr(&ast, &env)?;
                 self.cast(bound, &column.column.data_type, CastContext::Assign)?
             });
         }
@@ -235,20 +237,55 @@ impl Binder<'_> {
     }
 }
 
+/// One column of a sub-query as a sub-query.
+fn column_of(query: &Query, columns: usize, index: usize) -> Result<Ast, QueryError> {
+    let refused = || {
+        QueryError::NotImplemented(format!(
+            "assignment of ({query}) to several columns in the embedded engine"
+        ))
+    };
+    let mut query = query.clone();
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return Err(refused());
+    };
+    let plain = |item: &SelectItem| {
+        matches!(
+            item,
+            SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. }
+        )
+    };
+    if select.distinct.is_some() || !select.projection.iter().all(plain) {
+        return Err(refused());
+    }
+    if select.projection.len() != columns {
+        return Err(QueryError::bind(
+            "number of columns does not match number of values",
+        ));
+    }
+    select.projection = vec![select.projection.swap_remove(index)];
+    Ok(Ast::Subquery(Box::new(query)))
+}
+
 /// The assigned columns with their expressions; `(a, b) = (1, 2)` taken apart.
-fn assigned(assignments: &[Assignment]) -> Result<Vec<(String, &Ast)>, QueryError> {
+fn assigned(assignments: &[Assignment]) -> Result<Vec<(String, Cow<'_, Ast>)>, QueryError> {
     let last = |parts: Vec<String>| parts.into_iter().next_back().unwrap_or_default();
     let mut out = Vec::new();
     for assignment in assignments {
         match (&assignment.target, &assignment.value) {
             (AssignmentTarget::ColumnName(name), value) => {
-                out.push((last(names::parts(name)), value))
+                out.push((last(names::parts(name)), Cow::Borrowed(value)));
             }
             (AssignmentTarget::Tuple(columns), Ast::Tuple(values))
                 if columns.len() == values.len() =>
             {
                 for (name, value) in columns.iter().zip(values) {
-                    out.push((last(names::parts(name)), value));
+                    out.push((last(names::parts(name)), Cow::Borrowed(value)));
+                }
+            }
+            (AssignmentTarget::Tuple(columns), Ast::Subquery(query)) => {
+                for (i, name) in columns.iter().enumerate() {
+                    let value = column_of(query, columns.len(), i)?;
+                    out.push((last(names::parts(name)), Cow::Owned(value)));
                 }
             }
             (AssignmentTarget::Tuple(_), Ast::Tuple(_)) => {
@@ -256,10 +293,10 @@ fn assigned(assignments: &[Assignment]) -> Result<Vec<(String, &Ast)>, QueryErro
                     "number of columns does not match number of values",
                 ));
             }
-            (AssignmentTarget::Tuple(_), value) => {
-                return Err(QueryError::NotImplemented(format!(
-                    "assignment of {value} to several columns"
-                )));
+            (AssignmentTarget::Tuple(_), _) => {
+                return Err(QueryError::bind(
+                    "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression",
+                ));
             }
         }
     }

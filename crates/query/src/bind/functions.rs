@@ -601,14 +601,17 @@ fn other_table(name: &str) -> Vec<Overload> {
             Ok(Value::Bytes(a[0].int().to_be_bytes().to_vec().into()))
         })],
         "int8recv" => vec![f(&[Bytea], BigInt, |a| {
-            let bytes = a[0].bytes().try_into().map_err(|_| {
-                QueryError::parameter("bytes", "could not convert slice to array")
-            })?;
+            let bytes = a[0]
+                .bytes()
+                .try_into()
+                .map_err(|_| QueryError::parameter("bytes", "could not convert slice to array"))?;
             Ok(Value::Int(i64::from_be_bytes(bytes)))
         })],
         // RisingWave's epochs: milliseconds since April 2021, above 16 bits of a counter.
         "rw_epoch_to_ts" => vec![f(&[BigInt], Timestamptz, |a| {
-            Ok(Value::Timestamp(((a[0].int() >> 16) + 1_617_235_200_000) * 1000))
+            Ok(Value::Timestamp(
+                ((a[0].int() >> 16) + 1_617_235_200_000) * 1000,
+            ))
         })],
         "inet_aton" => vec![f(&[Varchar], BigInt, bytes::inet_aton)],
         "inet_ntoa" => vec![f(&[BigInt], Varchar, bytes::inet_ntoa)],

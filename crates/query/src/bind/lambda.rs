@@ -62,7 +62,9 @@ impl Binder<'_> {
         };
         let value = self.any(value, env)?;
         let types = match (&value.data_type, transforms) {
-            (DataType::List(item), true) => vec![crate::kernel::cast::list_item(item, &value.arrow)],
+            (DataType::List(item), true) => {
+                vec![crate::kernel::cast::list_item(item, &value.arrow)]
+            }
             (DataType::Map(key, item), false) => entry_types(key, item, &value.arrow),
             (other, true) => {
                 return Err(QueryError::bind(format!(
@@ -70,7 +72,9 @@ impl Binder<'_> {
                 )));
             }
             (other, false) => {
-                return Err(QueryError::bind(format!("Input must be Map type, got {other}")));
+                return Err(QueryError::bind(format!(
+                    "Input must be Map type, got {other}"
+                )));
             }
         };
         let Some((params, body)) = parts(written) else {
@@ -95,7 +99,12 @@ impl Binder<'_> {
         }
         let (body, lambda) = self.lambda(&params, types, body, env)?;
         if transforms {
-            return Ok(lambda::transform(value, lambda, &body.data_type, body.arrow));
+            return Ok(lambda::transform(
+                value,
+                lambda,
+                &body.data_type,
+                body.arrow,
+            ));
         }
         if body.data_type != DataType::Boolean {
             return Err(QueryError::bind(format!(

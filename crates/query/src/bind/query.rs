@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use datafusion::common::{Column as PlanColumn, ScalarValue};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr};
+use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionParams};
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, WindowFrame, WindowFunctionDefinition,
+};
 use rwt_sql::DataType;
 use sqlparser::ast::{
     Expr as Ast, Fetch, LimitClause, OrderBy, OrderByExpr, OrderByKind, Query, SetExpr,
@@ -74,7 +77,8 @@ impl Binder<'_> {
             SetExpr::Select(select) => self.select(select, order, &inner)?,
             body => {
                 let bound = self.body(body, &inner)?;
-                self.order_output(bound, order, &inner)?
+                let set_operation = matches!(body, SetExpr::SetOperation { .. });
+                self.order_output(bound, order, set_operation, &inner)?
             }
         };
         self.limit(
@@ -272,6 +276,7 @@ impl Binder<'_> {
         &self,
         bound: BoundQuery,
         order: &[OrderByExpr],
+        set_operation: bool,
         env: &Env<'_>,
     ) -> Result<BoundQuery, QueryError> {
         if order.is_empty() {
@@ -282,6 +287,11 @@ impl Binder<'_> {
             let position = output_position(&item.expr, &bound.columns)?;
             let by = match position {
                 Some(i) => bound.columns[i].bound.clone(),
+                None if set_operation => {
+                    return Err(QueryError::invalid_input(
+                        "ORDER BY of a set operation must name an output column",
+                    ));
+                }
                 None => {
                     let scope = output_scope(&bound.columns);
                     let env = Env {
@@ -314,7 +324,7 @@ impl Binder<'_> {
             Some(other) => return Err(QueryError::NotImplemented(other.to_string())),
         };
         if let Some(fetch) = fetch {
-            if fetch.percent || fetch.with_ties {
+            if fetch.percent {
                 return Err(QueryError::NotImplemented(fetch.to_string()));
             }
             limit = fetch.quantity.as_ref();
@@ -351,11 +361,69 @@ impl Binder<'_> {
             (None, Some(_)) => Some(1),
             _ => None,
         };
-        let plan = LogicalPlanBuilder::from(bound.plan)
-            .limit(skip, rows)?
-            .build()?;
+        let plan = match (fetch.is_some_and(|fetch| fetch.with_ties), rows) {
+            (true, _) if offset.is_some() => {
+                return Err(QueryError::invalid_input(
+                    "WITH TIES is not supported with OFFSET",
+                ));
+            }
+            (true, Some(rows)) => self.with_ties(bound.plan, rows)?,
+            _ => LogicalPlanBuilder::from(bound.plan)
+                .limit(skip, rows)?
+                .build()?,
+        };
         Ok(BoundQuery { plan, ..bound })
     }
+}
+
+impl Binder<'_> {
+    /// The first rows of a sorted plan, and those that sort like the last of them.
+    fn with_ties(&self, plan: LogicalPlan, rows: usize) -> Result<LogicalPlan, QueryError> {
+        let (sort, above) = match plan {
+            LogicalPlan::Sort(sort) => (sort, None),
+            LogicalPlan::Projection(projection) => match projection.input.as_ref() {
+                LogicalPlan::Sort(sort) => (sort.clone(), Some(projection.expr.clone())),
+                _ => return Err(no_order()),
+            },
+            _ => return Err(no_order()),
+        };
+        let columns: Vec<Expr> = sort
+            .input
+            .schema()
+            .columns()
+            .into_iter()
+            .map(Expr::Column)
+            .collect();
+        let rank = Expr::WindowFunction(Box::new(WindowFunction {
+            fun: WindowFunctionDefinition::WindowUDF(
+                datafusion::functions_window::rank::rank_udwf(),
+            ),
+            params: WindowFunctionParams {
+                args: Vec::new(),
+                partition_by: Vec::new(),
+                order_by: sort.expr.clone(),
+                window_frame: WindowFrame::new(Some(false)),
+                filter: None,
+                null_treatment: None,
+                distinct: false,
+            },
+        }));
+        let ranked = Expr::Column(PlanColumn::new_unqualified(rank.schema_name().to_string()));
+        let limit = ScalarValue::UInt64(u64::try_from(rows).ok());
+        let plan = LogicalPlanBuilder::window_plan(sort.input.as_ref().clone(), vec![rank])?;
+        let builder = LogicalPlanBuilder::from(plan)
+            .filter(ranked.lt_eq(Expr::Literal(limit, None)))?
+            .sort(sort.expr)?;
+        Ok(match above {
+            Some(exprs) => builder.project(exprs)?,
+            None => builder.project(columns)?,
+        }
+        .build()?)
+    }
+}
+
+fn no_order() -> QueryError {
+    QueryError::invalid_input("WITH TIES is only supported with ORDER BY")
 }
 
 /// RisingWave casts the columns of a SELECT to match, but not those of a set operation.

@@ -483,7 +483,8 @@ impl Binder<'_> {
                 })
             }
             ("pg_sleep_for", 1) => {
-                let span = self.cast(args[0].clone(), &DataType::Interval, CastContext::Implicit)?;
+                let span =
+                    self.cast(args[0].clone(), &DataType::Interval, CastContext::Implicit)?;
                 let seconds = self.extract("epoch", span, true)?;
                 crate::execute::sleep(seconds.expr)
             }

@@ -26,6 +26,8 @@ pub(crate) struct Over {
     partition_by: Vec<Expr>,
     order_by: Vec<SortExpr>,
     frame: WindowFrame,
+    /// The frame ends before it begins.
+    empty: bool,
 }
 
 /// Names of functions that only exist with OVER.
@@ -72,6 +74,7 @@ impl Binder<'_> {
                 partition_by: Vec::new(),
                 order_by: Vec::new(),
                 frame: WindowFrame::new(None),
+                empty: false,
             },
         };
         for ast in &spec.partition_by {
@@ -84,7 +87,12 @@ impl Binder<'_> {
                     [item] => Some(self.any(&item.expr, env)?),
                     _ => None,
                 };
-                self.frame(frame, by.as_ref(), env)?
+                let found = self.frame(frame, by.as_ref(), env)?;
+                over.empty = is_empty(&found);
+                match over.empty {
+                    true => WindowFrame::new(Some(true)),
+                    false => found,
+                }
             }
             None => WindowFrame::new((!over.order_by.is_empty()).then_some(false)),
         };
@@ -245,6 +253,39 @@ impl Binder<'_> {
         })
     }
 
+    /// `first_value` and `last_value` over a window: the value of the row at an end of the frame.
+    pub(crate) fn end_of_frame(
+        &self,
+        name: &str,
+        mut args: Vec<Bound>,
+        filter: Option<Expr>,
+        over: Over,
+        ignore_nulls: bool,
+    ) -> Result<Bound, QueryError> {
+        let missing = self.no_function(name, &args);
+        let Some(value) = args.pop().filter(|_| args.is_empty()) else {
+            return Err(missing);
+        };
+        if filter.is_some() {
+            return Err(QueryError::NotImplemented(format!(
+                "{name} with FILTER and OVER in the embedded engine"
+            )));
+        }
+        let value = self.default_type(value)?;
+        let udwf = match name {
+            "first_value" => df::nth_value::first_value_udwf(),
+            _ => df::nth_value::last_value_udwf(),
+        };
+        let expr = Expr::WindowFunction(Box::new(WindowFunction {
+            fun: WindowFunctionDefinition::WindowUDF(udwf),
+            params: WindowFunctionParams {
+                null_treatment: ignore_nulls.then_some(NullTreatment::IgnoreNulls),
+                ..params(vec![value.expr], over, None, false)
+            },
+        }));
+        Ok(Bound::new(expr, value.data_type, value.arrow))
+    }
+
     /// An aggregate's call as a call over a window: every aggregate inside of the bound expression gets the window.
     /// With `ignore_nulls`, rows whose value is NULL are not looked at.
     pub(crate) fn aggregate_over(
@@ -257,11 +298,18 @@ impl Binder<'_> {
             let Expr::AggregateFunction(AggregateFunction { func, params: p }) = expr else {
                 return Ok(Transformed::no(expr));
             };
+            let filter = match over.empty {
+                true => Some(Box::new(Expr::Literal(
+                    ScalarValue::Boolean(Some(false)),
+                    None,
+                ))),
+                false => p.filter,
+            };
             let window = Expr::WindowFunction(Box::new(WindowFunction {
                 fun: WindowFunctionDefinition::AggregateUDF(func),
                 params: WindowFunctionParams {
                     null_treatment: ignore_nulls.then_some(NullTreatment::IgnoreNulls),
-                    ..params(p.args, over.clone(), p.filter, p.distinct)
+                    ..params(p.args, over.clone(), filter, p.distinct)
                 },
             }));
             Ok(Transformed::new(window, true, TreeNodeRecursion::Jump))
@@ -271,6 +319,18 @@ impl Binder<'_> {
             ..bound
         })
     }
+}
+
+/// Whether a frame has its end before its start for every row.
+fn is_empty(frame: &WindowFrame) -> bool {
+    use WindowFrameBound::{Following, Preceding};
+    let (start, end) = match (&frame.start_bound, &frame.end_bound) {
+        (Preceding(start), Preceding(end)) => (end, start),
+        (Following(start), Following(end)) => (start, end),
+        _ => return false,
+    };
+    let known = !start.is_null() && !end.is_null();
+    known && start.partial_cmp(end) == Some(std::cmp::Ordering::Greater)
 }
 
 fn params(

@@ -162,7 +162,9 @@ impl Place<'_> {
                 out.extend(fields.into_iter().map(|(_, field)| field.clone()));
             }
             (Accessor::AnyMember, _) => {
-                return missing("jsonpath wildcard member accessor can only be applied to an object");
+                return missing(
+                    "jsonpath wildcard member accessor can only be applied to an object",
+                );
             }
             (Accessor::AnyItem, Json::Array(items)) => out.extend(items.iter().cloned()),
             (Accessor::AnyItem, _) if self.strict => {
@@ -212,7 +214,12 @@ impl Place<'_> {
             }
             let last = i64::try_from(items.len()).unwrap_or(i64::MAX) - 1;
             for at in from.max(0)..=to.min(last) {
-                out.extend(usize::try_from(at).ok().and_then(|at| items.get(at)).cloned());
+                out.extend(
+                    usize::try_from(at)
+                        .ok()
+                        .and_then(|at| items.get(at))
+                        .cloned(),
+                );
             }
         }
         Ok(())
@@ -343,7 +350,11 @@ impl Place<'_> {
     fn tried(&self, node: &Node) -> Result<Option<Vec<Json>>, QueryError> {
         match self.unwrapped(node) {
             Ok(values) => Ok(Some(values)),
-            Err(error) if error.to_string().starts_with("could not find jsonpath variable") => {
+            Err(error)
+                if error
+                    .to_string()
+                    .starts_with("could not find jsonpath variable") =>
+            {
                 Err(error)
             }
             Err(_) => Ok(None),
@@ -466,7 +477,10 @@ mod tests {
             ("$.a[9]", "[]"),
             ("$.a.size()", "[3]"),
             ("$.a[*].type()", r#"["object", "object", "number"]"#),
-            ("strict $.a.b", "jsonpath member accessor can only be applied to an object"),
+            (
+                "strict $.a.b",
+                "jsonpath member accessor can only be applied to an object",
+            ),
             ("strict $.c", "JSON object does not contain key \"c\""),
             ("strict $.a[9]", "jsonpath array subscript is out of bounds"),
             (r#"$."a"[2] + 1"#, "[5]"),
@@ -491,7 +505,10 @@ mod tests {
             ("exists($[*] ? (@ > 4))", "[true]"),
             ("$[5] > 1", "[null]"),
             ("$[*] > 4 || $[0] == 7", "[true]"),
-            ("$[*] ? (@ == $none)", "could not find jsonpath variable \"none\""),
+            (
+                "$[*] ? (@ == $none)",
+                "could not find jsonpath variable \"none\"",
+            ),
         ] {
             assert_eq!(found(target, path), expected, "{path}");
         }

@@ -135,7 +135,11 @@ impl Path {
     }
 
     /// All values at the path.
-    pub(crate) fn query(&self, target: &Json, vars: Option<&Json>) -> Result<Vec<Json>, QueryError> {
+    pub(crate) fn query(
+        &self,
+        target: &Json,
+        vars: Option<&Json>,
+    ) -> Result<Vec<Json>, QueryError> {
         eval::query(self, target, vars)
     }
 }

@@ -17,8 +17,8 @@ enum Token {
 }
 
 const SIGNS: [&str; 24] = [
-    "&&", "||", "==", "!=", "<>", "<=", ">=", "<", ">", "!", "@", ".", "*", "[", "]", "(", ")", ",",
-    "?", "+", "-", "/", "%", "=",
+    "&&", "||", "==", "!=", "<>", "<=", ">=", "<", ">", "!", "@", ".", "*", "[", "]", "(", ")",
+    ",", "?", "+", "-", "/", "%", "=",
 ];
 
 pub(super) fn path(text: &str) -> Result<Path, QueryError> {
@@ -219,7 +219,10 @@ impl Parser {
                 return Err(wrong("with is missing after starts"));
             }
             let prefix = self.primary()?;
-            return Ok(Node::Test(Test::StartsWith(Box::new(left), Box::new(prefix))));
+            return Ok(Node::Test(Test::StartsWith(
+                Box::new(left),
+                Box::new(prefix),
+            )));
         }
         if self.word("like_regex") {
             return Ok(Node::Test(Test::Like(Box::new(left), self.regex()?)));
@@ -345,9 +348,8 @@ impl Parser {
         }
         self.expect(")")?;
         let method = Method::ALL.iter().find(|(known, _)| *known == name);
-        let method = method.ok_or_else(|| {
-            QueryError::NotImplemented(format!("jsonpath item method .{name}()"))
-        })?;
+        let method = method
+            .ok_or_else(|| QueryError::NotImplemented(format!("jsonpath item method .{name}()")))?;
         Ok(Accessor::Method(method.1))
     }
 

@@ -198,7 +198,12 @@ pub(crate) fn convert<'a>(
                     convert(item, &items.0, &items.1, style)?,
                 ))
             };
-            Value::Map(entries.iter().map(entry).collect::<Result<_, QueryError>>()?)
+            Value::Map(
+                entries
+                    .iter()
+                    .map(entry)
+                    .collect::<Result<_, QueryError>>()?,
+            )
         }
         (value, _, T::Jsonb) => Value::text(json::write(&to_json(value, from, style))),
         (value, _, _) => value.clone(),

@@ -171,8 +171,8 @@ pub(crate) fn encrypt<'a>(a: &[Value<'a>]) -> Out<'a> {
 /// `decrypt(data, key, mode)`
 pub(crate) fn decrypt<'a>(a: &[Value<'a>]) -> Out<'a> {
     let found = Cipher::of(a[1].bytes(), a[2].str())?.decrypt(a[0].bytes());
-    let found = found
-        .ok_or_else(|| QueryError::Evaluation("Decrypt stage, reason: bad decrypt".into()))?;
+    let found =
+        found.ok_or_else(|| QueryError::Evaluation("Decrypt stage, reason: bad decrypt".into()))?;
     Ok(Value::Bytes(found.into()))
 }
 
@@ -188,7 +188,13 @@ mod tests {
     /// RFC 2202 and RFC 4231, test case 2.
     #[test]
     fn keyed_hashes_are_those_of_the_standards() {
-        let args = |hash| [bytes("Jefe"), bytes("what do ya want for nothing?"), Value::text(hash)];
+        let args = |hash| {
+            [
+                bytes("Jefe"),
+                bytes("what do ya want for nothing?"),
+                Value::text(hash),
+            ]
+        };
         let found = |hash| hex(hmac(&args(hash)).unwrap().bytes());
         assert_eq!(found("sha1"), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
         assert_eq!(
@@ -209,7 +215,8 @@ mod tests {
                 assert_eq!(back.bytes(), b"hello, world", "{mode}");
             }
         }
-        let refused = |data, key, mode| encrypt(&[bytes(data), bytes(key), Value::text(mode)]).is_err();
+        let refused =
+            |data, key, mode| encrypt(&[bytes(data), bytes(key), Value::text(mode)]).is_err();
         assert!(refused("abc", "0123456789abcdef", "aes/pad:none"));
         assert!(refused("abc", "short", "aes"));
         assert!(refused("abc", "0123456789abcdef", "des"));

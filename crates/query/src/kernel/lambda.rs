@@ -105,7 +105,11 @@ pub(crate) fn filtered(map: Bound, lambda: Lambda) -> Bound {
             let holds = |at: usize| kept.is_valid(at) && kept.value(at);
             let lengths: Vec<usize> = offsets
                 .windows(2)
-                .map(|pair| (pair[0] as usize..pair[1] as usize).filter(|at| holds(at - from)).count())
+                .map(|pair| {
+                    (pair[0] as usize..pair[1] as usize)
+                        .filter(|at| holds(at - from))
+                        .count()
+                })
                 .collect();
             let some = (0..maps.len()).map(|row| maps.is_valid(row) && lengths[row] > 0);
             let nulls = arrow::buffer::NullBuffer::from_iter(some);
