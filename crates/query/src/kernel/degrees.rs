@@ -4,7 +4,6 @@
 const SIN_30: f64 = 0.499_999_999_999_999_94;
 const ONE_MINUS_COS_60: f64 = 0.499_999_999_999_999_9;
 const ASIN_HALF: f64 = 0.523_598_775_598_298_8;
-const ACOS_HALF: f64 = 1.047_197_551_196_597_9;
 const RADIANS: f64 = 0.017_453_292_519_943_295;
 
 fn cos_to_60(angle: f64) -> f64 {
@@ -109,7 +108,7 @@ pub(crate) fn acos(value: f64) -> f64 {
     match value {
         v if v < 0.0 => 90.0 + asin(-v),
         v if v <= 0.5 => 90.0 - right(v),
-        v => v.acos() / ACOS_HALF * 60.0,
+        v => v.acos() / 0.5_f64.acos() * 60.0,
     }
 }
 
