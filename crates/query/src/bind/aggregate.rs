@@ -186,11 +186,19 @@ impl Binder<'_> {
                     Some(separator) if !m.order.is_empty() => {
                         list::joined(self.ordered_list(value, &m).expr, separator.to_owned())
                     }
-                    _ => call(
+                    Some(_) => call(
                         df::string_agg::string_agg_udaf(),
                         vec![value.expr, separator.expr],
                         &m,
                     ),
+                    // A separator of each row stands before its text.
+                    None => {
+                        let row = list::row(vec![
+                            ("text".to_owned(), value),
+                            ("separator".to_owned(), separator),
+                        ]);
+                        list::joined_rows(self.ordered_list(row, &m).expr)
+                    }
                 };
                 Ok(Bound::of(expr, T::Varchar))
             }

@@ -535,6 +535,10 @@ impl Binder<'_> {
 
     fn unary(&self, op: UnaryOperator, inner: &Ast, env: &Env<'_>) -> Result<Bound, QueryError> {
         match op {
+            // A sign binds more than a power does.
+            UnaryOperator::Minus | UnaryOperator::Plus if is_power(inner) => {
+                self.expr(&signed_base(op, inner), env)
+            }
             UnaryOperator::Minus => {
                 if let Ast::Value(value) = inner
                     && let Value::Number(text, _) = &value.value
@@ -742,6 +746,25 @@ impl Binder<'_> {
             "function {name}({}) does not exist",
             types.join(", ")
         ))
+    }
+}
+
+fn is_power(ast: &Ast) -> bool {
+    matches!(ast, Ast::BinaryOp { op, .. } if *op == BinaryOperator::PGExp)
+}
+
+/// `-(a ^ b)`, as sqlparser reads `-a ^ b`, with the sign at the first base.
+fn signed_base(sign: UnaryOperator, ast: &Ast) -> Ast {
+    match ast {
+        Ast::BinaryOp { left, op, right } if is_power(ast) => Ast::BinaryOp {
+            left: Box::new(signed_base(sign, left)),
+            op: op.clone(),
+            right: right.clone(),
+        },
+        base => Ast::UnaryOp {
+            op: sign,
+            expr: Box::new(base.clone()),
+        },
     }
 }
 

@@ -20,6 +20,7 @@ mod nested_functions;
 mod operator;
 mod query;
 mod select;
+mod sliding;
 mod special;
 pub(crate) mod stream;
 mod subquery;

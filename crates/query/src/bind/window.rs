@@ -306,7 +306,7 @@ impl Binder<'_> {
                 false => p.filter,
             };
             let window = Expr::WindowFunction(Box::new(WindowFunction {
-                fun: WindowFunctionDefinition::AggregateUDF(func),
+                fun: WindowFunctionDefinition::AggregateUDF(super::sliding::sliding(func)),
                 params: WindowFunctionParams {
                     null_treatment: ignore_nulls.then_some(NullTreatment::IgnoreNulls),
                     ..params(p.args, over.clone(), filter, p.distinct)

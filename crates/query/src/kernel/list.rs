@@ -231,6 +231,28 @@ pub(crate) fn joined(texts: Expr, separator: String) -> Expr {
     )
 }
 
+/// The texts of rows of a text and its separator; NULL if there are none.
+pub(crate) fn joined_rows(rows: Expr) -> Expr {
+    let args = vec![rows];
+    Kernel::rowwise("joined", "rows", ArrowType::Utf8, PURE, true, args, |a| {
+        let mut out: Option<String> = None;
+        for row in a[0].list() {
+            let [text, separator] = row.list() else {
+                continue;
+            };
+            match &mut out {
+                _ if text.is_null() => {}
+                Some(out) => {
+                    out.push_str(separator.str());
+                    out.push_str(text.str());
+                }
+                None => out = Some(text.str().to_owned()),
+            }
+        }
+        Ok(out.map_or(Value::Null, Value::text))
+    })
+}
+
 /// `ARRAY[…]` of values of one type.
 pub(crate) fn array(items: Vec<Expr>, item: &DataType, arrow: &ArrowType) -> Bound {
     let list = ArrowType::List(item_field(arrow.clone()));
