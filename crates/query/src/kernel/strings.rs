@@ -38,19 +38,6 @@ pub(crate) fn concat_bytes(args: Vec<Expr>) -> Expr {
     )
 }
 
-/// A pattern of LIKE in which a backslash is a character like others.
-pub(crate) fn doubled_backslashes(pattern: Expr) -> Expr {
-    Kernel::rowwise(
-        "like_plain",
-        "",
-        ArrowType::Utf8,
-        Volatility::Immutable,
-        true,
-        vec![pattern],
-        |a| Ok(Value::text(a[0].str().replace('\\', "\\\\"))),
-    )
-}
-
 /// A boolean as one letter.
 pub(crate) fn bool_letter(value: Expr) -> Expr {
     Kernel::rowwise(
