@@ -174,7 +174,10 @@ fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Q
                     next.token = Token::Number(value.to_string(), false);
                 }
             }
-            (Token::Word(word), _) if is_word(word, "struct") || is_word(word, "map") => {
+            // A table may be named `map`; only after a cast's sign is it a type.
+            (Token::Word(word), _)
+                if is_word(word, "struct") || is_word(word, "map") && casts(&out) =>
+            {
                 let name = word.value.to_lowercase();
                 let opens = |t: &Token| match name.as_str() {
                     "map" => matches!(t, Token::LParen),
@@ -268,6 +271,16 @@ fn left_out(first: &Token, rest: impl Iterator<Item = Token>) -> Option<&'static
     };
     let found = known.into_iter().find(|(words, _)| follows(&words[1..]));
     found.map(|(_, what)| *what)
+}
+
+/// Whether what comes next is the type of a cast.
+fn casts(before: &[TokenWithSpan]) -> bool {
+    let last = before.iter().rev().map(|t| &t.token).find(|t| !is_blank(t));
+    match last {
+        Some(Token::DoubleColon) => true,
+        Some(Token::Word(word)) => is_word(word, "as"),
+        _ => false,
+    }
 }
 
 fn is_word(word: &Word, text: &str) -> bool {
