@@ -180,6 +180,32 @@ fn models_can_be_listed_and_drawn() {
 }
 
 #[test]
+fn a_hook_that_fails_is_an_error_of_the_run() {
+    let place = Place::fixture("by_name");
+    let file = place.path().join("dbt_project.yml");
+    let text = fs::read_to_string(&file).unwrap();
+    let hook = "on-run-end: [\"insert into nowhere values (1)\"]\n";
+    fs::write(&file, format!("{text}{hook}")).unwrap();
+    place.up();
+    for command in ["run", "build"] {
+        let shown = place.rwt(&[command]).exits_with(1);
+        assert!(
+            shown.stdout.contains("Completed with 1 error")
+                && shown
+                    .stdout
+                    .contains("PASS=2 WARN=0 ERROR=1 SKIP=0 TOTAL=3"),
+            "{}",
+            shown.stdout
+        );
+        assert!(
+            shown.stderr.contains("on-run-end") && shown.stderr.contains("nowhere"),
+            "{}",
+            shown.stderr
+        );
+    }
+}
+
+#[test]
 fn a_selector_that_matches_nothing_is_warned_of() {
     let place = Place::example();
     let shown = place.ok(&["ls", "--select", "funel"]);

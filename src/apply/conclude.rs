@@ -48,12 +48,15 @@ impl Work<'_> {
             return Err(broken);
         }
         concluded?;
+        let mut report = RunReport {
+            nodes: std::mem::take(&mut board.reports),
+            seconds: clock.elapsed().as_secs_f64(),
+            started_at,
+            other_failure: false,
+        };
+        report.other_failure = status == DeploymentStatus::Failed && !report.nodes_failed();
         Ok(Outcome {
-            report: RunReport {
-                nodes: std::mem::take(&mut board.reports),
-                seconds: clock.elapsed().as_secs_f64(),
-                started_at,
-            },
+            report,
             status,
             stopped: board.stopped.take(),
             notes: std::mem::take(&mut board.notes),

@@ -114,6 +114,8 @@ pub struct RunReport {
     pub seconds: f64,
     /// When it began.
     pub started_at: DateTime<Utc>,
+    /// Something that belongs to no node failed, such as a hook of the project; it was said when it happened.
+    pub other_failure: bool,
 }
 
 impl RunReport {
@@ -121,8 +123,13 @@ impl RunReport {
         self.nodes.iter().filter(|n| n.status == status).count()
     }
 
-    /// Whether a node failed or was skipped.
+    /// Whether a node failed or was skipped, or something besides.
     pub fn failed(&self) -> bool {
+        self.other_failure || self.nodes_failed()
+    }
+
+    /// Whether a node failed or was skipped.
+    pub fn nodes_failed(&self) -> bool {
         self.count(Status::Error) + self.count(Status::Blocked) + self.count(Status::Skipped) > 0
     }
 
@@ -173,6 +180,8 @@ impl fmt::Display for RunReport {
                 }
                 writeln!(f)?;
             }
+        } else if self.other_failure {
+            writeln!(f, "Completed with 1 error, which is shown above.")?;
         } else if self.count(Status::Skipped) > 0 {
             writeln!(f, "Interrupted before the end.")?;
         } else if blocked > 0 {
@@ -193,13 +202,14 @@ impl fmt::Display for RunReport {
             writeln!(f, "  {}: {}", node.relation, node.message)?;
         }
         let failed = errors + blocked + self.count(Status::Skipped);
+        let other = usize::from(self.other_failure);
         write!(
             f,
             "Done. PASS={} WARN=0 ERROR={} SKIP={} TOTAL={}",
             self.nodes.len() - failed,
-            errors + blocked,
+            errors + blocked + other,
             self.count(Status::Skipped),
-            self.nodes.len()
+            self.nodes.len() + other
         )
     }
 }

@@ -106,18 +106,25 @@ pub(super) fn build(
         nodes: Vec::new(),
         tests: Vec::new(),
         is_stopped: false,
+        other_failure: false,
     };
     let last = rounds.last_with_models();
     for number in 0..rounds.rounds.len() {
         going.round(&rounds, number, Some(number) == last)?;
     }
-    let Going { nodes, tests, .. } = going;
+    let Going {
+        nodes,
+        tests,
+        other_failure,
+        ..
+    } = going;
     let seconds = clock.elapsed().as_secs_f64();
     let report = BuildReport {
         run: RunReport {
             nodes,
             seconds,
             started_at,
+            other_failure,
         },
         tests: TestRun {
             tests,
@@ -271,6 +278,8 @@ struct Going<'a> {
     tests: Vec<TestReport>,
     /// Nothing more is begun.
     is_stopped: bool,
+    /// Something that belongs to no node failed.
+    other_failure: bool,
 }
 
 impl Going<'_> {
@@ -376,6 +385,7 @@ impl Going<'_> {
             }
         }
         let failed = report.failed();
+        self.other_failure |= report.other_failure;
         self.nodes.extend(report.nodes);
         self.is_stopped |= !is_done || failed && self.manner.fail_fast;
         Ok(())

@@ -539,6 +539,7 @@ pub(super) fn report_of(nodes: Vec<NodeReport>, seconds: f64) -> RunReport {
         nodes,
         seconds,
         started_at: chrono::Utc::now(),
+        other_failure: false,
     }
 }
 

@@ -172,7 +172,11 @@ pub(super) fn joined(first: RunReport, second: RunReport) -> RunReport {
         !again.any(|later| later.unique_id == node.unique_id)
     });
     nodes.extend(second.nodes);
-    RunReport { nodes, ..first }
+    RunReport {
+        nodes,
+        other_failure: first.other_failure || second.other_failure,
+        ..first
+    }
 }
 
 /// What `rwt run` and `rwt build` ask of the planner.

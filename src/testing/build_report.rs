@@ -30,7 +30,8 @@ impl BuildReport {
 
 impl fmt::Display for BuildReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let total = self.run.nodes.len() + self.tests.tests.len();
+        let other = usize::from(self.run.other_failure);
+        let total = self.run.nodes.len() + self.tests.tests.len() + other;
         if total == 0 {
             return write!(f, "Nothing to do: nothing is selected.");
         }
@@ -70,7 +71,13 @@ impl fmt::Display for BuildReport {
             }
             writeln!(f)?;
         }
-        if errors + skipped == 0 || self.tests.failed() || self.tests.count(Verdict::Warn) > 0 {
+        if self.run.other_failure && !self.tests.failed() {
+            writeln!(f, "Completed with 1 error, which is shown above.")?;
+            writeln!(f)?;
+        } else if errors + skipped == 0
+            || self.tests.failed()
+            || self.tests.count(Verdict::Warn) > 0
+        {
             fmt::Display::fmt(&Closing(&self.tests.tests), f)?;
         }
         let failed = self.tests.count(Verdict::Fail) + self.tests.count(Verdict::Error);
@@ -80,7 +87,7 @@ impl fmt::Display for BuildReport {
             "Done. PASS={} WARN={} ERROR={} SKIP={} TOTAL={total}",
             built + self.tests.count(Verdict::Pass),
             self.tests.count(Verdict::Warn),
-            errors + failed,
+            errors + failed + other,
             skipped + self.tests.count(Verdict::Skipped),
         )
     }
