@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use rwt_compiler::artifacts::{RunResult, Timing, time};
+use rwt_compiler::artifacts::{RunResult, Timing};
 use rwt_plan::plan::{Action, ObjectPlan};
+use rwt_project::manifest::Node;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -86,13 +87,29 @@ pub struct NodeReport {
 impl NodeReport {
     /// A report that says "skipped" until more is known.
     pub fn of(object: &ObjectPlan, materialized: Option<&str>) -> Self {
-        let now = Utc::now();
         let kind = || object.kind.to_string().replace(' ', "_");
+        let relation = format!("{}.{}", object.relation.schema, object.relation.name);
+        let materialized = materialized.map_or_else(kind, str::to_owned);
+        Self::skipped(&object.unique_id, &object.name, relation, materialized)
+    }
+
+    /// The report of a node that is not built.
+    pub fn left_out(node: &Node, why: &str) -> Self {
+        let relation = format!("{}.{}", node.schema, node.identifier);
+        let materialized = node.materialized.clone();
         Self {
-            unique_id: object.unique_id.clone(),
-            name: object.name.clone(),
-            relation: format!("{}.{}", object.relation.schema, object.relation.name),
-            materialized: materialized.map_or_else(kind, str::to_owned),
+            message: format!("SKIP: {why}"),
+            ..Self::skipped(&node.unique_id.0, &node.name, relation, materialized)
+        }
+    }
+
+    fn skipped(unique_id: &str, name: &str, relation: String, materialized: String) -> Self {
+        let now = Utc::now();
+        Self {
+            unique_id: unique_id.to_owned(),
+            name: name.to_owned(),
+            relation,
+            materialized,
             status: Status::Skipped,
             message: String::new(),
             seconds: 0.0,
@@ -226,16 +243,11 @@ impl NodeReport {
         let response = message
             .iter()
             .map(|message| ("_message".to_owned(), Value::from(message.as_str())));
-        let timing = Timing {
-            name: "execute",
-            started_at: time(self.started_at),
-            completed_at: time(self.completed_at),
-        };
         RunResult {
             status: status.to_owned(),
             timing: match self.status {
                 Status::Skipped => Vec::new(),
-                _ => vec![timing],
+                _ => vec![Timing::execute(self.started_at, self.completed_at)],
             },
             thread_id: match self.thread {
                 0 => "main".to_owned(),

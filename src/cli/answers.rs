@@ -12,9 +12,9 @@ use rwt_compiler::{CompileErrors, CompiledNode};
 use rwt_project::manifest::{ResourceType, UniqueId};
 
 use super::Failure;
-use super::context::{Context, DatabaseFailure, not_compiled};
+use super::context::{Context, not_compiled};
 use crate::apply::LiveSession;
-use crate::catalog::{self, Names};
+use crate::catalog::Names;
 use crate::client::Connector;
 
 /// The project's nodes as they are compiled on the target's database.
@@ -41,10 +41,8 @@ impl Answered {
             return Ok(answered);
         }
         let connection = connector.connect()?;
-        let catalog = catalog::read(&connection)
-            .map_err(DatabaseFailure::new("the catalog cannot be read"))?;
         let target = connector.target();
-        let names = Names::of(&catalog, &target.database);
+        let names = context.names(&connection)?;
         let waiting = waiting(context, &answered.compiled, selected, &names);
         if Some(&waiting) != before {
             answered.waiting = waiting;

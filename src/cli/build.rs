@@ -17,15 +17,14 @@ use serde_json::json;
 
 use super::apply::finish_first;
 use super::args::GlobalArgs;
-use super::context::{Context, DatabaseFailure, FlagsOf};
-use super::deploy::{Deployer, Manner, Planned, left_out, print_node, report_of};
+use super::context::{Context, FlagsOf};
+use super::deploy::{Deployer, Manner, Planned, print_node, report_of};
 use super::run::{
     RunArgs, carry_out, hint_at_permission, joined, refuse_to_leave_behind, run_options,
 };
 use super::test::{Lines, nodes, unit_engine, write_junit};
 use super::{CommandResult, Exit, Failure, interrupt, results};
 use crate::apply::{NodeReport, RunReport, Status};
-use crate::catalog::{self, Names};
 use crate::testing::{BuildReport, Counter, DataTests, Runner, TestReport, TestRun, UnitTests};
 use crate::ui::{Printer, RunProgress};
 
@@ -325,7 +324,7 @@ impl Going<'_> {
             let Some(node) = self.context.compiler.manifest().nodes.get(id) else {
                 continue;
             };
-            let report = left_out(node, &why);
+            let report = NodeReport::left_out(node, &why);
             let progress = RunProgress::new(self.printer, 0);
             print_node(
                 &progress,
@@ -406,9 +405,7 @@ impl Going<'_> {
             return Ok(());
         }
         let connector = &self.deployer.connector;
-        let snapshot = catalog::read(&connector.connect()?)
-            .map_err(DatabaseFailure::new("the catalog cannot be read"))?;
-        let names = Names::of(&snapshot, &connector.target().database);
+        let names = self.context.names(&connector.connect()?)?;
         let with = DataTests {
             compiler: &self.context.compiler,
             connector,

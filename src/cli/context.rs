@@ -25,7 +25,7 @@ use super::flows::Flows;
 use super::{Exit, Failure};
 use crate::apply::LiveSession;
 use crate::catalog::{self, Names};
-use crate::client::Connector;
+use crate::client::{Connection, Connector};
 use crate::stack::topics::Broker;
 use crate::stack::{self, Started, control, state};
 use crate::ui::Printer;
@@ -313,12 +313,17 @@ impl Context {
         )
     }
 
+    /// What the target's database holds.
+    pub(super) fn names(&self, connection: &Connection) -> Result<Names, Failure> {
+        let snapshot = catalog::read(connection)
+            .map_err(DatabaseFailure::new("the catalog cannot be read"))?;
+        Ok(Names::of(&snapshot, &self.target.database))
+    }
+
     /// A session on the target, for what is not part of a plan.
     pub(super) fn session(&self) -> Result<LiveSession, Failure> {
         let connection = self.connector().connect()?;
-        let snapshot = catalog::read(&connection)
-            .map_err(DatabaseFailure::new("the catalog cannot be read"))?;
-        let names = Names::of(&snapshot, &self.target.database);
+        let names = self.names(&connection)?;
         Ok(LiveSession::new(
             connection,
             Arc::new(Mutex::new(names)),

@@ -11,7 +11,7 @@ use rwt_plan::catalog::CatalogSnapshot;
 use rwt_plan::plan::{Action, Adopt, ObjectPlan, Reason};
 use rwt_plan::step::{Phase, StepKind};
 use rwt_plan::{Desired, Options, Plan};
-use rwt_project::manifest::{Node, UniqueId};
+use rwt_project::manifest::UniqueId;
 
 use super::answers::Answered;
 use super::context::{Context, DatabaseFailure, not_compiled};
@@ -132,7 +132,7 @@ impl<'a> Deployer<'a> {
         let nodes = &self.context.compiler.manifest().nodes;
         let waiting = self.waiting().iter().filter_map(|id| nodes.get(id));
         waiting
-            .map(|node| left_out(node, "what it reads was not built"))
+            .map(|node| NodeReport::left_out(node, "what it reads was not built"))
             .collect()
     }
 
@@ -467,25 +467,6 @@ impl<'a> Deployer<'a> {
                 rwt_sql::redact(&cells.join(" "))
             })
             .collect()
-    }
-}
-
-/// The report of a node that is not built.
-pub(super) fn left_out(node: &Node, why: &str) -> NodeReport {
-    let now = chrono::Utc::now();
-    NodeReport {
-        unique_id: node.unique_id.0.clone(),
-        name: node.name.clone(),
-        relation: format!("{}.{}", node.schema, node.identifier),
-        materialized: node.materialized.clone(),
-        status: Status::Skipped,
-        message: format!("SKIP: {why}"),
-        seconds: 0.0,
-        thread: 0,
-        started_at: now,
-        completed_at: now,
-        skipped_children: Vec::new(),
-        error: None,
     }
 }
 

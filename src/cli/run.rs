@@ -1,6 +1,6 @@
 //! `rwt run`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
@@ -167,10 +167,10 @@ pub(super) fn run_selected(
 /// What two rounds came to; the second one knows better about a node of both.
 pub(super) fn joined(first: RunReport, second: RunReport) -> RunReport {
     let mut nodes = first.nodes;
-    nodes.retain(|node| {
-        let mut again = second.nodes.iter();
-        !again.any(|later| later.unique_id == node.unique_id)
-    });
+    let later: HashSet<&str> = (second.nodes.iter())
+        .map(|node| node.unique_id.as_str())
+        .collect();
+    nodes.retain(|node| !later.contains(node.unique_id.as_str()));
     nodes.extend(second.nodes);
     RunReport {
         nodes,

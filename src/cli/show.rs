@@ -8,7 +8,7 @@ use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, DatabaseFailure, FlagsOf};
 use super::{CommandResult, Exit, Failure};
 use crate::client::ResultSet;
-use crate::ui::{Align, Printer, Table};
+use crate::ui::{Printer, Table};
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
@@ -72,7 +72,7 @@ pub(super) fn main(global: &GlobalArgs, args: &ShowArgs, printer: &Printer) -> C
             if args.inline.is_none() {
                 printer.line(format!("Previewing node '{name}':"));
             }
-            printer.line(table(&found));
+            printer.line(Table::of_rows(&found.columns, &found.rows).render());
         }
     }
     if printer.is_json() {
@@ -106,18 +106,4 @@ fn document(name: &str, found: &ResultSet) -> serde_json::Value {
         columns.zip(cells.iter().map(|cell| json!(cell))).collect()
     };
     json!({"node": name, "show": found.rows.iter().map(row).collect::<Vec<_>>()})
-}
-
-fn table(found: &ResultSet) -> String {
-    let columns: Vec<(&str, Align)> = found
-        .columns
-        .iter()
-        .map(|name| (name.as_str(), Align::Left))
-        .collect();
-    let mut table = Table::new(&columns);
-    for row in &found.rows {
-        let cells = row.iter().map(|cell| cell.as_deref().unwrap_or("NULL"));
-        table.row(cells.map(str::to_owned));
-    }
-    table.render()
 }

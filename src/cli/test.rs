@@ -10,9 +10,8 @@ use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde_json::json;
 
 use super::args::{GlobalArgs, Output, SelectArgs};
-use super::context::{Context, DatabaseFailure, FlagsOf, unexpected};
+use super::context::{Context, FlagsOf, unexpected};
 use super::{CommandResult, Exit, Failure, interrupt, results, test_record, test_watch};
-use crate::catalog::{self, Names};
 use crate::testing::{
     Counter, Coverage, DataTests, Runner, TestObserver, TestReport, TestRun, UnitTests, Verdict,
     coverage, junit,
@@ -177,15 +176,11 @@ pub(super) fn run_these(
         tests.extend(runner.skipped(&data, "a unit test failed, and --fail-fast was said"));
     } else if has_data {
         let connector = context.connector();
-        let snapshot = catalog::read(&connector.connect()?)
-            .map_err(DatabaseFailure::new("the catalog cannot be read"))?;
+        let names = context.names(&connector.connect()?)?;
         let with = DataTests {
             compiler: &context.compiler,
             connector: &connector,
-            names: Arc::new(Mutex::new(Names::of(
-                &snapshot,
-                &connector.target().database,
-            ))),
+            names: Arc::new(Mutex::new(names)),
             full_refresh: args.full_refresh,
         };
         tests.extend(runner.data_tests(&data, &with)?);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use rwt_compiler::artifacts::{RunResult, Timing, time};
+use rwt_compiler::artifacts::{RunResult, Timing};
 use serde::Serialize;
 
 use super::diff::Difference;
@@ -93,16 +93,11 @@ impl TestReport {
             Verdict::Error => "error",
             Verdict::Skipped => "skipped",
         };
-        let timing = Timing {
-            name: "execute",
-            started_at: time(self.started_at),
-            completed_at: time(self.completed_at),
-        };
         RunResult {
             status: status.to_owned(),
             timing: match self.status {
                 Verdict::Skipped => Vec::new(),
-                _ => vec![timing],
+                _ => vec![Timing::execute(self.started_at, self.completed_at)],
             },
             thread_id: format!("Thread-{}", self.thread),
             execution_time: self.seconds,

@@ -30,6 +30,20 @@ impl Table {
         Self { inner, aligns }
     }
 
+    /// Rows of a query.
+    pub fn of_rows(columns: &[String], rows: &[Vec<Option<String>>]) -> Self {
+        let columns: Vec<(&str, Align)> = columns
+            .iter()
+            .map(|name| (name.as_str(), Align::Left))
+            .collect();
+        let mut table = Self::new(&columns);
+        for row in rows {
+            let cells = row.iter().map(|cell| cell.as_deref().unwrap_or("NULL"));
+            table.row(cells.map(str::to_owned));
+        }
+        table
+    }
+
     /// Adds a row; `cells` are as many as columns.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.inner.add_row(

@@ -1,7 +1,7 @@
 //! The line of a test that has ended, and what stands below it.
 
+use super::Table;
 use super::printer::{printable, style};
-use super::{Align, Table};
 use crate::testing::{TestReport, Verdict};
 
 const WIDTH: usize = 78;
@@ -45,18 +45,7 @@ pub fn test_detail(report: &TestReport) -> Option<String> {
         return Some(text);
     }
     let rows = report.rows.as_ref()?;
-    let columns: Vec<(&str, Align)> = rows
-        .columns
-        .iter()
-        .map(|name| (name.as_str(), Align::Left))
-        .collect();
-    let mut table = Table::new(&columns);
-    for row in &rows.rows {
-        table.row(row.iter().map(|cell| match cell {
-            Some(text) => text.clone(),
-            None => "NULL".to_owned(),
-        }));
-    }
+    let table = Table::of_rows(&rows.columns, &rows.rows);
     let mut text = String::from("\n");
     for line in table.render().lines() {
         text.push_str(&format!("    {line}\n"));

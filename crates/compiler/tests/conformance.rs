@@ -10,19 +10,9 @@ use rwt_compiler::{Flags, NodeOutcome, When};
 use rwt_project::graph::{NamedSelectors, Selection};
 use rwt_project::manifest::UniqueId;
 use serde_json::Value;
-use support::corpus::{Differences, RULES, cases};
+use support::corpus::{Differences, RULES, cases, verdict};
 use support::replica::{Replica, folded};
 use support::{all_shown, shown};
-
-fn verdict(mut problems: Vec<String>, unused: Vec<String>) {
-    problems.extend(unused);
-    assert!(
-        problems.is_empty(),
-        "{} differences:\n\n{}",
-        problems.len(),
-        problems.join("\n\n")
-    );
-}
 
 #[test]
 fn every_rule_is_explained() {

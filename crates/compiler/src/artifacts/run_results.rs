@@ -1,9 +1,10 @@
 //! `run_results.json`, version 6 (<https://schemas.getdbt.com/dbt/run-results/v6.json>).
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::metadata::{Invocation, Metadata};
+use super::metadata::{Invocation, Metadata, time};
 
 /// How the nodes of a command ended.
 #[derive(Debug, Serialize)]
@@ -54,6 +55,17 @@ pub struct Timing {
     pub started_at: String,
     /// See `started_at`.
     pub completed_at: String,
+}
+
+impl Timing {
+    /// The time in which a node was carried out.
+    pub fn execute(started_at: DateTime<Utc>, completed_at: DateTime<Utc>) -> Self {
+        Self {
+            name: "execute",
+            started_at: time(started_at),
+            completed_at: time(completed_at),
+        }
+    }
 }
 
 impl<'a> RunResults<'a> {

@@ -24,6 +24,17 @@ pub struct Case {
     pub spec: Value,
 }
 
+/// Fails with all that differs, and with what may differ and does not.
+pub fn verdict(mut problems: Vec<String>, unused: Vec<String>) {
+    problems.extend(unused);
+    assert!(
+        problems.is_empty(),
+        "{} differences:\n\n{}",
+        problems.len(),
+        problems.join("\n\n")
+    );
+}
+
 pub fn cases() -> Vec<Case> {
     let only = std::env::var("CASE").ok();
     let mut cases: Vec<Case> = std::fs::read_dir(root())

@@ -121,15 +121,8 @@ impl KafkaOptions {
                 ]);
             }
         };
-        let own = [
-            "properties.bootstrap.server",
-            "properties.sync.call.timeout",
-        ];
-        let client = source
-            .options
-            .iter()
-            .filter(|(k, _)| !own.contains(&k.as_str()))
-            .filter_map(|(k, v)| Some((k.strip_prefix("properties.")?.to_owned(), v.clone())))
+        let client = client_settings(&source.options)
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let deadline = source
             .option("properties.sync.call.timeout")
@@ -297,6 +290,14 @@ impl KafkaOptions {
         batches.extend(decoder.finish().map_err(|e| vec![e.to_string()])?);
         Ok(batches)
     }
+}
+
+/// The settings for the client among the options of a source or sink, `properties.…`, but for RisingWave's own.
+pub(super) fn client_settings(options: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    let settings = options.iter();
+    settings
+        .filter_map(|(key, value)| Some((key.strip_prefix("properties.")?, value.as_str())))
+        .filter(|(name, _)| !matches!(*name, "bootstrap.server" | "sync.call.timeout"))
 }
 
 fn borrowed<'a>(message: &'a rdkafka::message::BorrowedMessage<'_>) -> Message<'a> {

@@ -53,6 +53,7 @@ pub(super) fn messages(
             }
         }
         MessageFormat::Debezium => {
+            let envelope = Envelope::of(&writer);
             let deleted = writer.rows(&delta.deleted)?;
             let there: HashSet<&str> = inserted.iter().filter_map(Row::key).collect();
             let mut before = HashMap::new();
@@ -62,8 +63,8 @@ pub(super) fn messages(
                         before.insert(key, row);
                     }
                     None => {
-                        let key = writer.envelope_key(row);
-                        let event = writer.event("d", Some(row), None);
+                        let key = envelope.key(row);
+                        let event = envelope.event("d", Some(row), None);
                         out.push(Some(&key), Some(&event));
                         out.push(Some(&key), None);
                     }
@@ -72,8 +73,8 @@ pub(super) fn messages(
             for row in &inserted {
                 let old = row.key().and_then(|key| before.remove(key));
                 let operation = if old.is_some() { "u" } else { "c" };
-                let event = writer.event(operation, old, Some(row));
-                out.push(Some(&writer.envelope_key(row)), Some(&event));
+                let event = envelope.event(operation, old, Some(row));
+                out.push(Some(&envelope.key(row)), Some(&event));
             }
         }
     }
@@ -82,8 +83,9 @@ pub(super) fn messages(
 
 /// A row on its way into a message.
 struct Row {
-    fields: Map<String, Json>,
-    key_fields: Map<String, Json>,
+    /// Objects by column.
+    fields: Json,
+    key_fields: Json,
     key: Option<String>,
 }
 
@@ -93,7 +95,7 @@ impl Row {
     }
 
     fn value(&self) -> String {
-        Json::Object(self.fields.clone()).to_string()
+        self.fields.to_string()
     }
 }
 
@@ -123,7 +125,7 @@ impl Writer<'_> {
 
     fn row(&self, values: Vec<Json>) -> Row {
         let of_key = self.how.key.iter();
-        let key_fields: Map<String, Json> = of_key
+        let key_values: Map<String, Json> = of_key
             .filter_map(|at| {
                 Some((
                     self.columns.get(*at)?.name.clone(),
@@ -131,15 +133,17 @@ impl Writer<'_> {
                 ))
             })
             .collect();
-        let key = match (key_fields.values().next(), self.how.text_key) {
+        let first = key_values.values().next().cloned();
+        let key_fields = Json::Object(key_values);
+        let key = match (first, self.how.text_key) {
             (None, _) => None,
-            (Some(Json::String(text)), true) => Some(text.clone()),
+            (Some(Json::String(text)), true) => Some(text),
             (Some(value), true) => Some(value.to_string()),
-            (Some(_), false) => Some(Json::Object(key_fields.clone()).to_string()),
+            (Some(_), false) => Some(key_fields.to_string()),
         };
         let names = self.columns.iter().map(|column| column.name.clone());
         Row {
-            fields: names.zip(values).collect(),
+            fields: Json::Object(names.zip(values).collect()),
             key_fields,
             key,
         }
@@ -149,59 +153,82 @@ impl Writer<'_> {
         format!("RisingWave.{DATABASE}.{}.{part}", self.how.from_name)
     }
 
-    fn envelope_key(&self, row: &Row) -> String {
+    fn key_schema(&self) -> Json {
         let fields: Vec<Json> = (self.how.key.iter())
             .filter_map(|at| Some(field(self.columns.get(*at)?)))
             .collect();
         json!({
-            "schema": {
-                "type": "struct",
-                "fields": fields,
-                "optional": false,
-                "name": self.name("Key"),
-            },
-            "payload": row.key_fields,
+            "type": "struct",
+            "fields": fields,
+            "optional": false,
+            "name": self.name("Key"),
         })
-        .to_string()
     }
 
-    fn event(&self, operation: &str, before: Option<&Row>, after: Option<&Row>) -> String {
+    fn event_schema(&self) -> Json {
         let fields: Vec<Json> = self.columns.iter().map(field).collect();
         let side = |side: &str| json!({"type": "struct", "fields": fields, "optional": true, "field": side, "name": self.name("Key")});
         let plain = |kind: &str, name: &str, optional: bool| json!({"type": kind, "optional": optional, "field": name});
         json!({
-            "schema": {
-                "type": "struct",
-                "fields": [
-                    side("before"),
-                    side("after"),
-                    {
-                        "type": "struct",
-                        "optional": false,
-                        "name": self.name("Source"),
-                        "fields": [
-                            plain("string", "db", false),
-                            plain("string", "table", true),
-                            plain("int64", "ts_ms", false),
-                        ],
-                        "field": "source",
-                    },
-                    plain("string", "op", false),
-                    plain("int64", "ts_ms", false),
-                ],
-                "optional": false,
-                "name": self.name("Envelope"),
-            },
-            "payload": {
-                "before": before.map(|row| &row.fields),
-                "after": after.map(|row| &row.fields),
-                "op": operation,
-                "ts_ms": self.now,
-                "source": {"db": DATABASE, "table": self.how.from_name, "ts_ms": self.now},
-            },
+            "type": "struct",
+            "fields": [
+                side("before"),
+                side("after"),
+                {
+                    "type": "struct",
+                    "optional": false,
+                    "name": self.name("Source"),
+                    "fields": [
+                        plain("string", "db", false),
+                        plain("string", "table", true),
+                        plain("int64", "ts_ms", false),
+                    ],
+                    "field": "source",
+                },
+                plain("string", "op", false),
+                plain("int64", "ts_ms", false),
+            ],
+            "optional": false,
+            "name": self.name("Envelope"),
         })
-        .to_string()
     }
+}
+
+/// What Debezium's messages of a sink have in common, written once.
+struct Envelope<'a> {
+    writer: &'a Writer<'a>,
+    key_schema: String,
+    event_schema: String,
+}
+
+impl<'a> Envelope<'a> {
+    fn of(writer: &'a Writer<'a>) -> Self {
+        Self {
+            writer,
+            key_schema: writer.key_schema().to_string(),
+            event_schema: writer.event_schema().to_string(),
+        }
+    }
+
+    fn key(&self, row: &Row) -> String {
+        enveloped(&self.key_schema, &row.key_fields)
+    }
+
+    fn event(&self, operation: &str, before: Option<&Row>, after: Option<&Row>) -> String {
+        let Writer { how, now, .. } = self.writer;
+        let payload = json!({
+            "before": before.map(|row| &row.fields),
+            "after": after.map(|row| &row.fields),
+            "op": operation,
+            "ts_ms": now,
+            "source": {"db": DATABASE, "table": how.from_name, "ts_ms": now},
+        });
+        enveloped(&self.event_schema, &payload)
+    }
+}
+
+fn enveloped(schema: &str, payload: &Json) -> String {
+    format!(r#"{{"schema":{schema},"payload":{payload}}}"#)
 }
 
 /// A column as Kafka Connect describes it.

@@ -12,6 +12,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use tokio::task::JoinHandle;
 
 use super::barrier::Staged;
+use super::kafka::client_settings;
 use crate::catalog::{ObjectId, Sink};
 use crate::engine::{Inner, locked};
 use crate::storage::{Change, StorageError};
@@ -55,12 +56,6 @@ impl Kafka {
     /// What the options of a sink say; none where it does not go to Kafka.
     pub fn of(sink: &Sink) -> Option<Self> {
         sink.messages.as_ref()?;
-        let own = [
-            "properties.bootstrap.server",
-            "properties.sync.call.timeout",
-            "properties.retry.max",
-            "properties.retry.interval",
-        ];
         let mut config = ClientConfig::new();
         config
             .set(
@@ -73,10 +68,9 @@ impl Kafka {
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
             .set("log_level", "0");
-        for (key, value) in &sink.options {
-            if let Some(name) = key.strip_prefix("properties.")
-                && !own.contains(&key.as_str())
-            {
+        for (name, value) in client_settings(&sink.options) {
+            // RisingWave's own: here a message is sent until it has arrived.
+            if !matches!(name, "retry.max" | "retry.interval") {
                 config.set(name, value);
             }
         }
@@ -103,28 +97,30 @@ impl Kafka {
 
 /// Notes what has arrived, and takes up what waits. The returned shipments are to be sent after the checkpoint.
 pub(super) fn advance(staged: &mut Staged<'_>) -> Result<Vec<Shipment>, StorageError> {
-    let (arrived, busy) = {
-        let mut senders = locked(&staged.inner.outbox.0);
-        (std::mem::take(&mut senders.arrived), senders.busy.clone())
-    };
-    for (sink, before) in arrived {
+    let inner = staged.inner;
+    // Held to the end: what arrives from now on is the next checkpoint's.
+    let mut senders = locked(&inner.outbox.0);
+    for (sink, before) in std::mem::take(&mut senders.arrived) {
         if staged.state.tables.contains_key(&sink) {
             staged.apply(Change::Sent(sink, before))?;
         }
     }
     let mut shipments = Vec::new();
     for object in staged.state.catalog.objects.values() {
-        let Some(kafka) = object.sink().and_then(Kafka::of) else {
+        let Some(sink) = object.sink().filter(|sink| sink.messages.is_some()) else {
             continue;
         };
         let waiting = staged.state.tables.get(&object.id);
         let Some(waiting) = waiting.filter(|messages| messages.rows() > 0) else {
             continue;
         };
-        if busy.contains(&object.id) {
+        if senders.busy.contains(&object.id) {
             continue;
         }
-        locked(&staged.inner.outbox.0).busy.insert(object.id);
+        let Some(kafka) = Kafka::of(sink) else {
+            continue;
+        };
+        senders.busy.insert(object.id);
         let parts = waiting.parts()?;
         shipments.push(Shipment {
             sink: object.id,

@@ -497,30 +497,39 @@ fn written(name: &str, value: Bound, style: Style, strict: bool) -> Bound {
 
 /// `jsonb_build_object(key, value, …)` and `jsonb_build_array(value, …)`
 pub(crate) fn build(object: bool, args: Vec<Bound>, style: Style) -> Bound {
-    let types: Vec<_> = args.iter().map(Bound::typed).collect();
-    let variant: Vec<String> = types.iter().map(|t| t.data_type.to_string()).collect();
-    let exprs = args.into_iter().map(|a| a.expr).collect();
-    let name = if object {
-        "jsonb_build_object"
-    } else {
-        "jsonb_build_array"
-    };
-    let expr = Kernel::rowwise(
-        name,
-        variant.join(","),
-        ArrowType::Utf8,
-        Volatility::Immutable,
-        false,
-        exprs,
-        move |a| built(object, &a.iter().zip(&types).collect::<Vec<_>>(), style),
-    );
-    result(expr, false)
+    building(object, "", args, move |a, types| {
+        built(object, &a.iter().zip(types).collect::<Vec<_>>(), style)
+    })
 }
 
 /// The same functions with a list as their last arguments.
 pub(crate) fn build_spread(object: bool, args: Vec<Bound>, style: Style) -> Bound {
+    building(object, "variadic ", args, move |a, types| {
+        let (Some((Value::List(items), first)), Some(of)) = (a.split_last(), types.last()) else {
+            return Ok(Value::Null);
+        };
+        let item = match &of.data_type {
+            DataType::List(item) => list_item(item, &of.arrow),
+            _ => of.clone(),
+        };
+        let values: Vec<_> = first
+            .iter()
+            .zip(types)
+            .chain(items.iter().map(|value| (value, &item)))
+            .collect();
+        built(object, &values, style)
+    })
+}
+
+/// `variant` tells two ways of calling apart.
+fn building(
+    object: bool,
+    variant: &str,
+    args: Vec<Bound>,
+    write: impl for<'a> Fn(&[Value<'a>], &[Typed]) -> Out<'a> + Send + Sync + 'static,
+) -> Bound {
     let types: Vec<_> = args.iter().map(Bound::typed).collect();
-    let variant: Vec<String> = types.iter().map(|t| t.data_type.to_string()).collect();
+    let names: Vec<String> = types.iter().map(|t| t.data_type.to_string()).collect();
     let exprs = args.into_iter().map(|a| a.expr).collect();
     let name = if object {
         "jsonb_build_object"
@@ -529,27 +538,12 @@ pub(crate) fn build_spread(object: bool, args: Vec<Bound>, style: Style) -> Boun
     };
     let expr = Kernel::rowwise(
         name,
-        format!("variadic {}", variant.join(",")),
+        format!("{variant}{}", names.join(",")),
         ArrowType::Utf8,
         Volatility::Immutable,
         false,
         exprs,
-        move |a| {
-            let (Some((Value::List(items), first)), Some(of)) = (a.split_last(), types.last())
-            else {
-                return Ok(Value::Null);
-            };
-            let item = match &of.data_type {
-                DataType::List(item) => list_item(item, &of.arrow),
-                _ => of.clone(),
-            };
-            let values: Vec<_> = first
-                .iter()
-                .zip(&types)
-                .chain(items.iter().map(|value| (value, &item)))
-                .collect();
-            built(object, &values, style)
-        },
+        move |a| write(a, &types),
     );
     result(expr, false)
 }
