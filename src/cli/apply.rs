@@ -14,6 +14,7 @@ use super::args::{GlobalArgs, Output};
 use super::context::{Context, FlagsOf, unexpected};
 use super::deploy::{self, Deployer, Manner, Planned, StalePlan};
 use super::plan::{ChangeArgs, show};
+use super::run::joined;
 use super::{CommandResult, Exit, Failure, interrupt};
 use crate::apply::{self, Outcome, RunReport};
 use crate::state::DeploymentStatus;
@@ -93,24 +94,25 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     }
     let mut deployer = deployer;
     let mut selected = selected;
-    loop {
-        let exit = apply(&deployer, args, &selected, manner, &interrupted, printer)?;
-        // One document is one deployment.
-        if exit != Exit::Ok || args.plan.is_some() || printer.is_json() {
-            deployer.tell_what_waits(printer);
-            return Ok(exit);
-        }
-        // Models whose text asks the database are planned when what they read is there.
-        let Some((next, open)) = deployer.again()? else {
-            deployer.tell_what_waits(printer);
-            return Ok(exit);
-        };
+    let (mut done, mut exit) = apply(&deployer, args, &selected, manner, &interrupted, printer)?;
+    // Models whose text asks the database are planned when what they read is there.
+    while exit == Exit::Ok
+        && args.plan.is_none()
+        && let Some((next, open)) = deployer.again()?
+    {
         printer.note("");
         (deployer, selected) = (next, open);
+        let (more, next_exit) = apply(&deployer, args, &selected, manner, &interrupted, printer)?;
+        (done, exit) = (joined(done, more), next_exit);
     }
+    if printer.is_json() {
+        printer.document(&done);
+    }
+    deployer.tell_what_waits(printer);
+    Ok(exit)
 }
 
-/// Makes a plan, or takes the saved one, and carries it out.
+/// Makes a plan, or takes the saved one, and carries it out. What became of it is told, but for a document of it.
 fn apply(
     deployer: &Deployer<'_>,
     args: &ApplyArgs,
@@ -118,7 +120,7 @@ fn apply(
     manner: Manner<'_>,
     interrupted: &AtomicBool,
     printer: &Printer,
-) -> CommandResult {
+) -> Result<(RunReport, Exit), Failure> {
     let options = args.change.over(deployer.options());
     let planned = match &args.plan {
         Some(path) => saved(path, deployer)?,
@@ -126,7 +128,8 @@ fn apply(
     };
     let (planned, options) = ask(planned, options, args, deployer, selected, printer)?;
     if deploy::does_nothing(&planned) {
-        return Ok(nothing_to_do(&planned, printer));
+        let exit = nothing_to_do(&planned, printer);
+        return Ok((deploy::report_of(Vec::new(), 0.0), exit));
     }
     let deployment = &planned.plan.deployment;
     let lock = deployer.lock(deployment, manner.wait, interrupted, printer)?;
@@ -144,7 +147,8 @@ fn apply(
     };
     let outcome = deployer.carry_out(&planned, &lock, manner, interrupted, printer)?;
     drop(lock);
-    Ok(closing(deployer, &outcome, printer))
+    let exit = closing(deployer, &outcome, printer);
+    Ok((outcome.report, exit))
 }
 
 /// Reads a plan, and sees that it is for here and now.
@@ -216,9 +220,7 @@ fn ask(
 
 fn nothing_to_do(planned: &Planned, printer: &Printer) -> Exit {
     let blocked = planned.plan.is_blocked();
-    if printer.is_json() {
-        printer.document(&deploy::report_of(Vec::new(), 0.0));
-    } else if !blocked {
+    if !blocked {
         printer.line("Nothing to do.");
     }
     if blocked { Exit::Failure } else { Exit::Ok }
@@ -252,13 +254,17 @@ pub(super) fn finish_first(
         ));
         return Ok(None);
     }
-    Ok(Some(closing(deployer, &outcome, printer)))
+    let exit = closing(deployer, &outcome, printer);
+    if printer.is_json() {
+        printer.document(&outcome.report);
+    }
+    Ok(Some(exit))
 }
 
 /// The closing lines. What is not done, although nothing failed, is a failure as well.
 fn closing(deployer: &Deployer<'_>, outcome: &Outcome, printer: &Printer) -> Exit {
     tell_sink_failures(deployer, &outcome.report, printer);
-    let exit = report(&outcome.report, printer);
+    let exit = closing_lines(&outcome.report, printer);
     match outcome.status {
         DeploymentStatus::Done => exit,
         _ => Exit::Failure,
@@ -269,7 +275,12 @@ fn closing(deployer: &Deployer<'_>, outcome: &Outcome, printer: &Printer) -> Exi
 pub(super) fn report(report: &RunReport, printer: &Printer) -> Exit {
     if printer.is_json() {
         printer.document(report);
-    } else {
+    }
+    closing_lines(report, printer)
+}
+
+fn closing_lines(report: &RunReport, printer: &Printer) -> Exit {
+    if !printer.is_json() {
         printer.line(format!("\n{report}"));
     }
     if report.failed() {

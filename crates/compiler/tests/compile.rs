@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use rwt_compiler::compile::output::{Difference, Output};
 use rwt_compiler::{Compiler, Flags};
+use rwt_project::manifest::UniqueId;
 use support::{compiled, compiler, compiler_in, fixture, project};
 
 fn script(compiler: &Compiler) -> String {
@@ -142,5 +143,72 @@ fn files_are_written_compared_and_removed_with_their_models() {
     assert_eq!(
         second.differences(dir.path()).expect("compares"),
         found(&[])
+    );
+}
+
+/// dbt's own tests are not rendered to find out what they read, unless the project has a say in what they call.
+#[test]
+fn what_a_test_reads_is_the_same_with_macros_of_the_project() {
+    let files = |macros| {
+        [
+            ("models/m.sql", "select 1 as a"),
+            ("models/n.sql", "select 1 as a"),
+            (
+                "models/schema.yml",
+                "models: [{name: m, columns: [{name: a, data_tests: [not_null, {accepted_values: {arguments: {values: [1]}}}]}]}]",
+            ),
+            ("macros/own.sql", macros),
+        ]
+    };
+    let reads = |macros| {
+        let compiler = compiler(&files(macros)).unwrap_or_else(|error| panic!("{error}"));
+        let nodes = compiler.manifest().nodes.values();
+        let tests = nodes.filter(|node| node.resource_type.is_test());
+        let shown = tests.map(|test| {
+            let code = compiler.compile(&test.unique_id).expect("compiles");
+            assert_eq!(code.statements, []);
+            (
+                test.declared.macros.clone(),
+                test.depends_on.clone(),
+                code.compiled_code,
+            )
+        });
+        shown.collect::<Vec<_>>()
+    };
+    let plain = reads("{# nothing #}");
+    assert_eq!(plain.len(), 2);
+    let unrelated = reads("{% macro get_test_sql() %}nothing{% endmacro %}");
+    assert_eq!(unrelated, plain);
+    let narrowed = reads("{% macro get_where_subquery(relation) %}{{ ref('n') }}{% endmacro %}");
+    for (macros, depends_on, code) in narrowed {
+        assert!(
+            macros
+                .iter()
+                .any(|id| id.ends_with("shop.get_where_subquery")),
+            "{macros:?}"
+        );
+        assert_eq!(depends_on.len(), 2);
+        assert!(code.contains("\"n\""), "{code}");
+    }
+}
+
+/// A data test makes nothing, unless it keeps the rows that fail.
+#[test]
+fn a_test_that_keeps_its_rows_is_in_the_script() {
+    let files = |config| {
+        [
+            ("models/m.sql", "select 1 as a"),
+            ("tests/none.sql", config),
+        ]
+    };
+    let statements = |config| {
+        let compiler = compiler(&files(config)).unwrap_or_else(|error| panic!("{error}"));
+        let node = compiler.compile(&UniqueId("test.shop.none".to_owned()));
+        node.expect("compiles").statements.len()
+    };
+    assert_eq!(statements("select * from {{ ref('m') }} where a = 2"), 0);
+    assert_eq!(
+        statements("{{ config(store_failures=true) }}select * from {{ ref('m') }} where a = 2"),
+        1
     );
 }

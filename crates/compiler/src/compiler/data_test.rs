@@ -1,12 +1,16 @@
 //! Running a data test: its query counts the rows that fail, and says whether so many are a warning or an error.
 
-use rwt_project::manifest::{Node, UniqueId};
+use std::sync::Arc;
+
+use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde_json::Value as Json;
 
 use super::Compiler;
 use crate::error::CompileError;
-use crate::jinja::Relation;
-use crate::materialize::{DatabaseError, ExistingRelation, Response, Session, Table, lend};
+use crate::jinja::{MacroDefinition, Relation};
+use crate::materialize::{
+    BUILT_IN, DatabaseError, ExistingRelation, Response, Session, Table, lend,
+};
 
 /// What a data test found.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +96,19 @@ impl Compiler {
         let node = self.node(id).ok()?;
         self.stores(node)
             .then(|| Relation::new(&node.database, &node.schema, &node.identifier))
+    }
+
+    /// Whether a materialization has anything to do but ask: a data test only counts, unless it keeps the rows that fail or
+    /// the project has a say in that.
+    pub(super) fn makes_something(&self, node: &Node) -> bool {
+        let macros = self.jinja.macros();
+        let is_own = |found: Option<&Arc<MacroDefinition>>| {
+            found.is_some_and(|found| found.package == BUILT_IN)
+        };
+        node.resource_type != ResourceType::Test
+            || self.stores(node)
+            || !is_own(macros.materialization(&node.materialized))
+            || !is_own(macros.find_from(&node.package_name, "should_store_failures"))
     }
 
     fn stored_in(&self, node: &Node) -> Option<String> {

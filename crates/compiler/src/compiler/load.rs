@@ -10,13 +10,20 @@ use super::Flags;
 use crate::error::CompileError;
 use crate::jinja::{Jinja, Shared, from_json};
 use crate::materialize::{BUILT_IN, BUILT_IN_MACROS};
-use crate::parse::{generic_template, generic_text, in_parallel, model_name, template_name};
+use crate::parse::{generic_text, has_constants, in_parallel, model_name, template_name};
 
-/// Reads all macros and models; names of models that cannot be read come back with their errors.
-pub(super) fn templates(
-    project: &Project,
-    errors: &mut Vec<CompileError>,
-) -> (Jinja, BTreeSet<String>) {
+/// A project's macros and texts.
+#[derive(Default)]
+pub(super) struct Templates {
+    pub jinja: Jinja,
+    /// The models that cannot be read.
+    pub unreadable: BTreeSet<String>,
+    /// The texts of generic tests.
+    pub tests: HashSet<String>,
+}
+
+/// Reads all macros and models; what cannot be read has its error.
+pub(super) fn templates(project: &Project, errors: &mut Vec<CompileError>) -> Templates {
     let mut jinja = Jinja::default();
     let order = project.file.dispatch.iter();
     jinja.set_root(
@@ -52,11 +59,15 @@ pub(super) fn templates(
         (name, Arc::clone(&file.file))
     }));
     // Tests that say the same of one column are one text.
-    let mut seen = HashSet::new();
+    let mut tests = HashSet::new();
     for test in &project.properties.generic_tests {
-        let name = generic_template(test);
-        if seen.insert(name.clone()) {
-            texts.push((name, generic_text(test)));
+        let (name, text) = generic_text(test);
+        if !tests.insert(name.clone()) {
+            continue;
+        }
+        // What is made of constants can be read, and is when the test is compiled.
+        if !has_constants(test) || jinja.keep(&name, &text).is_err() {
+            texts.push((name, text));
         }
     }
     let compiled = in_parallel(texts.len(), |index| {
@@ -67,7 +78,7 @@ pub(super) fn templates(
         Ok(compiled) => compiled,
         Err(error) => {
             errors.push(CompileError::from(error));
-            return (jinja, BTreeSet::new());
+            return Templates::default();
         }
     };
     let mut unreadable = BTreeSet::new();
@@ -83,7 +94,11 @@ pub(super) fn templates(
             (Err(error), None) => errors.push(CompileError::template(error, None)),
         }
     }
-    (jinja, unreadable)
+    Templates {
+        jinja,
+        unreadable,
+        tests,
+    }
 }
 
 pub(super) fn shared(project: &Project, flags: Flags, jinja: &Jinja) -> Shared {

@@ -17,14 +17,14 @@ use rwt_project::yaml::Warning;
 
 pub use self::comment::QueryComment;
 pub(crate) use self::load::docs_blocks;
-use self::load::{shared, templates};
+use self::load::{Templates, shared, templates};
 use crate::artifacts::Invocation;
 use crate::compile::script::{Parts, schema_statements, script};
 use crate::compile::{Body, CompiledNode};
 use crate::error::{CompileError, CompileErrors};
 use crate::jinja::{Jinja, MacroTable, Quiet, Relation, Reporter, Shared, SharedSession};
 use crate::materialize::{Inquiry, RecordedStatement, Recorder, Session, drop_statement, lend};
-use crate::parse::{EPHEMERAL, Parser, References, generic_template, in_parallel, template_name};
+use crate::parse::{EPHEMERAL, Parser, References, in_parallel, template_name};
 pub use data_test::TestResult;
 pub use unit_test::{TestInput, UnitTestPlan};
 
@@ -119,7 +119,11 @@ impl Compiler {
     pub fn load(project: Project, flags: Flags) -> Result<Self, CompileErrors> {
         let project = Arc::new(project);
         let mut errors = Vec::new();
-        let (mut jinja, unreadable) = templates(&project, &mut errors);
+        let Templates {
+            mut jinja,
+            unreadable,
+            tests,
+        } = templates(&project, &mut errors);
         let shared = Arc::new(shared(&project, flags, &jinja));
         // Without its macros a model only shows errors that follow from theirs.
         if errors.len() > unreadable.len() {
@@ -138,8 +142,7 @@ impl Compiler {
         if !errors.is_empty() {
             return Err(CompileErrors(errors));
         }
-        let tests = project.properties.generic_tests.iter();
-        jinja.put_away(tests.map(generic_template));
+        jinja.put_away(tests);
         let dag = Dag::new(&manifest).map_err(CompileError::from)?;
         let references = Arc::new(References::new(&manifest));
         Ok(Self {
@@ -331,7 +334,9 @@ impl Compiler {
         };
         let body = self.body(node, &session).map_err(failed)?;
         inquiry().end_of_text();
-        self.build(node, &body, &session).map_err(failed)?;
+        if self.makes_something(node) {
+            self.build(node, &body, &session).map_err(failed)?;
+        }
         let asks = inquiry().has_asked();
         let statements = inquiry().take_statements();
         Ok(CompiledNode {

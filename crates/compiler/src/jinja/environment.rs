@@ -255,8 +255,25 @@ impl Jinja {
         }
     }
 
+    /// Keeps a text that is compiled when it is first rendered.
+    ///
+    /// # Errors
+    /// A tag of dbt's that cannot be read.
+    pub fn keep(&mut self, name: &str, file: &Arc<SourceFile>) -> Result<(), TemplateError> {
+        let rewritten = rewritten(file, FileKind::Model)?;
+        write(&self.sources).insert(name.to_owned(), rewritten.text);
+        let origin = Origin {
+            file: Arc::clone(file),
+            map: Arc::new(rewritten.map),
+            start: 0,
+            padding: 0,
+        };
+        self.origins.insert(name.to_owned(), origin);
+        Ok(())
+    }
+
     /// Ends the parse phase. These templates are seldom asked for again, and compiled again then; their texts are kept.
-    pub fn put_away(&mut self, templates: impl Iterator<Item = String>) {
+    pub fn put_away(&mut self, templates: impl IntoIterator<Item = String>) {
         self.lenient.take();
         for name in templates {
             if write(&self.sources).contains_key(&name) {

@@ -25,7 +25,7 @@ use serde_json::Value as Json;
 
 use resolve::AnyNames;
 pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name, node_json};
-pub(crate) use tests::{generic_template, generic_text, python_repr};
+pub(crate) use tests::{generic_text, has_constants, python_repr};
 
 use crate::error::{CompileError, CompileErrors, NodeName};
 use crate::jinja::{

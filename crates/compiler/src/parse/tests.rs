@@ -7,30 +7,27 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use md5::Digest;
 use minijinja::Value;
-use rwt_project::manifest::{Declared, Node, ResourceType, TestMetadata, UniqueId};
+use rwt_project::manifest::{Declared, Node, Reference, ResourceType, TestMetadata, UniqueId};
 use rwt_project::project::{GenericTest, NodeFile, Properties, TestTarget};
 use rwt_project::yaml::SourceFile;
 use serde_json::Value as Json;
 
 use super::{Parsed, Parser};
 use crate::error::{CompileError, NodeName};
-use crate::jinja::{NodeScope, Phase, Relation, Scope, TemplateError};
+use crate::jinja::{Captured, NodeScope, Phase, Relation, Scope, TemplateError};
+use crate::materialize::BUILT_IN;
 
 /// Where `store_failures` puts its tables.
 const AUDIT_SCHEMA: &str = "dbt_test__audit";
 
-/// The template that a generic test's text is kept under.
-pub fn generic_template(test: &GenericTest) -> String {
-    template_of(&call(test))
+/// The text of a generic test that is rendered, its macro with its arguments, and the template that it is kept under.
+pub fn generic_text(test: &GenericTest) -> (String, Arc<SourceFile>) {
+    let call = call(test);
+    (template_of(&call), SourceFile::new(&test.file, call))
 }
 
 fn template_of(call: &str) -> String {
     format!("rwt:test {call}")
-}
-
-/// The text that is rendered: the test's macro with its arguments.
-pub fn generic_text(test: &GenericTest) -> Arc<SourceFile> {
-    SourceFile::new(&test.file, call(test))
 }
 
 /// A generic test as a call in Jinja.
@@ -118,6 +115,21 @@ fn is_call(text: &str) -> bool {
     open.is_some_and(|open| {
         ["ref", "source", "var", "env_var", "doc"].contains(&text[..open].trim())
     })
+}
+
+/// Whether the arguments of a test are all that they seem.
+pub fn has_constants(test: &GenericTest) -> bool {
+    test.args.values().all(is_constant)
+}
+
+/// Whether a value means the same as Jinja and as it stands.
+fn is_constant(value: &Json) -> bool {
+    match value {
+        Json::Array(items) => items.iter().all(is_constant),
+        Json::Object(map) => map.values().all(is_constant),
+        Json::String(text) => !is_call(text) && !text.contains("{{") && !text.contains("{%"),
+        Json::Null | Json::Bool(_) | Json::Number(_) => true,
+    }
 }
 
 /// A value as Python's `str` shows it.
@@ -341,6 +353,8 @@ fn folders(file: &Path) -> Vec<String> {
 
 /// What one test is made of before it is rendered.
 struct Draft {
+    /// What rendering it would show, where that is known without.
+    captured: Option<Captured>,
     id: UniqueId,
     name: String,
     alias: String,
@@ -361,6 +375,7 @@ impl Parser<'_> {
         let properties = self.project.properties.tests.get(&file.name);
         let config = properties.into_iter().flat_map(|p| &p.config);
         self.test(Draft {
+            captured: None,
             id: UniqueId(format!("test.{package}.{}", file.name)),
             name: file.name.clone(),
             alias: file.name.clone(),
@@ -392,6 +407,7 @@ impl Parser<'_> {
             config.insert("alias".to_owned(), short.as_str().into());
         }
         self.test(Draft {
+            captured: self.read_of_own_test(test, package),
             id: UniqueId(format!("test.{package}.{full}.{}", hash(test, &full))),
             name: full,
             path: PathBuf::from(format!("{short}.sql")),
@@ -404,6 +420,62 @@ impl Parser<'_> {
             config,
             metadata: Some(Box::new(metadata(test, &self.project.properties))),
         })
+    }
+
+    /// What a test of dbt's own reads, whose arguments are constants: its target, whatever its text becomes. None for any
+    /// other test, and where the project has macros of its own for what such a text calls.
+    fn read_of_own_test(&self, test: &GenericTest, package: &str) -> Option<Captured> {
+        let macros = self.jinja.macros();
+        let is_known = match (test.namespace.as_deref(), test.name.as_str()) {
+            (None, "not_null" | "unique") => test.args.is_empty(),
+            (None, "accepted_values") => {
+                test.args.contains_key("values")
+                    && (test.args.iter()).all(|(key, value)| {
+                        ["values", "quote"].contains(&key.as_str()) && is_constant(value)
+                    })
+            }
+            _ => false,
+        };
+        let is_free = |name: &&str| macros.find_from(package, name).is_none();
+        if !is_known
+            || !has_constants(test)
+            || test.column.is_none()
+            || !["ref", "source"].iter().all(is_free)
+        {
+            return None;
+        }
+        let called = [
+            format!("test_{}", test.name),
+            "get_where_subquery".to_owned(),
+        ];
+        let mut captured = Captured::default();
+        for name in &called {
+            let definition = macros.find_from(package, name)?;
+            if definition.package != BUILT_IN {
+                return None;
+            }
+            captured.macros.insert(definition.unique_id());
+        }
+        match test.target.clone() {
+            TestTarget::Source(source, table) => {
+                captured.sources.insert((source, table));
+            }
+            TestTarget::Ref(name) => {
+                captured.refs.insert(Reference {
+                    package: None,
+                    name,
+                    version: None,
+                });
+            }
+            TestTarget::Version(name, version) => {
+                captured.refs.insert(Reference {
+                    package: None,
+                    name,
+                    version: Some(version),
+                });
+            }
+        }
+        Some(captured)
     }
 
     fn test(&self, mut draft: Draft) -> Result<Parsed, CompileError> {
@@ -438,8 +510,13 @@ impl Parser<'_> {
             model: Value::UNDEFINED,
         });
         scope.config = Arc::new(before.values.clone());
-        let (_, scope) = self.jinja.render(&draft.template, scope).map_err(failed)?;
-        let captured = scope.captured();
+        let (captured, scope) = match draft.captured.take() {
+            Some(captured) => (captured, Arc::new(scope)),
+            None => {
+                let (_, scope) = self.jinja.render(&draft.template, scope).map_err(failed)?;
+                (scope.captured(), scope)
+            }
+        };
         let mut config = before;
         for (key, value) in &captured.config {
             config.lay(key, value.clone());

@@ -5,18 +5,20 @@
 #}
 {% macro rwt_create(kind, grants_first=false, grants=true, docs=true) %}
     {%- set relation = this.incorporate(type=kind) -%}
+    {%- set materialized = config.get('materialized', kind) -%}
+    {%- set wraps = rwt_wraps(materialized) -%}
     {%- set existing = load_relation(this) -%}
     {%- if existing is not none and existing.type != kind -%}
         {%- do rwt_wrong_kind(existing, kind) -%}
     {%- elif existing is not none -%}
         {%- do store_raw_result(name='main', message='unchanged ' ~ relation, code='skip') -%}
     {%- else -%}
-        {%- if not rwt_wraps(model.config.materialized) and rwt__is_query(sql) -%}
+        {%- if not wraps and rwt__is_query(sql) -%}
             {{ exceptions.raise_compiler_error(
-                'the materialization `' ~ model.config.materialized ~ '` sends the text of ' ~ model.name ~ ' as it is, and that is a query: write CREATE '
+                'the materialization `' ~ materialized ~ '` sends the text of ' ~ model.name ~ ' as it is, and that is a query: write CREATE '
                 ~ (kind | replace('_', ' ') | upper) ~ ' {{ this }} …' ~ (', or set connector and connector_parameters' if kind == 'sink' else '')) }}
         {%- endif -%}
-        {%- do risingwave__validate_model_sql(sql, model.config.materialized, rwt_wraps(model.config.materialized)) -%}
+        {%- do risingwave__validate_model_sql(sql, materialized, wraps) -%}
         {%- set create = caller() -%}
         {%- do run_hooks(pre_hooks, inside_transaction=false) -%}
         {%- do run_hooks(pre_hooks, inside_transaction=true) -%}
