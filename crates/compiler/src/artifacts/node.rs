@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 use rwt_project::Project;
 use rwt_project::manifest::{Column, Node, Reference, ResourceType, TestMetadata, UniqueId};
-use rwt_project::project::{FunctionArgument, FunctionProperties, SourceTable};
+use rwt_project::project::{FunctionArgument, FunctionProperties, SourceTable, snapshot_query};
 use serde::Serialize;
 use serde::Serializer;
 use serde_json::{Map, Value};
@@ -32,6 +32,7 @@ pub(super) enum NodeJson<'a> {
     Seed(Box<SeedJson<'a>>),
     Test(Box<TestJson<'a>>),
     Function(Box<FunctionJson<'a>>),
+    Snapshot(Box<SnapshotJson<'a>>),
     Operation(Box<OperationJson<'a>>),
 }
 
@@ -128,6 +129,14 @@ struct GenericJson<'a> {
     file_key_name: &'a str,
     attached_node: Option<&'a UniqueId>,
     test_metadata: &'a TestMetadata,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct SnapshotJson<'a> {
+    #[serde(flatten)]
+    parsed: ParsedJson<'a>,
+    #[serde(flatten)]
+    compiled: CompiledJson<'a>,
 }
 
 #[derive(Debug, Serialize)]
@@ -359,6 +368,10 @@ impl<'a> Around<'a> {
                 };
                 (checksum, RawCode::Owned(generic_code(test)))
             }
+            (ResourceType::Snapshot, _) => {
+                let query = snapshot_query(&node.raw_code);
+                (of_file(query), RawCode::Text(query))
+            }
             _ => (of_file(&node.raw_code), RawCode::Text(&node.raw_code)),
         };
         ParsedJson {
@@ -458,6 +471,10 @@ impl<'a> Around<'a> {
                     attached_node: test.model.as_deref().and_then(model_of_test),
                     test_metadata: test,
                 }),
+            })),
+            ResourceType::Snapshot => NodeJson::Snapshot(Box::new(SnapshotJson {
+                parsed,
+                compiled: self.compiled(node, code),
             })),
             ResourceType::Function => {
                 let signature = self.project.properties.functions.get(&node.name);

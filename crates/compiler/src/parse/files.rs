@@ -1,5 +1,6 @@
-//! Seeds and functions as nodes.
+//! Seeds, functions and snapshots as nodes.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -32,6 +33,15 @@ impl Parser<'_> {
         self.file_node(file, ResourceType::Function, config, properties)
     }
 
+    /// A snapshot; its text is its query.
+    pub(super) fn snapshot(&self, file: &NodeFile) -> Result<Parsed, CompileError> {
+        let properties = self.project.properties.snapshots.get(&file.name);
+        let config = self
+            .project
+            .resolve_snapshot_config(&file.fqn, property_values(properties));
+        self.file_node(file, ResourceType::Snapshot, config, properties)
+    }
+
     fn file_node(
         &self,
         file: &NodeFile,
@@ -62,8 +72,8 @@ impl Parser<'_> {
             model: Value::UNDEFINED,
         });
         scope.config = Arc::new(config.values.clone());
-        let (captured, scope) = if resource_type == ResourceType::Function {
-            let template = file.original_file_path.display().to_string();
+        let (captured, scope) = if resource_type != ResourceType::Seed {
+            let template = file_template(file, resource_type);
             let (_, scope) = self.jinja.render(&template, scope).map_err(failed)?;
             (scope.captured(), scope)
         } else {
@@ -85,9 +95,15 @@ impl Parser<'_> {
             "config": config.values,
         });
         let custom = |key: &str| config.text(key).map(str::to_owned);
-        let naming = self
+        let mut naming = self
             .name(custom, &file.name, &|| from_json(&node))
             .map_err(failed)?;
+        if resource_type == ResourceType::Snapshot {
+            check_snapshot(file, &config).map_err(failed)?;
+            let own = |key: &str| config.text(key).map(str::to_owned);
+            naming.database = own("target_database").unwrap_or(naming.database);
+            naming.schema = own("target_schema").unwrap_or(naming.schema);
+        }
         let description = properties.map_or("", |p| p.description.as_str());
         let description = self.described(description, &scope).map_err(failed)?;
         let columns = self.described_columns(properties, &scope).map_err(failed)?;
@@ -123,6 +139,57 @@ impl Parser<'_> {
             warnings: Vec::new(),
         })
     }
+}
+
+/// The name under which the text of a function or snapshot is kept; several snapshots share a file.
+pub(crate) fn file_template(file: &NodeFile, kind: ResourceType) -> String {
+    node_template(&file.original_file_path, &file.name, kind)
+}
+
+/// The same for a node that was made of one.
+pub(crate) fn node_template(path: &Path, name: &str, kind: ResourceType) -> String {
+    match kind {
+        ResourceType::Snapshot => format!("{} {name}", path.display()),
+        _ => path.display().to_string(),
+    }
+}
+
+/// dbt's rules for the configuration of a snapshot.
+fn check_snapshot(file: &NodeFile, config: &ResolvedConfig) -> Result<(), TemplateError> {
+    let given = |key: &str| {
+        let value = config.values.get(key).filter(|value| !value.is_null());
+        value.filter(|value| value.as_str() != Some(""))
+    };
+    let strategy = config.text("strategy").unwrap_or_default();
+    let wrong = match (strategy, given("check_cols"), given("updated_at")) {
+        _ if given("strategy").is_none() || given("unique_key").is_none() => {
+            "Snapshots must be configured with a 'strategy' and 'unique_key'."
+        }
+        ("check", None, _) => {
+            "A snapshot configured with the check strategy must specify a check_cols configuration."
+        }
+        ("check", Some(Json::String(text)), _) if text != "all" => {
+            "Invalid value for 'check_cols'. Expected 'all' or a list of strings."
+        }
+        ("timestamp", _, None) => {
+            "A snapshot configured with the timestamp strategy must specify an updated_at configuration."
+        }
+        ("timestamp", Some(_), _) => "A 'timestamp' snapshot should not have 'check_cols'",
+        _ if config.materialized() != "snapshot" => {
+            "A snapshot must have a materialized value of 'snapshot'"
+        }
+        _ => return Ok(()),
+    };
+    Err(TemplateError::at(
+        "rwt::compile::snapshot",
+        format!("snapshot {}: {wrong}", file.name),
+        Some(
+            "for example config(strategy='timestamp', unique_key='id', updated_at='changed_at')"
+                .to_owned(),
+        ),
+        &file.file,
+        0..0,
+    ))
 }
 
 fn property_values(properties: Option<&ModelProperties>) -> IndexMap<String, Json> {

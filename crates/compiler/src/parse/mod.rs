@@ -23,6 +23,7 @@ use rwt_project::project::{
 use rwt_project::yaml::{SourceFile, Warning, nearest};
 use serde_json::Value as Json;
 
+pub(crate) use files::{file_template, node_template};
 use resolve::AnyNames;
 pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name, node_json};
 pub(crate) use tests::{generic_template, generic_text, python_repr};
@@ -33,6 +34,7 @@ use crate::jinja::{
     lazy,
 };
 use crate::materialize::RENDERING_STACK;
+use crate::microbatch::Microbatch;
 
 /// What parsing needs.
 pub struct Parser<'a> {
@@ -69,10 +71,8 @@ impl<'a> Parser<'a> {
             models: (project.models.iter().map(|model| model.name.clone()))
                 .chain(project.seeds.iter().map(|seed| seed.name.clone()))
                 .chain(
-                    project
-                        .functions
-                        .iter()
-                        .map(|function| function.name.clone()),
+                    (project.functions.iter().chain(&project.snapshots))
+                        .map(|file| file.name.clone()),
                 )
                 .collect(),
             versions: versions(project),
@@ -109,6 +109,7 @@ impl<'a> Parser<'a> {
         let others = in_parallel(
             project.seeds.len()
                 + project.functions.len()
+                + project.snapshots.len()
                 + project.tests.len()
                 + project.properties.generic_tests.len()
                 + unit_tests.len(),
@@ -133,7 +134,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Seeds, functions, singular tests, generic tests and unit tests, counted through. None for a test of what is not there.
+    /// Seeds, functions, snapshots, singular tests, generic tests and unit tests, counted through. None for a test of what is not there.
     fn other(
         &self,
         mut index: usize,
@@ -148,6 +149,10 @@ impl<'a> Parser<'a> {
             return Some(self.function(function));
         }
         index -= project.functions.len();
+        if let Some(snapshot) = project.snapshots.get(index) {
+            return Some(self.snapshot(snapshot));
+        }
+        index -= project.snapshots.len();
         if let Some(test) = project.tests.get(index) {
             return Some(self.singular_test(test));
         }
@@ -295,6 +300,9 @@ impl<'a> Parser<'a> {
         if let Some((key, expected, value)) = config.wrong_type() {
             return Err(self.wrong_type(model, key, expected, value));
         }
+        if let Err((key, message)) = Microbatch::of(&model.name, &config.values) {
+            return Err(self.wrong_batches(model, key, message));
+        }
         let properties = self.project.properties.models.get(&model.key());
         let custom = |key: &str| config.text(key).map(str::to_owned);
         let value = || model_value(&id, model, &Arc::new(config.values.clone()));
@@ -363,6 +371,22 @@ impl<'a> Parser<'a> {
             file,
             range,
         )
+    }
+
+    fn wrong_batches(&self, model: &ModelFile, key: &str, message: String) -> TemplateError {
+        let properties = self.project.properties.models.get(&model.key());
+        let property = properties.and_then(|properties| properties.config.get(key));
+        let (file, range) = match property {
+            Some((_, at)) => (at.file(), at.range()),
+            None => {
+                let range = find_word(model.file.text(), key);
+                (&model.file, range.unwrap_or(0..0))
+            }
+        };
+        let help = "for example config(materialized='incremental', incremental_strategy='microbatch', \
+                    event_time='created_at', begin='2024-01-01', batch_size='day')";
+        let help = Some(help.to_owned());
+        TemplateError::at("rwt::compile::microbatch", message, help, file, range)
     }
 
     fn unknown_materialization(&self, model: &ModelFile, name: &str) -> TemplateError {

@@ -233,6 +233,11 @@ impl References {
         self.manifest.nodes.get(self.models.get(name)?)
     }
 
+    /// A node by its id.
+    pub fn node(&self, id: &UniqueId) -> Option<&Node> {
+        self.manifest.nodes.get(id)
+    }
+
     /// The source table of these names.
     pub fn source_id(&self, key: &(String, String)) -> Option<&UniqueId> {
         self.sources.get(key)
@@ -260,7 +265,7 @@ impl References {
 pub fn object_kind(materialized: &str) -> Option<&'static str> {
     Some(match materialized {
         "source" => "source",
-        "table" | "table_with_connector" | "incremental" | "seed" => "table",
+        "table" | "table_with_connector" | "incremental" | "seed" | "snapshot" => "table",
         "function" => "function",
         "view" => "view",
         "materialized_view" | "materializedview" => "materialized_view",

@@ -16,6 +16,7 @@ use super::discover::{ModelFile, nearest_model};
 use super::error::ProjectError;
 use super::exposures::{Exposure, Group};
 use super::file::is_hook;
+use super::snapshots::SnapshotEntry;
 use super::unit_tests::{UnitTest, unit_test};
 use crate::error::LoadError;
 use crate::manifest::{Column, Version};
@@ -42,6 +43,10 @@ pub struct Properties {
     pub tests: IndexMap<String, ModelProperties>,
     /// Functions by name.
     pub functions: IndexMap<String, FunctionProperties>,
+    /// Snapshots by name.
+    pub snapshots: IndexMap<String, ModelProperties>,
+    /// Those of them that are no blocks of files.
+    pub(super) snapshot_entries: Vec<SnapshotEntry>,
     /// Exposures by name.
     pub exposures: IndexMap<String, Exposure>,
     /// Groups by name.
@@ -136,7 +141,7 @@ pub struct SourceTable {
 }
 
 /// Sections that dbt has and that nothing reads here.
-const OTHER_SECTIONS: [&str; 4] = ["version", "analyses", "catalogs", "snapshots"];
+const OTHER_SECTIONS: [&str; 3] = ["version", "analyses", "catalogs"];
 
 /// Keys whose Jinja waits: hooks, descriptions (`doc()`), and the arguments of tests.
 fn is_rendered_late(key: &str) -> bool {
@@ -196,6 +201,9 @@ impl Reader<'_> {
                     self.properties.seeds.insert(seed.0.name.clone(), seed.0);
                 }
             }
+            for item in fields.maps("snapshots") {
+                self.snapshot(item);
+            }
             for key in ["data_tests", "tests"] {
                 for item in fields.maps(key) {
                     if let Some((test, _)) =
@@ -251,6 +259,26 @@ impl Reader<'_> {
         ]);
         fields.finish(self.warnings);
         Some((node, tests))
+    }
+
+    fn snapshot(&mut self, fields: Fields<'_>) {
+        let relation = fields
+            .text(&["relation"])
+            .map(|(text, at)| (text, at.clone()));
+        let Some((snapshot, tests)) = self.node(fields, "the snapshot's name") else {
+            return;
+        };
+        if let Some((relation, at)) = relation {
+            self.properties.snapshot_entries.push(SnapshotEntry {
+                name: snapshot.name.clone(),
+                relation,
+                folders: self.folders(at.file().path()),
+                at,
+            });
+        }
+        self.properties.generic_tests.extend(tests);
+        let name = snapshot.name.clone();
+        self.properties.snapshots.insert(name, snapshot);
     }
 
     fn function(&mut self, fields: Fields<'_>) {
