@@ -419,7 +419,8 @@ fn database_error(
     sql: &str,
     comment: Option<&QueryComment>,
 ) -> DatabaseError {
-    let message = without_comment_lines(describe(error), comment);
+    let before = comment.map_or(0, QueryComment::lines_before);
+    let message = with_own_line(describe(error), sql, before);
     DatabaseError {
         sqlstate: error.code().map(|code| code.code().to_owned()),
         line: line_of(&message),
@@ -428,15 +429,38 @@ fn database_error(
     }
 }
 
-fn without_comment_lines(message: String, comment: Option<&QueryComment>) -> String {
-    let before = comment.map_or(0, QueryComment::lines_before);
-    match line_of(&message) {
-        Some(line) if line > before && before > 0 => {
-            let own = format!("LINE {}:", line - before);
-            message.replacen(&format!("LINE {line}:"), &own, 1)
+/// The message with the line of the statement itself: the comment before it does not count, and a server that parses a
+/// part of it by itself counts from there, so that the text of the line decides.
+fn with_own_line(message: String, sql: &str, before: u32) -> String {
+    let Some(line) = line_of(&message) else {
+        return message;
+    };
+    let label = format!("LINE {line}:");
+    let shown = message
+        .split(label.as_str())
+        .nth(1)
+        .and_then(|rest| rest.lines().next());
+    let shown = shown.unwrap_or_default().trim();
+    let is_shown = |(_, text): &(u32, &str)| text.trim() == shown;
+    let numbered = || (1..).zip(sql.lines());
+    let counted = line.checked_sub(before).filter(|own| *own > 0);
+    let own = match counted {
+        Some(own)
+            if numbered()
+                .find(|(n, _)| *n == own)
+                .is_some_and(|it| is_shown(&it)) =>
+        {
+            own
         }
-        _ => message,
-    }
+        _ => {
+            let mut same = numbered().filter(is_shown);
+            match (same.next(), same.next()) {
+                (Some((own, _)), None) => own,
+                _ => counted.unwrap_or(line),
+            }
+        }
+    };
+    message.replacen(&label, &format!("LINE {own}:"), 1)
 }
 
 /// RisingWave's syntax errors say `LINE n:`.
@@ -448,6 +472,17 @@ fn line_of(message: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_line_is_the_statements_own() {
+        let sql = "create view v as\nselect 1,\n  2 as as b";
+        let said = |line: u32| format!("sql parser error\nLINE {line}:   2 as as b\n   ^");
+        // With a comment of one line before it, without one, and counted from the query on.
+        for (line, before) in [(4, 1), (3, 0), (2, 0), (2, 1)] {
+            assert_eq!(with_own_line(said(line), sql, before), said(3));
+        }
+        assert_eq!(with_own_line("no line".to_owned(), sql, 1), "no line");
+    }
 
     #[test]
     fn the_line_of_a_syntax_error_is_found() {

@@ -112,6 +112,11 @@ impl Microbatch {
         }))
     }
 
+    /// `begin` as dbt keeps it: a day with its clock.
+    pub fn begin(&self) -> String {
+        self.begin.format("%Y-%m-%dT%H:%M:%S%.f").to_string()
+    }
+
     /// The batches of a run, in order. `asked` are the times of the command line, `now` is the end where it names none;
     /// a model that is there already goes on with the last batches, as many as it looks back.
     pub fn batches(

@@ -369,8 +369,11 @@ impl<'a> Around<'a> {
                 (checksum, RawCode::Owned(generic_code(test)))
             }
             (ResourceType::Snapshot, _) => {
+                let snapshot = self.project.snapshot(node);
+                let whole = snapshot.and_then(|snapshot| snapshot.whole.as_deref());
+                let checksum = of_file(whole.map_or("", |file| file.text()));
                 let query = snapshot_query(&node.raw_code);
-                (of_file(query), RawCode::Text(query))
+                (checksum, RawCode::Owned(query.to_owned()))
             }
             _ => (of_file(&node.raw_code), RawCode::Text(&node.raw_code)),
         };

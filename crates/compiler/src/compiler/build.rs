@@ -371,7 +371,11 @@ impl Compiler {
             .into_iter()
             .map(|reference| reference.key())
             .collect();
-        Ok((Body::new(rendered.text, rendered.lines), refs))
+        let text = match node.resource_type {
+            ResourceType::Snapshot => rendered.text + end_of_block(&node.raw_code),
+            _ => rendered.text,
+        };
+        Ok((Body::new(text, rendered.lines), refs))
     }
 
     /// Says what a model's text writes that is undefined, and where.
@@ -547,6 +551,12 @@ fn hooks(node: &Node, key: &str) -> Value {
 
 fn is_live(session: &SharedSession) -> bool {
     session.lock().is_ok_and(|session| session.is_live())
+}
+
+/// The white space at the end of a block, of which Jinja takes one line end; that of a whole file counts for nothing.
+fn end_of_block(text: &str) -> &str {
+    let end = &text[text.trim_end().len()..];
+    end.strip_suffix('\n').unwrap_or(end)
 }
 
 fn is_yaml(path: &Path) -> bool {

@@ -94,12 +94,16 @@ impl Parser<'_> {
             "unique_id": id.0, "resource_type": word, "name": file.name, "fqn": file.fqn, "package_name": package,
             "config": config.values,
         });
-        let custom = |key: &str| config.text(key).map(str::to_owned);
         let mut naming = self
-            .name(custom, &file.name, &|| from_json(&node))
+            .name(
+                |key| config.text(key).map(str::to_owned),
+                &file.name,
+                &|| from_json(&node),
+            )
             .map_err(failed)?;
         if resource_type == ResourceType::Snapshot {
             check_snapshot(file, &config).map_err(failed)?;
+            complete_columns(&mut config);
             let own = |key: &str| config.text(key).map(str::to_owned);
             naming.database = own("target_database").unwrap_or(naming.database);
             naming.schema = own("target_schema").unwrap_or(naming.schema);
@@ -152,6 +156,19 @@ pub(crate) fn node_template(path: &Path, name: &str, kind: ResourceType) -> Stri
         ResourceType::Snapshot => format!("{} {name}", path.display()),
         _ => path.display().to_string(),
     }
+}
+
+/// `snapshot_meta_column_names` as dbt keeps it: every column, null where nothing is said.
+fn complete_columns(config: &mut ResolvedConfig) {
+    let mut all = serde_json::json!({
+        "dbt_valid_to": null, "dbt_valid_from": null, "dbt_scd_id": null, "dbt_updated_at": null,
+        "dbt_is_deleted": null,
+    });
+    const KEY: &str = "snapshot_meta_column_names";
+    if let (Some(all), Some(Json::Object(own))) = (all.as_object_mut(), config.values.get(KEY)) {
+        all.extend(own.clone());
+    }
+    config.values.insert(KEY.to_owned(), all);
 }
 
 /// dbt's rules for the configuration of a snapshot.

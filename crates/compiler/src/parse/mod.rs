@@ -300,8 +300,13 @@ impl<'a> Parser<'a> {
         if let Some((key, expected, value)) = config.wrong_type() {
             return Err(self.wrong_type(model, key, expected, value));
         }
-        if let Err((key, message)) = Microbatch::of(&model.name, &config.values) {
-            return Err(self.wrong_batches(model, key, message));
+        match Microbatch::of(&model.name, &config.values) {
+            Ok(None) => {}
+            Ok(Some(microbatch)) => {
+                let begin = Json::from(microbatch.begin());
+                config.values.insert("begin".to_owned(), begin);
+            }
+            Err((key, message)) => return Err(self.wrong_batches(model, key, message)),
         }
         let properties = self.project.properties.models.get(&model.key());
         let custom = |key: &str| config.text(key).map(str::to_owned);

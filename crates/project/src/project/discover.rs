@@ -70,6 +70,8 @@ pub struct NodeFile {
     pub original_file_path: PathBuf,
     /// Name (relative to the project) and text.
     pub file: Arc<SourceFile>,
+    /// The file that it is a part of, if it is one.
+    pub whole: Option<Arc<SourceFile>>,
 }
 
 /// A file of macros.
@@ -318,6 +320,7 @@ fn node_file(
         path: model.path,
         original_file_path: model.original_file_path,
         file: model.file,
+        whole: None,
     }
 }
 

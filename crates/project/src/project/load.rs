@@ -388,6 +388,16 @@ impl Project {
         self.seeds.iter().find(|seed| seed.fqn == node.fqn)
     }
 
+    /// The snapshot that a node was made of.
+    pub fn snapshot(&self, node: &Node) -> Option<&NodeFile> {
+        if node.resource_type != ResourceType::Snapshot {
+            return None;
+        }
+        self.snapshots
+            .iter()
+            .find(|snapshot| snapshot.fqn == node.fqn)
+    }
+
     /// The configuration of a seed, `own` being what its property file says.
     pub fn resolve_seed_config(
         &self,

@@ -2,7 +2,7 @@
 //! `relation`.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::discover::NodeFile;
 use crate::yaml::{Location, SourceFile};
@@ -52,6 +52,7 @@ pub(super) fn blocks(file: &NodeFile) -> Result<Vec<NodeFile>, Range<usize>> {
                 &file.original_file_path,
                 format!("{}{}", blanked(&text[..begin]), &text[begin..end]),
             ),
+            whole: Some(Arc::clone(&file.file)),
         });
     }
     Ok(found)
@@ -62,25 +63,19 @@ pub(super) fn of_entry(project: &str, entry: &SnapshotEntry) -> NodeFile {
     let file = entry.at.file();
     let lines = "\n".repeat(entry.at.line().saturating_sub(1));
     let path = file.path().to_path_buf();
-    let inner: PathBuf = entry
-        .folders
-        .iter()
-        .map(PathBuf::from)
-        .chain(path.file_name().map(PathBuf::from))
-        .chain([PathBuf::from(format!("{}.sql", entry.name))])
-        .collect();
     let fqn = std::iter::once(project.to_owned())
         .chain(entry.folders.iter().cloned())
         .chain([entry.name.clone()]);
     NodeFile {
         name: entry.name.clone(),
         fqn: fqn.collect(),
-        path: inner,
+        path: format!("{}.sql", entry.name).into(),
         file: SourceFile::new(
             &path,
             format!("{{#{lines}#}}select * from {{{{ {} }}}}", entry.relation),
         ),
         original_file_path: path,
+        whole: Some(Arc::clone(file)),
     }
 }
 
@@ -139,6 +134,7 @@ mod tests {
             path: "orders.sql".into(),
             original_file_path: "snapshots/orders.sql".into(),
             file: SourceFile::new("snapshots/orders.sql", text),
+            whole: None,
         }
     }
 

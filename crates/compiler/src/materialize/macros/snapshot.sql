@@ -41,7 +41,8 @@
         {{ strategy.updated_at }} as {{ columns.dbt_updated_at }},
         {{ strategy.updated_at }} as {{ columns.dbt_valid_from }},
         {{ get_dbt_valid_to_current(strategy, columns) }}
-        {%- if strategy.hard_deletes == 'new_record' %}, 'False' as {{ columns.dbt_is_deleted }}{% endif %}
+        {%- if strategy.hard_deletes == 'new_record' %}
+        , 'False' as {{ columns.dbt_is_deleted }}{% endif %}
     from (
         {{ sql }}
     ) sbq
@@ -80,7 +81,8 @@
 {% macro default__snapshot_hash_arguments(args) -%}
     md5({%- for arg in args -%}
         coalesce(cast({{ arg }} as varchar ), '') {{- " || '|' || " if not loop.last }}
-    {%- endfor -%})
+    {%- endfor %}
+    )
 {%- endmacro %}
 
 {% macro snapshot_timestamp_strategy(node, snapshotted_rel, current_rel, model_config, target_exists) -%}
