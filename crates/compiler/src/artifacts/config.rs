@@ -163,6 +163,10 @@ impl Serialize for ConfigJson<'_> {
             map.serialize_key(key)?;
             match (key.as_str(), given) {
                 ("enabled", _) => map.serialize_value(&node.enabled)?,
+                // Where a table says null, dbt keeps it.
+                ("freshness", None) if node.config.contains_key(key) => {
+                    map.serialize_value(&Value::Null)?;
+                }
                 ("materialized", _) if !node.materialized.is_empty() => {
                     map.serialize_value(&node.materialized)?;
                 }
@@ -220,6 +224,7 @@ pub(super) fn freshness(given: Option<&Value>) -> Value {
     let default = SOURCE.get("freshness").cloned().unwrap_or_default();
     match given {
         Some(Value::Object(given)) => completed(given, &default),
+        Some(Value::Null) => Value::Null,
         _ => default,
     }
 }

@@ -573,7 +573,7 @@ impl<'a> Around<'a> {
             quoting: quoting(table.quoting.as_ref()),
             loaded_at_field: config.get("loaded_at_field").and_then(Value::as_str),
             loaded_at_query: config.get("loaded_at_query").and_then(Value::as_str),
-            freshness: freshness(config.get("freshness")),
+            freshness: freshness(node.config.get("freshness")),
             external: table.external.as_ref(),
             description: &node.description,
             columns: Columns(&node.columns),

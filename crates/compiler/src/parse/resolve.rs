@@ -180,6 +180,14 @@ pub fn node_json(node: &Node) -> Json {
         "depends_on".to_owned(),
         json!({"nodes": node.depends_on, "macros": []}),
     );
+    if node
+        .config
+        .get("incremental_strategy")
+        .and_then(Json::as_str)
+        == Some("microbatch")
+    {
+        fields.insert("batch".to_owned(), Json::Null);
+    }
     if let Some(Json::Object(config)) = fields.get_mut("config") {
         let defaults = json!({
             "enabled": true, "alias": null, "schema": null, "database": null, "tags": [], "meta": {}, "group": null,

@@ -145,7 +145,11 @@ const OTHER_SECTIONS: [&str; 3] = ["version", "analyses", "catalogs"];
 
 /// Keys whose Jinja waits: hooks, descriptions (`doc()`), and the arguments of tests.
 fn is_rendered_late(key: &str) -> bool {
-    is_hook(key) || matches!(key, "description" | "tests" | "data_tests" | "unit_tests")
+    is_hook(key)
+        || matches!(
+            key,
+            "description" | "tests" | "data_tests" | "unit_tests" | "loaded_at_query"
+        )
 }
 
 /// Reads property files into one [`Properties`].
@@ -537,7 +541,13 @@ impl Reader<'_> {
     fn source_config(&mut self, fields: &Fields<'_>) -> PropertyConfig {
         let freshness = ["freshness", "loaded_at_field", "loaded_at_query"];
         let keys = ["tags", "meta", freshness[0], freshness[1], freshness[2]];
-        self.config_beside(fields, &keys)
+        let mut config = self.config_beside(fields, &keys);
+        // Here null says something: no table of this source, or not this table.
+        if let Some(at) = fields.null("freshness") {
+            let none = (Value::Null, at.clone());
+            config.entry("freshness".to_owned()).or_insert(none);
+        }
+        config
     }
 
     fn config_beside(&mut self, fields: &Fields<'_>, beside: &[&'static str]) -> PropertyConfig {
