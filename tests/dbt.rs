@@ -332,6 +332,22 @@ fn sources_are_as_old_as_their_youngest_rows() {
     );
     assert_eq!(artifact["results"].as_array().unwrap().len(), 4);
     place.ok(&["source", "freshness", "--select", "source:raw.young"]);
+    write(
+        &place,
+        "models/sources.yml",
+        "sources:\n  - name: raw\n    freshness: {warn_after: {count: 1, period: hours}}\n    tables:\n      - name: young\n",
+    );
+    let refused = place.rwt(&["parse"]).exits_with(1);
+    assert!(
+        refused.stderr.contains("sources.yml:3"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("`minute`, `hour` or `day`"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ use rwt_project::manifest::{Declared, Node, ResourceType, UniqueId};
 use rwt_project::project::{ModelProperties, NodeFile, ResolvedConfig};
 use serde_json::Value as Json;
 
+use super::config_types::Configured;
 use super::{Parsed, Parser};
 use crate::error::{CompileError, NodeName};
 use crate::jinja::{Captured, NodeScope, Phase, Relation, Scope, TemplateError, from_json};
@@ -82,6 +83,13 @@ impl Parser<'_> {
         for (key, value) in &captured.config {
             config.lay(key, value.clone());
         }
+        let configured = Configured {
+            what: word,
+            name: &file.name,
+            property: properties.map(|properties| &properties.config),
+            file: &file.file,
+        };
+        self.check_config(&configured, &config).map_err(failed)?;
         let materialized = match config.text("materialized") {
             Some(own) => own.to_owned(),
             None => word.to_owned(),

@@ -1,6 +1,7 @@
 //! The parse phase: every model is rendered once with `execute` false, which shows its configuration and what it reads.
 //! The result is the [`Manifest`]. All errors are collected.
 
+mod config_types;
 mod exposures;
 mod files;
 mod groups;
@@ -23,6 +24,7 @@ use rwt_project::project::{
 use rwt_project::yaml::{SourceFile, Warning, nearest};
 use serde_json::Value as Json;
 
+use config_types::Configured;
 pub(crate) use files::{file_template, node_template};
 use resolve::AnyNames;
 pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name, node_json};
@@ -297,9 +299,16 @@ impl<'a> Parser<'a> {
         mut config: ResolvedConfig,
         scope: &Arc<Scope>,
     ) -> Result<Node, TemplateError> {
-        if let Some((key, expected, value)) = config.wrong_type() {
-            return Err(self.wrong_type(model, key, expected, value));
-        }
+        let property = self.project.properties.models.get(&model.key());
+        self.check_config(
+            &Configured {
+                what: "model",
+                name: &model.name,
+                property: property.map(|property| &property.config),
+                file: &model.file,
+            },
+            &config,
+        )?;
         match Microbatch::of(&model.name, &config.values) {
             Ok(None) => {}
             Ok(Some(microbatch)) => {
@@ -351,31 +360,6 @@ impl<'a> Parser<'a> {
             property_file: properties.map(|p| p.at.file().path().to_path_buf()),
             declared: Declared::default(),
         })
-    }
-
-    fn wrong_type(
-        &self,
-        model: &ModelFile,
-        key: &str,
-        expected: &str,
-        value: &Json,
-    ) -> TemplateError {
-        let properties = self.project.properties.models.get(&model.key());
-        let property = properties.and_then(|properties| properties.config.get(key));
-        let (file, range) = match property {
-            Some((found, at)) if found == value => (at.file(), at.range()),
-            _ => [&model.file, &self.project.file.source]
-                .into_iter()
-                .find_map(|file| Some((file, find_setting(file.text(), key, value)?)))
-                .unwrap_or((&model.file, 0..0)),
-        };
-        TemplateError::at(
-            "rwt::compile::wrong_config",
-            format!("model {}: the config `{key}` is {value}", model.name),
-            Some(format!("{expected} is expected")),
-            file,
-            range,
-        )
     }
 
     fn wrong_batches(&self, model: &ModelFile, key: &str, message: String) -> TemplateError {
@@ -604,25 +588,6 @@ fn find_word(text: &str, word: &str) -> Option<Range<usize>> {
     let quoted = |at: &&usize| text[..**at].ends_with(['\'', '"']);
     let at = *places.iter().find(quoted).or_else(|| places.first())?;
     Some(at..at + word.len())
-}
-
-/// Where a key stands in one line with the first text of its value.
-fn find_setting(text: &str, key: &str, value: &Json) -> Option<Range<usize>> {
-    let first = match value {
-        Json::Array(items) => items.first().and_then(Json::as_str),
-        Json::Object(fields) => fields.keys().next().map(String::as_str),
-        value => value.as_str(),
-    };
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        if let Some(found) = find_word(line, key)
-            && first.is_none_or(|first| line[found.end..].contains(first))
-        {
-            return Some(at + found.start..at + found.end);
-        }
-        at += line.len();
-    }
-    None
 }
 
 /// A warning for a key of `config()` that is near to one that exists. A materialization of the project may read keys of

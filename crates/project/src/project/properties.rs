@@ -547,6 +547,9 @@ impl Reader<'_> {
             let none = (Value::Null, at.clone());
             config.entry("freshness".to_owned()).or_insert(none);
         }
+        if let Some((freshness, at)) = config.get("freshness") {
+            self.errors.extend(wrong_freshness(freshness, at));
+        }
         config
     }
 
@@ -597,6 +600,42 @@ impl Reader<'_> {
             .map(|part| part.to_string_lossy().into_owned())
             .collect()
     }
+}
+
+/// What is wrong with `freshness`.
+fn wrong_freshness(freshness: &Value, at: &Location) -> Vec<LoadError> {
+    let mut wrong = Vec::new();
+    let mut say = |key: &str, expected: &str, found: &Value| {
+        let error = YamlError::wrong_type(key, expected, found.to_string(), at);
+        let help = "for example `freshness: {warn_after: {count: 12, period: hour}}`";
+        wrong.push(LoadError::from(error.with_help(help)));
+    };
+    if !freshness.is_object() && !freshness.is_null() {
+        say("freshness", "a mapping", freshness);
+    }
+    for key in ["warn_after", "error_after"] {
+        let Some(limit) = freshness.get(key).filter(|limit| !limit.is_null()) else {
+            continue;
+        };
+        if !limit.is_object() {
+            say(key, "a mapping with `count` and `period`", limit);
+        }
+        let count = limit.get("count").filter(|count| !count.is_null());
+        let is_count = |count: &Value| match count {
+            Value::String(text) => text.trim().parse::<i64>().is_ok(),
+            count => count.is_i64(),
+        };
+        if let Some(count) = count.filter(|count| !is_count(count)) {
+            say("count", "a whole number", count);
+        }
+        let period = limit.get("period").filter(|period| !period.is_null());
+        let is_period =
+            |period: &&Value| matches!(period.as_str(), Some("minute" | "hour" | "day"));
+        if let Some(period) = period.filter(|period| !is_period(period)) {
+            say("period", "`minute`, `hour` or `day`", period);
+        }
+    }
+    wrong
 }
 
 pub(super) fn required_name<'a>(fields: &Fields<'a>, what: &str) -> Option<(String, &'a Location)> {
