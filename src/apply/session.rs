@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rwt_compiler::QueryComment;
 use rwt_compiler::materialize::{
     DatabaseError, ExistingRelation, Response, Session, Table, created,
 };
@@ -47,6 +48,11 @@ impl LiveSession {
     /// The connection beneath.
     pub fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// Puts another comment on what is sent from here on.
+    pub fn set_comment(&mut self, comment: Option<QueryComment>) {
+        self.connection.set_comment(comment);
     }
 
     fn note_effects(&mut self, statement: &Statement) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use miette::Diagnostic;
 use rwt_compiler::materialize::{DatabaseError, created};
-use rwt_compiler::{CompileError, Compiler};
+use rwt_compiler::{CompileError, Compiler, QueryComment};
 use rwt_plan::catalog::{CatalogSnapshot, Job, ObjectId, ServerKind};
 use rwt_plan::step::{Built, Effect, Phase, StepKind, StepStatement};
 use rwt_plan::{Fact, Kind, Plan, RelationName, Step};
@@ -131,6 +131,8 @@ pub(super) struct Worker<'a> {
     scope: Scope<'a>,
     active: &'a Active,
     connection: Option<Connection>,
+    /// What goes with the statements of the step.
+    comment: Option<QueryComment>,
 }
 
 impl<'a> Worker<'a> {
@@ -139,6 +141,7 @@ impl<'a> Worker<'a> {
             scope,
             active,
             connection: None,
+            comment: None,
         }
     }
 
@@ -152,6 +155,10 @@ impl<'a> Worker<'a> {
                 "the lock was taken over by another rwt, for this one gave no sign of life"
                     .to_owned(),
             ));
+        }
+        if let Err(error) = self.comment_on(step) {
+            let failed = StepError::Node(Box::new(error));
+            return Ok(StepEnd::Failed(Box::new(failed)));
         }
         let mut known = None;
         if begun {
@@ -178,6 +185,16 @@ impl<'a> Worker<'a> {
         let end = self.carry_out(step, known);
         locked(&self.active.builds).remove(&step.number);
         end
+    }
+
+    /// Puts the comment of the step's node on all that follows.
+    fn comment_on(&mut self, step: &Step) -> Result<(), CompileError> {
+        let id = step.unique_id.clone().map(UniqueId);
+        self.comment = self.scope.compiler.query_comment(id.as_ref())?;
+        if let Some(connection) = &mut self.connection {
+            connection.set_comment(self.comment.clone());
+        }
+        Ok(())
     }
 
     /// What becomes of a step when something that it needs does not hold. A front end of the server may learn of what was
@@ -343,11 +360,12 @@ impl<'a> Worker<'a> {
         let catalog = self.read()?;
         let target = self.scope.connector.target();
         let names = Names::of(&catalog, &target.database);
-        let connection = self
+        let mut connection = self
             .scope
             .connector
             .connect()
             .map_err(|error| Trouble::Lost(not_connected(&error)))?;
+        connection.set_comment(self.comment.clone());
         let canceller = connection.canceller();
         let mut session = LiveSession::new(
             connection,
@@ -506,7 +524,11 @@ impl<'a> Worker<'a> {
                 Err(ConnectError::Refused { .. }) if Instant::now() < deadline && !self.stops() => {
                     thread::sleep(POLL);
                 }
-                result => return result,
+                Ok(mut connection) => {
+                    connection.set_comment(self.comment.clone());
+                    return Ok(connection);
+                }
+                refused => return refused,
             }
         }
     }

@@ -5,7 +5,7 @@
 //! that one is, and another plan takes it in.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rwt_compiler::jinja::SharedSession;
 use rwt_compiler::{CompileErrors, CompiledNode};
@@ -49,8 +49,7 @@ impl Answered {
         }
         let names = Arc::new(Mutex::new(names));
         let session = LiveSession::new(connection, names, &target.database, &target.schema);
-        let session: SharedSession = Arc::new(Mutex::new(session));
-        answered.compile(context, selected, &session)?;
+        answered.compile(context, selected, &Arc::new(Mutex::new(session)))?;
         Ok(answered)
     }
 
@@ -58,17 +57,22 @@ impl Answered {
         &mut self,
         context: &Context,
         selected: &BTreeSet<UniqueId>,
-        session: &SharedSession,
+        session: &Arc<Mutex<LiveSession>>,
     ) -> Result<(), Failure> {
         let mut errors = Vec::new();
+        let shared: SharedSession = session.clone();
         for node in self.compiled.iter_mut().filter(|node| node.asks) {
             let id = node.unique_id.clone();
             if self.waiting.contains(&id) {
                 continue;
             }
+            let comment = context.compiler.query_comment(Some(&id))?;
+            let mut live = session.lock().unwrap_or_else(PoisonError::into_inner);
+            live.set_comment(comment);
+            drop(live);
             match context
                 .compiler
-                .compile_with_answers(std::slice::from_ref(&id), session)
+                .compile_with_answers(std::slice::from_ref(&id), &shared)
             {
                 Ok(mut nodes) => {
                     if let Some(mut again) = nodes.pop() {
@@ -113,8 +117,10 @@ fn waiting(
         selected.contains(id)
             && context.compiler.is_built(id)
             && nodes.get(id).is_some_and(|node| {
-                matches!(node.resource_type, ResourceType::Model | ResourceType::Seed)
-                    && names.get(&node.schema, &node.identifier).is_none()
+                matches!(
+                    node.resource_type,
+                    ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot
+                ) && names.get(&node.schema, &node.identifier).is_none()
             })
     };
     let asking = compiled.iter().filter(|node| node.asks);

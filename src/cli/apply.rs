@@ -75,7 +75,7 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     };
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
-    let selected = context.selected_ids(&args.change.select, printer)?;
+    let selected = context.selected_to_run(&args.change.select, printer)?;
     let interrupted = interrupt::flag(context.runtime().handle())?;
     let deployer = Deployer::open(&context, &selected)?;
     if args.abort {

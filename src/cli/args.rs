@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use rwt_project::graph::Indirect;
+use rwt_project::manifest::ResourceType;
 
+use super::Failure;
+use super::dbt_flags::DbtArgs;
 use crate::ui::{ColorChoice, Printer};
 
 /// Options of every command.
@@ -34,11 +38,19 @@ pub(super) struct GlobalArgs {
     /// Print results and errors only
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub dbt: DbtArgs,
 }
 
 impl GlobalArgs {
     pub(super) fn printer(&self, json: bool) -> Printer {
-        Printer::new(self.color, self.quiet, json)
+        let color = match (self.dbt.use_colors, self.dbt.no_use_colors) {
+            (true, _) => ColorChoice::Always,
+            (_, true) => ColorChoice::Never,
+            _ => self.color,
+        };
+        let quiet = self.quiet || self.dbt.is_quiet();
+        Printer::new(color, quiet, json).with_debug(self.dbt.is_debug())
     }
 }
 
@@ -46,7 +58,7 @@ impl GlobalArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct SelectArgs {
     /// Models to take: names, tag:x, path:x, config.x:y, +parents, children+, @, wildcards; blanks unite, commas intersect
-    #[arg(short, long, num_args = 1.., value_name = "SELECTOR", visible_aliases = ["models", "model"])]
+    #[arg(short, long, num_args = 1.., value_name = "SELECTOR", visible_aliases = ["models", "model"], short_alias = 'm')]
     pub select: Vec<String>,
     /// Models to leave out
     #[arg(long, num_args = 1.., value_name = "SELECTOR")]
@@ -88,6 +100,94 @@ impl SelectArgs {
             Some(IndirectSelection::Cautious) => Indirect::Cautious,
             Some(IndirectSelection::Buildable) => Indirect::Buildable,
             Some(IndirectSelection::Empty) => Indirect::Empty,
+        }
+    }
+}
+
+/// Which kinds of nodes.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct KindArgs {
+    /// Kinds of nodes to take, instead of all
+    #[arg(long = "resource-type", visible_alias = "resource-types", value_enum, num_args = 1.., value_name = "KIND")]
+    kinds: Vec<NodeKind>,
+    /// Kinds of nodes to leave out
+    #[arg(long = "exclude-resource-type", visible_alias = "exclude-resource-types", value_enum, num_args = 1.., value_name = "KIND")]
+    not_kinds: Vec<NodeKind>,
+}
+
+impl KindArgs {
+    /// Whether nodes of a kind are wanted.
+    pub(super) fn takes(&self, kind: ResourceType) -> bool {
+        let is_among = |kinds: &[NodeKind]| kinds.iter().any(|given| given.takes(kind));
+        (self.kinds.is_empty() || is_among(&self.kinds)) && !is_among(&self.not_kinds)
+    }
+}
+
+/// dbt's words for what a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum NodeKind {
+    Model,
+    Source,
+    Seed,
+    Snapshot,
+    Test,
+    #[value(name = "unit_test")]
+    UnitTest,
+    Function,
+    Exposure,
+    #[value(alias = "default")]
+    All,
+}
+
+impl NodeKind {
+    fn takes(self, kind: ResourceType) -> bool {
+        match self {
+            Self::Model => kind == ResourceType::Model,
+            Self::Source => kind == ResourceType::Source,
+            Self::Seed => kind == ResourceType::Seed,
+            Self::Snapshot => kind == ResourceType::Snapshot,
+            Self::Test => kind == ResourceType::Test,
+            Self::UnitTest => kind == ResourceType::UnitTest,
+            Self::Function => kind == ResourceType::Function,
+            Self::Exposure => kind == ResourceType::Exposure,
+            Self::All => true,
+        }
+    }
+}
+
+/// The span of event time that microbatch models are built for.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct EventTimeArgs {
+    /// Build microbatch models from this time on, for example 2024-05-01 or 2024-05-01T12:00:00 (UTC)
+    #[arg(long, value_name = "TIME", env = "DBT_EVENT_TIME_START", requires = "event_time_end", value_parser = time)]
+    pub event_time_start: Option<DateTime<Utc>>,
+    /// Build microbatch models up to this time, which is not in them
+    #[arg(long, value_name = "TIME", env = "DBT_EVENT_TIME_END", requires = "event_time_start", value_parser = time)]
+    pub event_time_end: Option<DateTime<Utc>>,
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    let moment = rwt_compiler::microbatch::moment(text);
+    let moment = moment.ok_or("a day (2024-05-01) or a time (2024-05-01T12:00:00) is expected")?;
+    Ok(moment.and_utc())
+}
+
+/// A span of event time that ends before it begins.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("--event-time-start must be less than --event-time-end")]
+#[diagnostic(
+    code(rwt::usage::event_time),
+    help("the end is the first moment that is not built any more")
+)]
+struct EndsBeforeItBegins;
+
+impl EventTimeArgs {
+    /// Start and end, where they are given.
+    pub(super) fn span(&self) -> Result<Option<(DateTime<Utc>, DateTime<Utc>)>, Failure> {
+        match (self.event_time_start, self.event_time_end) {
+            (Some(start), Some(end)) if start >= end => Err(Failure::usage(EndsBeforeItBegins)),
+            (Some(start), Some(end)) => Ok(Some((start, end))),
+            _ => Ok(None),
         }
     }
 }

@@ -16,7 +16,7 @@ use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde_json::json;
 
 use super::apply::finish_first;
-use super::args::GlobalArgs;
+use super::args::{GlobalArgs, KindArgs};
 use super::context::{Context, FlagsOf};
 use super::deploy::{Deployer, Manner, Planned, print_node, report_of};
 use super::run::{
@@ -32,6 +32,8 @@ use crate::ui::{Printer, RunProgress};
 pub(super) struct BuildArgs {
     #[command(flatten)]
     pub run: RunArgs,
+    #[command(flatten)]
+    pub kinds: KindArgs,
     /// Keep the rows that fail in tables, for tests that do not say otherwise
     #[arg(long)]
     pub store_failures: bool,
@@ -45,10 +47,17 @@ pub(super) fn main(global: &GlobalArgs, args: &BuildArgs, printer: &Printer) -> 
         command: "build",
         full_refresh: args.run.full_refresh,
         store_failures: args.store_failures,
+        event_time: args.run.event_time.span()?,
     };
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
-    let selected = context.selected_ids(&args.run.select, printer)?;
+    let mut selected = context.selected_ids(&args.run.select, printer)?;
+    let nodes = &context.compiler.manifest().nodes;
+    selected.retain(|id| {
+        nodes
+            .get(id)
+            .is_some_and(|node| args.kinds.takes(node.resource_type))
+    });
     build(&context, args, &selected, printer)
 }
 
@@ -460,6 +469,8 @@ fn write_results(
         "select": args.run.select.select,
         "exclude": args.run.select.exclude,
         "full_refresh": args.run.full_refresh,
+        "event_time_start": args.run.event_time.event_time_start,
+        "event_time_end": args.run.event_time.event_time_end,
         "allow_destructive": args.run.allow_destructive,
         "store_failures": args.store_failures,
         "threads": manner.threads,

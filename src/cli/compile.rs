@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf, not_compiled};
+use super::dbt_flags::Unneeded;
 use super::{CommandResult, Exit, Failure};
 use crate::ui::Printer;
 
@@ -20,6 +21,8 @@ pub(super) struct CompileArgs {
     /// Write nothing; exit with 1 if compiled/ is not what it should be
     #[arg(long, conflicts_with_all = ["select", "exclude", "selector"])]
     check: bool,
+    #[command(flatten)]
+    unneeded: Unneeded,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,

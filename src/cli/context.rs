@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use chrono::{DateTime, Utc};
 use miette::{Diagnostic, Severity};
 use rwt_compiler::artifacts;
 use rwt_compiler::jinja::{Level, Reporter};
@@ -79,6 +80,15 @@ impl DatabaseFailure {
 )]
 struct NoKafka(String);
 
+/// `--warn-error` with a project that is warned of.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("the project has warnings, and with --warn-error they are errors")]
+#[diagnostic(
+    code(rwt::usage::warn_error),
+    help("mend what the warnings name, or leave --warn-error out; nothing was done")
+)]
+struct WarningIsError;
+
 /// The target has no stack that rwt runs.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("target {0} is a RisingWave cluster, which rwt neither starts nor stops")]
@@ -107,7 +117,7 @@ pub(super) struct Messages(pub Printer);
 impl Reporter for Messages {
     fn message(&self, level: Level, node: Option<&str>, text: &str) {
         match level {
-            Level::Debug => {}
+            Level::Debug => self.0.debug(text),
             Level::Info => self.0.note(text),
             Level::Warn => {
                 let node = node.map(|id| format!(" ({id})")).unwrap_or_default();
@@ -206,7 +216,11 @@ impl Context {
         printer: &Printer,
     ) -> Result<Self, Failure> {
         let project = load_project(global, printer)?;
-        Self::of(project, flags, printer)
+        let context = Self::of(project, flags, printer)?;
+        if global.dbt.warn_error && printer.has_warned() {
+            return Err(WarningIsError.into());
+        }
+        Ok(context)
     }
 
     /// The project with an embedded stack of its own, somewhere else.
@@ -261,6 +275,7 @@ impl Context {
         let compiler_flags = Flags {
             full_refresh: flags.full_refresh,
             store_failures: flags.store_failures,
+            event_time: flags.event_time,
             command: flags.command.to_owned(),
             invocation_id: None,
             reporter: Arc::new(Messages(printer.clone())),
@@ -305,12 +320,15 @@ impl Context {
         self.compiler.project().target_path.clone()
     }
 
+    /// Opens connections to the target; what they send has the project's comment. What is wrong with the comment is told
+    /// by the first node that has to put it on a statement.
     pub(super) fn connector(&self) -> Connector {
-        Connector::new(
+        let connector = Connector::new(
             self.target.clone(),
             self.compiler.project().environment.clone(),
             self.runtime.handle().clone(),
-        )
+        );
+        connector.with_comment(self.compiler.query_comment(None).ok().flatten())
     }
 
     /// What the target's database holds.
@@ -394,6 +412,22 @@ impl Context {
             printer.warning(warning);
         }
         Ok(selected.nodes)
+    }
+
+    /// The same for what changes a database: snapshots have a command of their own, as in dbt.
+    pub(super) fn selected_to_run(
+        &self,
+        args: &SelectArgs,
+        printer: &Printer,
+    ) -> Result<BTreeSet<UniqueId>, Failure> {
+        let nodes = &self.compiler.manifest().nodes;
+        let mut selected = self.selected_ids(args, printer)?;
+        selected.retain(|id| {
+            nodes
+                .get(id)
+                .is_none_or(|node| node.resource_type != ResourceType::Snapshot)
+        });
+        Ok(selected)
     }
 
     /// What a choice must know of the past.
@@ -553,6 +587,8 @@ pub(super) struct FlagsOf {
     pub full_refresh: bool,
     /// `--store-failures`
     pub store_failures: bool,
+    /// `--event-time-start` and `--event-time-end`
+    pub event_time: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 impl Default for FlagsOf {
@@ -561,6 +597,7 @@ impl Default for FlagsOf {
             command: "run",
             full_refresh: false,
             store_failures: false,
+            event_time: None,
         }
     }
 }

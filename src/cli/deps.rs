@@ -1,9 +1,10 @@
 //! `rwt deps`: fetches the packages that `packages.yml` names.
 //!
 //! A local package is read where it lies and needs no fetching. A git package is cloned with the `git` of this machine,
-//! which knows the user's keys, into `packages-install-path`, under the name that its project file gives it.
+//! which knows the user's keys, into `packages-install-path`, under the name that its project file gives it. A package of
+//! dbt's hub is a tag of a git repository, which the hub names.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,28 +12,25 @@ use clap::Args;
 use miette::Diagnostic;
 use rwt_project::LoadOptions;
 use rwt_project::project::{
-    PackageSource, install_path, package_name, package_sources, project_root,
+    LOCK, PackageRange, PackageSource, PackageVersion, install_path, locked_versions, package_name,
+    package_sources, project_root,
 };
 use thiserror::Error;
 
 use super::args::GlobalArgs;
-use super::{CommandResult, Exit, Failure};
+use super::{CommandResult, Exit, Failure, hub};
 use crate::ui::Printer;
 
 #[derive(Debug, Args)]
-pub(super) struct DepsArgs {}
+pub(super) struct DepsArgs {
+    /// Take the newest versions that packages.yml allows, whatever package-lock.yml says
+    #[arg(long)]
+    upgrade: bool,
+}
 
 /// A package that cannot be fetched.
 #[derive(Debug, Error, Diagnostic)]
 enum DepsError {
-    #[error("the package {0} is one of dbt's hub, which rwt does not fetch from")]
-    #[diagnostic(
-        code(rwt::deps::hub),
-        help(
-            "name its repository instead, for example `git: https://github.com/dbt-labs/dbt-utils.git` with `revision: 1.3.0`"
-        )
-    )]
-    Hub(String),
     #[error("the package {0} is a tarball, which rwt does not fetch")]
     #[diagnostic(
         code(rwt::deps::tarball),
@@ -59,7 +57,7 @@ enum DepsError {
     Write { path: String, cause: String },
 }
 
-pub(super) fn main(global: &GlobalArgs, _: &DepsArgs, printer: &Printer) -> CommandResult {
+pub(super) fn main(global: &GlobalArgs, args: &DepsArgs, printer: &Printer) -> CommandResult {
     let options = LoadOptions {
         project_dir: global.project_dir.clone(),
         ..LoadOptions::default()
@@ -74,7 +72,13 @@ pub(super) fn main(global: &GlobalArgs, _: &DepsArgs, printer: &Printer) -> Comm
         printer.note("There is no packages.yml, or nothing in it");
         return Ok(Exit::Ok);
     }
+    let locked = match args.upgrade {
+        true => BTreeMap::new(),
+        false => locked_versions(&root),
+    };
+    let mut lock = PackageLock::default();
     let mut seen = BTreeSet::new();
+    let mut hub: BTreeMap<String, Wanted> = BTreeMap::new();
     while let Some(source) = waiting.pop_front() {
         match source {
             PackageSource::Local(path) => {
@@ -82,6 +86,7 @@ pub(super) fn main(global: &GlobalArgs, _: &DepsArgs, printer: &Printer) -> Comm
                     shown: path.display().to_string(),
                 })?;
                 printer.note(format!("{name} is read from {}", path.display()));
+                lock.keep(name, "local", &path.display().to_string(), None);
             }
             PackageSource::Git {
                 address,
@@ -102,13 +107,79 @@ pub(super) fn main(global: &GlobalArgs, _: &DepsArgs, printer: &Printer) -> Comm
                     fetched.name,
                     revision.as_deref().unwrap_or("HEAD")
                 ));
+                let revision = revision.map(|revision| ("revision", revision));
+                lock.keep(fetched.name.clone(), "git", &address, revision);
                 waiting.extend(package_sources(&fetched.directory).map_err(Failure::all)?);
             }
-            PackageSource::Hub(name) => return Err(DepsError::Hub(name).into()),
+            PackageSource::Hub {
+                name,
+                range,
+                prerelease,
+            } => {
+                let wanted = hub.entry(name.clone()).or_default();
+                wanted.range.and(&range);
+                wanted.prerelease |= prerelease;
+                // What another package asks for may fit what is there.
+                if wanted
+                    .fetched
+                    .as_ref()
+                    .is_some_and(|version| range.holds(version))
+                {
+                    continue;
+                }
+                let release = match locked.get(&name).filter(|it| wanted.range.holds(it)) {
+                    Some(version) => hub::resolve(&name, &PackageRange::exactly(version), true)?,
+                    None => hub::resolve(&name, &wanted.range, wanted.prerelease)?,
+                };
+                wanted.fetched = Some(release.version.clone());
+                let fetched = fetch(&install, &release.address, Some(&release.tag), None)?;
+                printer.note(format!("{} {} from the hub", fetched.name, release.version));
+                lock.keep(
+                    fetched.name.clone(),
+                    "package",
+                    &name,
+                    Some(("version", release.version.to_string())),
+                );
+                waiting.extend(package_sources(&fetched.directory).map_err(Failure::all)?);
+            }
             PackageSource::Tarball(address) => return Err(DepsError::Tarball(address).into()),
         }
     }
+    let path = root.join(LOCK);
+    std::fs::write(&path, lock.text()).map_err(|error| DepsError::Write {
+        path: path.display().to_string(),
+        cause: error.to_string(),
+    })?;
     Ok(Exit::Ok)
+}
+
+/// What was fetched, as `package-lock.yml` keeps it.
+#[derive(Default)]
+struct PackageLock(BTreeMap<String, String>);
+
+impl PackageLock {
+    fn keep(&mut self, name: String, key: &str, value: &str, more: Option<(&str, String)>) {
+        // JSON's texts are YAML's, too.
+        let text = |value: &str| serde_json::Value::from(value).to_string();
+        let mut lines = format!("  - {key}: {}\n    name: {}\n", text(value), text(&name));
+        if let Some((key, value)) = more {
+            lines.push_str(&format!("    {key}: {}\n", text(&value)));
+        }
+        self.0.insert(name, lines);
+    }
+
+    fn text(&self) -> String {
+        let entries: String = self.0.values().map(String::as_str).collect();
+        format!("packages:\n{entries}")
+    }
+}
+
+/// A package of the hub as all that name it want it.
+#[derive(Default)]
+struct Wanted {
+    range: PackageRange,
+    prerelease: bool,
+    fetched: Option<PackageVersion>,
 }
 
 struct Fetched {

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::args::{GlobalArgs, Output};
 use super::context::{Context, DatabaseFailure, FlagsOf};
+use super::dbt_flags::Unneeded;
 use super::{CommandResult, Exit, Failure};
 use crate::catalog;
 use crate::ui::Printer;
@@ -25,6 +26,8 @@ pub(super) enum DocsCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct GenerateArgs {
+    #[command(flatten)]
+    unneeded: Unneeded,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
@@ -97,7 +100,10 @@ fn write(
         let is_source = node.resource_type == ResourceType::Source;
         let is_relation = matches!(
             node.resource_type,
-            ResourceType::Model | ResourceType::Seed | ResourceType::Source
+            ResourceType::Model
+                | ResourceType::Seed
+                | ResourceType::Snapshot
+                | ResourceType::Source
         );
         if !is_relation || !(is_source || compiler.is_built(&node.unique_id)) {
             continue;

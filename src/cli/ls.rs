@@ -1,10 +1,9 @@
 //! `rwt ls`
 
 use clap::{Args, ValueEnum};
-use rwt_project::manifest::ResourceType;
 use serde_json::json;
 
-use super::args::{GlobalArgs, SelectArgs};
+use super::args::{GlobalArgs, KindArgs, SelectArgs};
 use super::context::{Context, FlagsOf};
 use super::{CommandResult, Exit};
 use crate::ui::Printer;
@@ -13,41 +12,14 @@ use crate::ui::Printer;
 pub(super) struct LsArgs {
     #[command(flatten)]
     select: SelectArgs,
-    /// Kinds of nodes to list, instead of all
-    #[arg(long, value_enum, num_args = 1.., value_name = "KIND")]
-    resource_type: Vec<Kind>,
+    #[command(flatten)]
+    kinds: KindArgs,
+    /// Keys of each node in --output json, instead of all
+    #[arg(long, num_args = 1.., value_name = "KEY", value_delimiter = ' ')]
+    output_keys: Vec<String>,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub output: LsOutput,
-}
-
-/// dbt's words for what a node is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
-    Model,
-    Source,
-    Seed,
-    Test,
-    #[value(name = "unit_test")]
-    UnitTest,
-    Function,
-    Exposure,
-    All,
-}
-
-impl Kind {
-    fn takes(self, resource_type: ResourceType) -> bool {
-        match self {
-            Self::Model => resource_type == ResourceType::Model,
-            Self::Source => resource_type == ResourceType::Source,
-            Self::Seed => resource_type == ResourceType::Seed,
-            Self::Test => resource_type == ResourceType::Test,
-            Self::UnitTest => resource_type == ResourceType::UnitTest,
-            Self::Function => resource_type == ResourceType::Function,
-            Self::Exposure => resource_type == ResourceType::Exposure,
-            Self::All => true,
-        }
-    }
 }
 
 /// How nodes are listed.
@@ -91,10 +63,7 @@ pub(super) fn main(global: &GlobalArgs, args: &LsArgs, printer: &Printer) -> Com
     let nodes = selected
         .iter()
         .filter_map(|id| context.compiler.manifest().nodes.get(id))
-        .filter(|node| {
-            let mut kinds = args.resource_type.iter();
-            args.resource_type.is_empty() || kinds.any(|kind| kind.takes(node.resource_type))
-        });
+        .filter(|node| args.kinds.takes(node.resource_type));
     if printer.is_json() {
         let nodes: Vec<serde_json::Value> = nodes
             .map(|node| {
@@ -112,6 +81,7 @@ pub(super) fn main(global: &GlobalArgs, args: &LsArgs, printer: &Printer) -> Com
                     "depends_on": {"nodes": node.depends_on},
                 })
             })
+            .map(|node| with_keys(node, &args.output_keys))
             .collect();
         printer.document(&nodes);
     } else {
@@ -120,4 +90,15 @@ pub(super) fn main(global: &GlobalArgs, args: &LsArgs, printer: &Printer) -> Com
         }
     }
     Ok(Exit::Ok)
+}
+
+/// A node with those of its keys that are asked for.
+fn with_keys(node: serde_json::Value, keys: &[String]) -> serde_json::Value {
+    match node {
+        serde_json::Value::Object(mut fields) if !keys.is_empty() => {
+            fields.retain(|key, _| keys.contains(key));
+            serde_json::Value::Object(fields)
+        }
+        node => node,
+    }
 }

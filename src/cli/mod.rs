@@ -5,8 +5,10 @@ mod answers;
 mod apply;
 mod args;
 mod build;
+mod clean;
 mod compile;
 mod context;
+mod dbt_flags;
 mod debug;
 mod demo;
 mod deploy;
@@ -17,8 +19,11 @@ mod docs;
 mod drop;
 mod exit;
 mod flows;
+mod freshness;
 mod funnel;
 mod graph;
+mod hub;
+mod init;
 mod interrupt;
 mod jobs;
 mod lint;
@@ -48,6 +53,8 @@ pub use exit::Exit;
 
 use args::GlobalArgs;
 
+use crate::ui::Printer;
+
 /// Build, plan and run streaming pipelines on RisingWave.
 #[derive(Debug, Parser)]
 #[command(name = "rwt", version, max_term_width = 100, propagate_version = true)]
@@ -62,8 +69,12 @@ struct Cli {
 enum Command {
     /// Show everything at work on this machine: stack, models, producers, funnel, lake
     Demo(demo::DemoArgs),
+    /// Write a new project that compiles and runs
+    Init(init::InitArgs),
     /// Write compiled/: every model as plain SQL, and one script that psql can run
     Compile(compile::CompileArgs),
+    /// Remove what the project file calls clean-targets
+    Clean(clean::CleanArgs),
     /// Fetch the packages that packages.yml names
     Deps(deps::DepsArgs),
     /// List the project's models
@@ -84,6 +95,11 @@ enum Command {
     Build(build::BuildArgs),
     /// Load the seeds: what `run` does, for seeds alone
     Seed(run::RunArgs),
+    /// Make the tables of snapshots
+    Snapshot(run::RunArgs),
+    /// Look after sources
+    #[command(subcommand)]
+    Source(freshness::SourceCommand),
     /// Show the first rows of a model's query
     Show(show::ShowArgs),
     /// Call a macro
@@ -140,44 +156,9 @@ pub fn main() -> ExitCode {
     };
     let Cli { global, command } = cli;
     let printer = global.printer(command.wants_json());
-    let result = match command {
-        Command::Demo(args) => demo::main(&global, &args, &printer),
-        Command::Compile(args) => compile::main(&global, &args, &printer),
-        Command::Deps(args) => deps::main(&global, &args, &printer),
-        Command::Ls(args) => ls::main(&global, &args, &printer),
-        Command::Parse(args) => parse::main(&global, &args, &printer),
-        Command::Docs(docs::DocsCommand::Generate(args)) => {
-            docs::generate(&global, &args, &printer)
-        }
-        Command::Graph(args) => graph::main(&global, &args, &printer),
-        Command::Run(args) => run::main(&global, &args, &printer),
-        Command::Test(args) => test::main(&global, &args, &printer),
-        Command::Build(args) => build::main(&global, &args, &printer),
-        Command::Seed(args) => run::seed(&global, &args, &printer),
-        Command::Show(args) => show::main(&global, &args, &printer),
-        Command::RunOperation(args) => operation::main(&global, &args, &printer),
-        Command::Retry(args) => retry::main(&global, &args, &printer),
-        Command::Plan(args) => plan::main(&global, &args, &printer),
-        Command::Diff(args) => diff::main(&global, &args, &printer),
-        Command::Apply(args) => apply::main(&global, &args, &printer),
-        Command::Lint(args) => lint::main(&global, &args, &printer),
-        Command::Adopt(args) => adopt::main(&global, &args, &printer),
-        Command::Jobs(args) => jobs::main(&global, &args, &printer),
-        Command::Drop(args) => drop::main(&global, &args, &printer),
-        Command::Debug(args) => debug::main(&global, &args, &printer),
-        Command::Up(args) => stack::up(&global, &args, &printer),
-        Command::Status(args) => status::main(&global, &args, &printer),
-        Command::Down(args) => stack::down(&global, &args, &printer),
-        Command::Logs(args) => logs::main(&global, &args, &printer),
-        Command::Produce(args) => produce::main(&global, &args, &printer),
-        Command::Funnel(args) => funnel::main(&global, &args, &printer),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "rwt", &mut script);
-            printer.raw(&String::from_utf8_lossy(&script));
-            Ok(Exit::Ok)
-        }
-        Command::StackProcess(args) => stack::process(&args),
+    let result = match global.dbt.check() {
+        Ok(()) => carry_out(&global, command, &printer),
+        Err(failure) => Err(failure),
     };
     match result {
         Ok(exit) => exit.into(),
@@ -190,6 +171,52 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn carry_out(global: &GlobalArgs, command: Command, printer: &Printer) -> CommandResult {
+    match command {
+        Command::Demo(args) => demo::main(global, &args, printer),
+        Command::Init(args) => init::main(global, &args, printer),
+        Command::Clean(args) => clean::main(global, &args, printer),
+        Command::Source(freshness::SourceCommand::Freshness(args)) => {
+            freshness::freshness(global, &args, printer)
+        }
+        Command::Compile(args) => compile::main(global, &args, printer),
+        Command::Deps(args) => deps::main(global, &args, printer),
+        Command::Ls(args) => ls::main(global, &args, printer),
+        Command::Parse(args) => parse::main(global, &args, printer),
+        Command::Docs(docs::DocsCommand::Generate(args)) => docs::generate(global, &args, printer),
+        Command::Graph(args) => graph::main(global, &args, printer),
+        Command::Run(args) => run::main(global, &args, printer),
+        Command::Test(args) => test::main(global, &args, printer),
+        Command::Build(args) => build::main(global, &args, printer),
+        Command::Seed(args) => run::seed(global, &args, printer),
+        Command::Snapshot(args) => run::snapshot(global, &args, printer),
+        Command::Show(args) => show::main(global, &args, printer),
+        Command::RunOperation(args) => operation::main(global, &args, printer),
+        Command::Retry(args) => retry::main(global, &args, printer),
+        Command::Plan(args) => plan::main(global, &args, printer),
+        Command::Diff(args) => diff::main(global, &args, printer),
+        Command::Apply(args) => apply::main(global, &args, printer),
+        Command::Lint(args) => lint::main(global, &args, printer),
+        Command::Adopt(args) => adopt::main(global, &args, printer),
+        Command::Jobs(args) => jobs::main(global, &args, printer),
+        Command::Drop(args) => drop::main(global, &args, printer),
+        Command::Debug(args) => debug::main(global, &args, printer),
+        Command::Up(args) => stack::up(global, &args, printer),
+        Command::Status(args) => status::main(global, &args, printer),
+        Command::Down(args) => stack::down(global, &args, printer),
+        Command::Logs(args) => logs::main(global, &args, printer),
+        Command::Produce(args) => produce::main(global, &args, printer),
+        Command::Funnel(args) => funnel::main(global, &args, printer),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "rwt", &mut script);
+            printer.raw(&String::from_utf8_lossy(&script));
+            Ok(Exit::Ok)
+        }
+        Command::StackProcess(args) => stack::process(&args),
+    }
+}
+
 impl Command {
     fn wants_json(&self) -> bool {
         match self {
@@ -197,10 +224,11 @@ impl Command {
             Self::Ls(args) => args.output.is_json(),
             Self::Parse(args) => args.output.is_json(),
             Self::Docs(docs::DocsCommand::Generate(args)) => args.output.is_json(),
+            Self::Source(freshness::SourceCommand::Freshness(args)) => args.output.is_json(),
             Self::Run(args) => args.output.is_json(),
             Self::Test(args) => args.output.is_json(),
             Self::Build(args) => args.run.output.is_json(),
-            Self::Seed(args) => args.output.is_json(),
+            Self::Seed(args) | Self::Snapshot(args) => args.output.is_json(),
             Self::Show(args) => args.output.is_json(),
             Self::Retry(args) => args.output.is_json(),
             Self::Plan(args) => args.output == plan::PlanOutput::Json,

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::args::GlobalArgs;
 use super::context::{Context, FlagsOf, not_loaded};
+use super::dbt_flags::Unneeded;
 use super::{CommandResult, Exit};
 use crate::ui::Printer;
 
@@ -22,6 +23,8 @@ pub(super) struct OperationArgs {
         hide_default_value = true
     )]
     args: String,
+    #[command(flatten)]
+    unneeded: Unneeded,
 }
 
 pub(super) fn main(global: &GlobalArgs, args: &OperationArgs, printer: &Printer) -> CommandResult {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use miette::Diagnostic;
 use rwt_compiler::{Checked, Flags, artifacts};
 use rwt_project::manifest::{Manifest, ResourceType};
@@ -17,36 +17,23 @@ use serde_json::json;
 
 use super::args::{GlobalArgs, Output};
 use super::context::{Messages, options, vars};
+use super::dbt_flags::{LogFormat, Unneeded};
 use super::{CommandResult, Exit, Failure};
 use crate::ui::Printer;
 
 #[derive(Debug, Args)]
 pub(super) struct ParseArgs {
+    #[command(flatten)]
+    unneeded: Unneeded,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
-    /// How messages are written; `otel` is for dbt
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    log_format: LogFormat,
     /// Where packages are installed, instead of where the project says
     #[arg(long, value_name = "DIR", env = "DBT_PACKAGES_INSTALL_PATH")]
     packages_install_path: Option<PathBuf>,
     /// The invocation that this is a part of
     #[arg(long, value_name = "ID")]
     invocation_id: Option<String>,
-    /// For dbt, which passes it; there is no log file
-    #[arg(long, value_name = "LEVEL", hide = true)]
-    log_level_file: Option<String>,
-}
-
-/// How messages are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// A JSON record per line on stdout, as dbt-core expects of a parser.
-    Otel,
 }
 
 /// What was read, and what is wrong with it.
@@ -183,7 +170,7 @@ pub(super) fn main(global: &GlobalArgs, args: &ParseArgs, printer: &Printer) -> 
         })?);
     }
     report.milliseconds = clock.elapsed().as_millis();
-    match (args.log_format, args.output) {
+    match (global.dbt.log_format, args.output) {
         (LogFormat::Otel, _) => tell_dbt(&report, printer),
         (_, Output::Json) => printer.document(&report),
         (_, Output::Text) => tell_people(&checked, &report, printer),
@@ -205,6 +192,7 @@ fn counts(manifest: &Manifest) -> indexmap::IndexMap<&'static str, usize> {
     let kinds = [
         ResourceType::Model,
         ResourceType::Seed,
+        ResourceType::Snapshot,
         ResourceType::Source,
         ResourceType::Function,
         ResourceType::Test,

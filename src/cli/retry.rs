@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use rwt_project::manifest::UniqueId;
 use serde::Deserialize;
 
-use super::args::{GlobalArgs, Output, SelectArgs};
+use super::args::{EventTimeArgs, GlobalArgs, KindArgs, Output, SelectArgs};
 use super::build::{BuildArgs, build};
 use super::context::{Context, FlagsOf};
 use super::run::{RunArgs, run_selected};
@@ -61,6 +62,8 @@ struct RunFlags {
     fail_fast: bool,
     store_failures: bool,
     threads: Option<u16>,
+    event_time_start: Option<DateTime<Utc>>,
+    event_time_end: Option<DateTime<Utc>>,
 }
 
 pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> CommandResult {
@@ -86,7 +89,12 @@ pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> 
         return Ok(Exit::Ok);
     }
     let flags = results.args;
-    if flags.full_refresh || flags.store_failures || which != "run" {
+    let event_time = EventTimeArgs {
+        event_time_start: flags.event_time_start,
+        event_time_end: flags.event_time_end,
+    };
+    let span = event_time.span()?;
+    if flags.full_refresh || flags.store_failures || span.is_some() || which != "run" {
         // Templates see the command and its flags.
         let flags = FlagsOf {
             command: match which.as_str() {
@@ -96,6 +104,7 @@ pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> 
             },
             full_refresh: flags.full_refresh,
             store_failures: flags.store_failures,
+            event_time: span,
         };
         context = Context::load_for(global, &flags, printer)?;
     }
@@ -113,6 +122,7 @@ pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> 
     let run = RunArgs {
         select: SelectArgs::default(),
         full_refresh: flags.full_refresh,
+        event_time,
         allow_destructive: flags.allow_destructive,
         wait: args.wait,
         threads,
@@ -122,6 +132,7 @@ pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> 
     if which == "build" {
         let again = BuildArgs {
             run,
+            kinds: KindArgs::default(),
             store_failures: flags.store_failures,
             junit: None,
         };

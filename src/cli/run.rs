@@ -11,7 +11,7 @@ use rwt_project::manifest::{ResourceType, UniqueId};
 use serde_json::json;
 
 use super::apply::{finish_first, report, tell_sink_failures};
-use super::args::{GlobalArgs, Output, SelectArgs};
+use super::args::{EventTimeArgs, GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf};
 use super::deploy::{
     self, Deployer, Manner, Planned, adopting, is_different, print_node, report_of,
@@ -28,6 +28,8 @@ pub(super) struct RunArgs {
     /// Build the selected models anew although they have not changed; the rows of tables are lost
     #[arg(short, long)]
     pub full_refresh: bool,
+    #[command(flatten)]
+    pub event_time: EventTimeArgs,
     /// Do what loses rows or makes a sink emit again, instead of leaving it as it is
     #[arg(long)]
     pub allow_destructive: bool,
@@ -51,6 +53,7 @@ impl RunArgs {
         Self {
             select: SelectArgs::default(),
             full_refresh: false,
+            event_time: EventTimeArgs::default(),
             allow_destructive: false,
             wait: false,
             threads: None,
@@ -64,6 +67,7 @@ pub(super) fn main(global: &GlobalArgs, args: &RunArgs, printer: &Printer) -> Co
     let flags = FlagsOf {
         command: "run",
         full_refresh: args.full_refresh,
+        event_time: args.event_time.span()?,
         ..FlagsOf::default()
     };
     let mut context = Context::load_for(global, &flags, printer)?;
@@ -73,9 +77,25 @@ pub(super) fn main(global: &GlobalArgs, args: &RunArgs, printer: &Printer) -> Co
 
 /// `rwt seed`
 pub(super) fn seed(global: &GlobalArgs, args: &RunArgs, printer: &Printer) -> CommandResult {
+    run_kind(global, ResourceType::Seed, args, printer)
+}
+
+/// `rwt snapshot`
+pub(super) fn snapshot(global: &GlobalArgs, args: &RunArgs, printer: &Printer) -> CommandResult {
+    run_kind(global, ResourceType::Snapshot, args, printer)
+}
+
+/// Runs the nodes of one kind, by the command that is called like it.
+fn run_kind(
+    global: &GlobalArgs,
+    kind: ResourceType,
+    args: &RunArgs,
+    printer: &Printer,
+) -> CommandResult {
     let flags = FlagsOf {
-        command: "seed",
+        command: kind.word(),
         full_refresh: args.full_refresh,
+        event_time: args.event_time.span()?,
         ..FlagsOf::default()
     };
     let mut context = Context::load_for(global, &flags, printer)?;
@@ -84,14 +104,14 @@ pub(super) fn seed(global: &GlobalArgs, args: &RunArgs, printer: &Printer) -> Co
     let mut selected = context.selected_ids(&args.select, printer)?;
     selected.retain(|id| {
         let node = nodes.get(id);
-        node.is_some_and(|node| node.resource_type == ResourceType::Seed)
+        node.is_some_and(|node| node.resource_type == kind)
     });
     run_selected(&context, args, &selected, printer)
 }
 
 /// Runs the selected models on the context's target, which is up.
 pub(super) fn run(context: &Context, args: &RunArgs, printer: &Printer) -> CommandResult {
-    let selected = context.selected_ids(&args.select, printer)?;
+    let selected = context.selected_to_run(&args.select, printer)?;
     run_selected(context, args, &selected, printer)
 }
 
@@ -269,6 +289,8 @@ fn write_results(
         "select": args.select.select,
         "exclude": args.select.exclude,
         "full_refresh": args.full_refresh,
+        "event_time_start": args.event_time.event_time_start,
+        "event_time_end": args.event_time.event_time_end,
         "allow_destructive": args.allow_destructive,
         "threads": manner.threads,
         "fail_fast": args.fail_fast,

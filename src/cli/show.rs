@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, DatabaseFailure, FlagsOf};
+use super::dbt_flags::Unneeded;
 use super::{CommandResult, Exit, Failure};
 use crate::client::ResultSet;
 use crate::ui::{Printer, Table};
@@ -17,6 +18,11 @@ pub(super) struct ShowArgs {
     /// A query to show instead of models; `ref` and the rest of Jinja work in it
     #[arg(long, value_name = "SQL", conflicts_with_all = ["select", "exclude", "selector"])]
     inline: Option<String>,
+    /// The same, sent as it is
+    #[arg(long, value_name = "SQL", conflicts_with_all = ["select", "exclude", "selector", "inline"])]
+    inline_direct: Option<String>,
+    #[command(flatten)]
+    unneeded: Unneeded,
     /// Rows at most
     #[arg(long, value_name = "N", default_value_t = 5)]
     limit: u32,
@@ -42,12 +48,17 @@ pub(super) fn main(global: &GlobalArgs, args: &ShowArgs, printer: &Printer) -> C
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
     let mut session = context.session()?;
-    let queries: Vec<(String, String)> = match &args.inline {
-        Some(text) => {
-            let query = context.compiler.inline(text, &mut session)?;
-            vec![("inline".to_owned(), query)]
-        }
-        None => {
+    let inline = |query: String| {
+        vec![Shown {
+            id: None,
+            name: "inline".to_owned(),
+            query,
+        }]
+    };
+    let queries: Vec<Shown> = match (&args.inline, &args.inline_direct) {
+        (Some(text), _) => inline(context.compiler.inline(text, &mut session)?),
+        (None, Some(query)) => inline(query.clone()),
+        (None, None) => {
             let nothing_said = args.select.select.is_empty() && args.select.selector.is_none();
             if nothing_said {
                 return Err(Failure::usage(Nothing));
@@ -59,7 +70,8 @@ pub(super) fn main(global: &GlobalArgs, args: &ShowArgs, printer: &Printer) -> C
         return Err(Failure::usage(Nothing));
     }
     let mut documents = Vec::new();
-    for (name, query) in &queries {
+    for Shown { id, name, query } in &queries {
+        session.set_comment(context.compiler.query_comment(id.as_ref())?);
         let query = query.trim().trim_end_matches(';');
         let sql = format!("select * from (\n{query}\n) as shown limit {}", args.limit);
         let found = session
@@ -69,7 +81,7 @@ pub(super) fn main(global: &GlobalArgs, args: &ShowArgs, printer: &Printer) -> C
         if printer.is_json() {
             documents.push(document(name, &found));
         } else {
-            if args.inline.is_none() {
+            if id.is_some() {
                 printer.line(format!("Previewing node '{name}':"));
             }
             printer.line(Table::of_rows(&found.columns, &found.rows).render());
@@ -81,11 +93,18 @@ pub(super) fn main(global: &GlobalArgs, args: &ShowArgs, printer: &Printer) -> C
     Ok(Exit::Ok)
 }
 
+/// A query whose rows are shown.
+struct Shown {
+    id: Option<UniqueId>,
+    name: String,
+    query: String,
+}
+
 /// Names and queries of what was selected and has a query, in the order of the graph.
 fn queries(
     context: &Context,
     selected: &std::collections::BTreeSet<UniqueId>,
-) -> Result<Vec<(String, String)>, Failure> {
+) -> Result<Vec<Shown>, Failure> {
     let mut queries = Vec::new();
     for id in context.compiler.order() {
         if !selected.contains(&id) {
@@ -94,7 +113,11 @@ fn queries(
         let query = context.compiler.query_of(&id)?;
         let node = context.compiler.manifest().nodes.get(&id);
         if let (Some((query, _)), Some(node)) = (query, node) {
-            queries.push((node.name.clone(), query));
+            queries.push(Shown {
+                name: node.name.clone(),
+                query,
+                id: Some(id),
+            });
         }
     }
     Ok(queries)

@@ -117,6 +117,7 @@ pub(super) fn load(
         command: "test",
         full_refresh: args.full_refresh,
         store_failures: args.store_failures,
+        event_time: None,
     };
     Context::load_for(global, &flags, printer)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rwt_compiler::QueryComment;
 use rwt_compiler::materialize::DatabaseError;
 use rwt_project::environment::Environment;
 use rwt_project::profile::{SslMode, Target, TargetKind, is_secret_name, replace_markers};
@@ -48,6 +49,7 @@ pub struct Connector {
     target: Arc<Target>,
     handle: Handle,
     secrets: Arc<Secrets>,
+    comment: Option<QueryComment>,
 }
 
 /// What markers in statements stand for.
@@ -80,6 +82,7 @@ pub struct Connection {
     handle: Handle,
     secrets: Arc<Secrets>,
     tls: Option<MakeRustlsConnect>,
+    comment: Option<QueryComment>,
 }
 
 /// Cancels what a connection is doing, from another thread.
@@ -101,7 +104,7 @@ impl Canceller {
             Some(tls) => self.handle.block_on(self.token.cancel_query(tls)),
             None => self.handle.block_on(self.token.cancel_query(NoTls)),
         };
-        asked.map_err(|error| database_error(&error, ""))
+        asked.map_err(|error| database_error(&error, "", None))
     }
 }
 
@@ -117,7 +120,15 @@ impl Connector {
             target,
             handle,
             secrets: Arc::new(secrets),
+            comment: None,
         }
+    }
+
+    /// A connector whose connections put a comment on what they send, until they get another one.
+    #[must_use]
+    pub fn with_comment(mut self, comment: Option<QueryComment>) -> Self {
+        self.comment = comment;
+        self
     }
 
     /// The target.
@@ -153,11 +164,12 @@ impl Connector {
                 Err(error) => return Err(error),
             }
         };
-        let connection = Connection {
+        let mut connection = Connection {
             client,
             handle: self.handle.clone(),
             secrets: self.secrets.clone(),
             tls,
+            comment: None,
         };
         let mut settings = vec!["set rw_implicit_flush to true".to_owned()];
         settings.extend(self.target.session_statements());
@@ -170,6 +182,7 @@ impl Connector {
         connection
             .run(&settings.join("; "))
             .map_err(ConnectError::Setting)?;
+        connection.comment.clone_from(&self.comment);
         Ok(connection)
     }
 
@@ -271,12 +284,28 @@ fn describe(error: &tokio_postgres::Error) -> String {
 }
 
 impl Connection {
+    /// Puts another comment on what is sent from here on.
+    pub fn set_comment(&mut self, comment: Option<QueryComment>) {
+        self.comment = comment;
+    }
+
+    fn commented(&self, sql: String) -> String {
+        match &self.comment {
+            Some(comment) => comment.on(&sql),
+            None => sql,
+        }
+    }
+
+    fn error(&self, error: &tokio_postgres::Error, sql: &str) -> DatabaseError {
+        database_error(error, sql, self.comment.as_ref())
+    }
+
     /// Runs one or more statements and returns what each gave. Secret references are resolved on the way out.
     ///
     /// # Errors
     /// What the server refused; the statement in it still holds references.
     pub fn run(&self, sql: &str) -> Result<Vec<ResultSet>, DatabaseError> {
-        self.send(&self.resolve(sql), sql)
+        self.send(self.resolve(sql), sql)
     }
 
     /// Runs statements that hold the text of others: references to secrets in it stay references.
@@ -284,14 +313,14 @@ impl Connection {
     /// # Errors
     /// As [`Connection::run`].
     pub fn run_as_is(&self, sql: &str) -> Result<Vec<ResultSet>, DatabaseError> {
-        self.send(sql, sql)
+        self.send(sql.to_owned(), sql)
     }
 
-    fn send(&self, sent: &str, sql: &str) -> Result<Vec<ResultSet>, DatabaseError> {
+    fn send(&self, sent: String, sql: &str) -> Result<Vec<ResultSet>, DatabaseError> {
         let messages = self
             .handle
-            .block_on(self.client.simple_query(sent))
-            .map_err(|error| database_error(&error, sql))?;
+            .block_on(self.client.simple_query(&self.commented(sent)))
+            .map_err(|error| self.error(&error, sql))?;
         let mut results = Vec::new();
         let mut current = ResultSet::default();
         for message in messages {
@@ -336,7 +365,7 @@ impl Connection {
 
     /// The column types of a query, without running it; `None` if the server does not say.
     pub fn describe(&self, sql: &str) -> Option<Vec<Type>> {
-        let sent = self.resolve(sql);
+        let sent = self.commented(self.resolve(sql));
         let statement = self.handle.block_on(self.client.prepare(&sent)).ok()?;
         Some(
             statement
@@ -352,11 +381,11 @@ impl Connection {
     /// # Errors
     /// What the server refused.
     pub fn columns(&self, sql: &str) -> Result<Vec<(String, u32)>, DatabaseError> {
-        let sent = self.resolve(sql);
+        let sent = self.commented(self.resolve(sql));
         let statement = self
             .handle
             .block_on(self.client.prepare(&sent))
-            .map_err(|error| database_error(&error, sql))?;
+            .map_err(|error| self.error(&error, sql))?;
         let columns = statement.columns().iter();
         Ok(columns
             .map(|column| (column.name().to_owned(), column.type_().oid()))
@@ -383,14 +412,55 @@ impl Connection {
     }
 }
 
-fn database_error(error: &tokio_postgres::Error, sql: &str) -> DatabaseError {
-    let message = describe(error);
+/// What the server said of a statement. A line that it names is one of the statement's own: the comment before it does
+/// not count.
+fn database_error(
+    error: &tokio_postgres::Error,
+    sql: &str,
+    comment: Option<&QueryComment>,
+) -> DatabaseError {
+    let before = comment.map_or(0, QueryComment::lines_before);
+    let message = with_own_line(describe(error), sql, before);
     DatabaseError {
         sqlstate: error.code().map(|code| code.code().to_owned()),
         line: line_of(&message),
         message,
         statement: sql.to_owned(),
     }
+}
+
+/// The message with the line of the statement itself: the comment before it does not count, and a server that parses a
+/// part of it by itself counts from there, so that the text of the line decides.
+fn with_own_line(message: String, sql: &str, before: u32) -> String {
+    let Some(line) = line_of(&message) else {
+        return message;
+    };
+    let label = format!("LINE {line}:");
+    let shown = message
+        .split(label.as_str())
+        .nth(1)
+        .and_then(|rest| rest.lines().next());
+    let shown = shown.unwrap_or_default().trim();
+    let is_shown = |(_, text): &(u32, &str)| text.trim() == shown;
+    let numbered = || (1..).zip(sql.lines());
+    let counted = line.checked_sub(before).filter(|own| *own > 0);
+    let own = match counted {
+        Some(own)
+            if numbered()
+                .find(|(n, _)| *n == own)
+                .is_some_and(|it| is_shown(&it)) =>
+        {
+            own
+        }
+        _ => {
+            let mut same = numbered().filter(is_shown);
+            match (same.next(), same.next()) {
+                (Some((own, _)), None) => own,
+                _ => counted.unwrap_or(line),
+            }
+        }
+    };
+    message.replacen(&label, &format!("LINE {own}:"), 1)
 }
 
 /// RisingWave's syntax errors say `LINE n:`.
@@ -402,6 +472,17 @@ fn line_of(message: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_line_is_the_statements_own() {
+        let sql = "create view v as\nselect 1,\n  2 as as b";
+        let said = |line: u32| format!("sql parser error\nLINE {line}:   2 as as b\n   ^");
+        // With a comment of one line before it, without one, and counted from the query on.
+        for (line, before) in [(4, 1), (3, 0), (2, 0), (2, 1)] {
+            assert_eq!(with_own_line(said(line), sql, before), said(3));
+        }
+        assert_eq!(with_own_line("no line".to_owned(), sql, 1), "no line");
+    }
 
     #[test]
     fn the_line_of_a_syntax_error_is_found() {

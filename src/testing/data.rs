@@ -79,6 +79,7 @@ impl DataTests<'_> {
     /// # Errors
     /// What its template does wrong, or what the database refused.
     pub fn run(&self, test: &Node, session: &mut LiveSession) -> Result<Found, CompileError> {
+        session.set_comment(self.compiler.query_comment(Some(&test.unique_id))?);
         self.drop_stale(test, session)?;
         let result = self.compiler.run_test(&test.unique_id, session)?;
         let fails = result.should_error || result.should_warn;

@@ -86,7 +86,9 @@ impl<'a> Schemas<'a> {
         let declared = declared(node);
         let found = match node.resource_type {
             ResourceType::Source => Err(None),
-            ResourceType::Model | ResourceType::Seed => self.made(node).await.map_err(Some),
+            ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot => {
+                self.made(node).await.map_err(Some)
+            }
             _ => return Shape::default(),
         };
         match found {

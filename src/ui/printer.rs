@@ -1,6 +1,8 @@
 //! The two streams, colours and the machine's format.
 
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
@@ -26,6 +28,9 @@ pub enum ColorChoice {
 pub struct Printer {
     quiet: bool,
     json: bool,
+    debug: bool,
+    /// Whether a warning was given.
+    warned: Arc<AtomicBool>,
 }
 
 /// Colours by meaning.
@@ -47,7 +52,31 @@ impl Printer {
             ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
         }
         diagnostic::install(color);
-        Self { quiet, json }
+        Self {
+            quiet,
+            json,
+            debug: false,
+            warned: Arc::default(),
+        }
+    }
+
+    /// The same, showing what is of use only to who looks for a mistake, or not.
+    #[must_use]
+    pub fn with_debug(mut self, debug: bool) -> Self {
+        self.debug = debug;
+        self
+    }
+
+    /// What is of use only to who looks for a mistake.
+    pub fn debug(&self, text: &str) {
+        if self.debug {
+            self.stderr(&format!("{text}\n"));
+        }
+    }
+
+    /// Whether a warning was given so far.
+    pub fn has_warned(&self) -> bool {
+        self.warned.load(Ordering::Relaxed)
     }
 
     /// Whether results are printed as JSON.
@@ -105,6 +134,7 @@ impl Printer {
 
     /// A warning, with its place and its help.
     pub fn warning(&self, warning: &dyn Diagnostic) {
+        self.warned.store(true, Ordering::Relaxed);
         if !self.quiet {
             self.stderr(&diagnostic::render(warning));
         }

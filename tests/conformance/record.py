@@ -65,7 +65,7 @@ PROFILES = """{profile}:
 # Names that dbt makes from the time, as the comparison sees them.
 STAMPS = [
     (re.compile(r"_dbt_zero_down_tmp_[0-9T_]+\+0000"), "_dbt_zero_down_tmp_STAMP"),
-    (re.compile(r"__dbt_tmp[0-9]+"), "__dbt_tmpSTAMP"),
+    (re.compile(r"__dbt_tmp_?[0-9]+"), "__dbt_tmpSTAMP"),
 ]
 
 COMMENT = re.compile(r"^/\* (\{.*?\}) \*/\s*", re.S)

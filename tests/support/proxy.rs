@@ -27,7 +27,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy before the engine on `engine_port`; `rules` decides for each message of the simple protocol.
+    /// A proxy before the engine on `engine_port`; `rules` decides for each message of the simple protocol, which it sees
+    /// without the comment before it.
     pub fn start(engine_port: u16, rules: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -46,8 +47,15 @@ impl Proxy {
         Self { port, heard }
     }
 
-    /// All statements so far.
+    /// All statements so far, without the comments before them.
     pub fn heard(&self) -> Vec<String> {
+        let heard = self.heard_as_sent();
+        let plain = heard.iter().map(|sql| without_comment(sql).to_owned());
+        plain.collect()
+    }
+
+    /// All messages so far, to the byte.
+    pub fn heard_as_sent(&self) -> Vec<String> {
         self.heard
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -86,7 +94,7 @@ fn serve(
         let mut answer = Answer::Pass;
         if tag[0] == b'Q' {
             let sql = String::from_utf8_lossy(&body[..body.len() - 1]).into_owned();
-            answer = rules(&sql);
+            answer = rules(without_comment(&sql));
             log.lock().unwrap_or_else(PoisonError::into_inner).push(sql);
         }
         match answer {
@@ -111,6 +119,13 @@ fn serve(
             }
         }
     }
+}
+
+fn without_comment(sql: &str) -> &str {
+    let behind = sql
+        .strip_prefix("/*")
+        .and_then(|rest| rest.split_once("*/"));
+    behind.map_or(sql, |(_, rest)| rest.trim_start())
 }
 
 /// A message's body, behind its length.

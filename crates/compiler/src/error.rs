@@ -36,6 +36,15 @@ pub enum CompileError {
         #[help]
         help: String,
     },
+    /// How old a source is cannot be found out.
+    #[error("cannot tell how old the source {name} is: {what}")]
+    #[diagnostic(
+        code(rwt::source::freshness),
+        help(
+            "`loaded_at_field` names a timestamp column of the table; `loaded_at_query` is a query of one row with one timestamp"
+        )
+    )]
+    Freshness { name: String, what: String },
     /// The system refused a thread.
     #[error("no thread to render on: {0}")]
     #[diagnostic(

@@ -10,14 +10,18 @@ mod error;
 mod fixture;
 pub mod jinja;
 pub mod materialize;
+pub mod microbatch;
 mod parse;
 
+use std::path::PathBuf;
+
+use rwt_project::project::ProjectFile;
 use rwt_project::{LoadErrors, LoadOptions, Project};
 
 pub use compile::CompiledNode;
 pub use compiler::{
-    Compiler, Flags, NodeOutcome, NodeResult, QueryComment, TestInput, TestResult, UnitTestPlan,
-    When,
+    Compiler, Flags, Freshness, FreshnessStatus, NodeOutcome, NodeResult, QueryComment, TestInput,
+    TestResult, UnitTestPlan, When,
 };
 pub use error::{CompileError, CompileErrors, Problem};
 pub use fixture::{Cell, RowValues, TestRow, TestRows};
@@ -74,6 +78,18 @@ pub fn check(options: &LoadOptions, flags: Flags) -> Checked {
         compile,
         warnings,
     }
+}
+
+/// Reads the project file alone, for what needs no target: the project's directory and the file.
+///
+/// # Errors
+/// There is none, or it is not one.
+pub fn load_file(options: &LoadOptions) -> Result<(PathBuf, ProjectFile), LoadErrors> {
+    let renderer = jinja::YamlRenderer::new();
+    let environment = &options.environment;
+    Project::load_file(options, &|text, at, scope| {
+        renderer.render(text, at, scope, environment)
+    })
 }
 
 /// Reads a project from disk, with Jinja in its YAML files rendered.

@@ -392,14 +392,15 @@ fn stable(statement: &str) -> String {
     while let Some(at) = rest.find("__dbt_tmp") {
         let (before, behind) = rest.split_at(at + "__dbt_tmp".len());
         out.push_str(before);
-        let digits = behind.len()
-            - behind
-                .trim_start_matches(|c: char| c.is_ascii_digit())
-                .len();
-        if digits > 0 {
-            out.push_str("STAMP");
-        }
-        rest = &behind[digits..];
+        let stamp = behind.strip_prefix('_').unwrap_or(behind);
+        let left = stamp.trim_start_matches(|c: char| c.is_ascii_digit());
+        rest = match left.len() < stamp.len() {
+            true => {
+                out.push_str("STAMP");
+                left
+            }
+            false => behind,
+        };
     }
     out + rest
 }
@@ -447,6 +448,7 @@ fn statements_are_dbts() {
                     "run"
                 }
                 .to_owned(),
+                event_time: case.event_time(),
                 ..Flags::default()
             };
             let vars: &[(&str, Value)] = match run {

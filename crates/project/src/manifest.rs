@@ -36,14 +36,19 @@ pub enum ResourceType {
     UnitTest,
     /// A user-defined function: a file under `function-paths`.
     Function,
+    /// A table that keeps what a query gave earlier: a block of a file under `snapshot-paths`, or an entry of a property file.
+    Snapshot,
     /// What reads the models and is not built: a dashboard, a notebook, an application; one of a property file.
     Exposure,
 }
 
 impl ResourceType {
-    /// Whether `rwt run` makes something of it in the database.
+    /// Whether something is made of it in the database.
     pub fn is_built(self) -> bool {
-        matches!(self, Self::Model | Self::Seed | Self::Function)
+        matches!(
+            self,
+            Self::Model | Self::Seed | Self::Function | Self::Snapshot
+        )
     }
 
     /// dbt's word, as in unique ids and selectors.
@@ -55,6 +60,7 @@ impl ResourceType {
             Self::Test => "test",
             Self::UnitTest => "unit_test",
             Self::Function => "function",
+            Self::Snapshot => "snapshot",
             Self::Exposure => "exposure",
         }
     }

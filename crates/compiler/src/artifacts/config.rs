@@ -51,6 +51,18 @@ static SEED: LazyLock<Defaults> = LazyLock::new(|| {
     keys(&[any(), of_nodes(), own])
 });
 
+static SNAPSHOT: LazyLock<Defaults> = LazyLock::new(|| {
+    let columns = json!({
+        "dbt_valid_to": null, "dbt_valid_from": null, "dbt_scd_id": null, "dbt_updated_at": null,
+        "dbt_is_deleted": null,
+    });
+    let own = json!({
+        "strategy": null, "target_schema": null, "target_database": null, "updated_at": null, "check_cols": null,
+        "snapshot_meta_column_names": columns, "dbt_valid_to_current": null,
+    });
+    keys(&[any(), of_nodes(), own])
+});
+
 static FUNCTION: LazyLock<Defaults> = LazyLock::new(|| {
     let own = json!({
         "type": "scalar", "volatility": null, "runtime_version": null, "entry_point": null,
@@ -92,6 +104,7 @@ fn defaults(kind: ResourceType) -> &'static Defaults {
         ResourceType::Seed => &SEED,
         ResourceType::Test => &TEST,
         ResourceType::Function => &FUNCTION,
+        ResourceType::Snapshot => &SNAPSHOT,
         ResourceType::Exposure => &EXPOSURE,
         ResourceType::UnitTest => &UNIT_TEST,
     }
@@ -150,6 +163,10 @@ impl Serialize for ConfigJson<'_> {
             map.serialize_key(key)?;
             match (key.as_str(), given) {
                 ("enabled", _) => map.serialize_value(&node.enabled)?,
+                // Where a table says null, dbt keeps it.
+                ("freshness", None) if node.config.contains_key(key) => {
+                    map.serialize_value(&Value::Null)?;
+                }
                 ("materialized", _) if !node.materialized.is_empty() => {
                     map.serialize_value(&node.materialized)?;
                 }
@@ -176,7 +193,12 @@ impl Serialize for ConfigJson<'_> {
 fn is_whole(key: &str) -> bool {
     matches!(
         key,
-        "docs" | "contract" | "freshness" | "latest_version_pointer" | "snowflake"
+        "docs"
+            | "contract"
+            | "freshness"
+            | "latest_version_pointer"
+            | "snapshot_meta_column_names"
+            | "snowflake"
     )
 }
 
@@ -202,6 +224,7 @@ pub(super) fn freshness(given: Option<&Value>) -> Value {
     let default = SOURCE.get("freshness").cloned().unwrap_or_default();
     match given {
         Some(Value::Object(given)) => completed(given, &default),
+        Some(Value::Null) => Value::Null,
         _ => default,
     }
 }

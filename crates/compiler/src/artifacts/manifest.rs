@@ -155,7 +155,10 @@ impl Serialize for ManifestArtifact<'_> {
             .filter(|node| {
                 matches!(
                     node.resource_type,
-                    ResourceType::Model | ResourceType::Seed | ResourceType::Function
+                    ResourceType::Model
+                        | ResourceType::Seed
+                        | ResourceType::Function
+                        | ResourceType::Snapshot
                 )
             })
             .flat_map(|node| {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 use rwt_project::Project;
 use rwt_project::manifest::{Column, Node, Reference, ResourceType, TestMetadata, UniqueId};
-use rwt_project::project::{FunctionArgument, FunctionProperties, SourceTable};
+use rwt_project::project::{FunctionArgument, FunctionProperties, SourceTable, snapshot_query};
 use serde::Serialize;
 use serde::Serializer;
 use serde_json::{Map, Value};
@@ -32,6 +32,7 @@ pub(super) enum NodeJson<'a> {
     Seed(Box<SeedJson<'a>>),
     Test(Box<TestJson<'a>>),
     Function(Box<FunctionJson<'a>>),
+    Snapshot(Box<SnapshotJson<'a>>),
     Operation(Box<OperationJson<'a>>),
 }
 
@@ -128,6 +129,14 @@ struct GenericJson<'a> {
     file_key_name: &'a str,
     attached_node: Option<&'a UniqueId>,
     test_metadata: &'a TestMetadata,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct SnapshotJson<'a> {
+    #[serde(flatten)]
+    parsed: ParsedJson<'a>,
+    #[serde(flatten)]
+    compiled: CompiledJson<'a>,
 }
 
 #[derive(Debug, Serialize)]
@@ -359,6 +368,13 @@ impl<'a> Around<'a> {
                 };
                 (checksum, RawCode::Owned(generic_code(test)))
             }
+            (ResourceType::Snapshot, _) => {
+                let snapshot = self.project.snapshot(node);
+                let whole = snapshot.and_then(|snapshot| snapshot.whole.as_deref());
+                let checksum = of_file(whole.map_or("", |file| file.text()));
+                let query = snapshot_query(&node.raw_code);
+                (checksum, RawCode::Owned(query.to_owned()))
+            }
             _ => (of_file(&node.raw_code), RawCode::Text(&node.raw_code)),
         };
         ParsedJson {
@@ -459,6 +475,10 @@ impl<'a> Around<'a> {
                     test_metadata: test,
                 }),
             })),
+            ResourceType::Snapshot => NodeJson::Snapshot(Box::new(SnapshotJson {
+                parsed,
+                compiled: self.compiled(node, code),
+            })),
             ResourceType::Function => {
                 let signature = self.project.properties.functions.get(&node.name);
                 NodeJson::Function(Box::new(self.function(node, parsed, code, signature)))
@@ -553,7 +573,7 @@ impl<'a> Around<'a> {
             quoting: quoting(table.quoting.as_ref()),
             loaded_at_field: config.get("loaded_at_field").and_then(Value::as_str),
             loaded_at_query: config.get("loaded_at_query").and_then(Value::as_str),
-            freshness: freshness(config.get("freshness")),
+            freshness: freshness(node.config.get("freshness")),
             external: table.external.as_ref(),
             description: &node.description,
             columns: Columns(&node.columns),

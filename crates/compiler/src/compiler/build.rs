@@ -11,6 +11,7 @@ use rwt_project::project::FunctionProperties;
 use rwt_project::yaml::SourceFile;
 use serde_json::Value as Json;
 
+use super::batches::BatchRun;
 use super::{Compiler, NodeOutcome, NodeResult, When};
 use crate::compile::Body;
 use crate::error::CompileError;
@@ -19,7 +20,7 @@ use crate::jinja::{
     load_seed,
 };
 use crate::materialize::{DatabaseError, Session, is_query, lend};
-use crate::parse::{EPHEMERAL, References, cte_name, declared, node_json};
+use crate::parse::{EPHEMERAL, References, cte_name, declared, node_json, node_template};
 
 impl Compiler {
     /// Builds a node through a session: renders its text, then runs its materialization, from its first hook to its last.
@@ -33,9 +34,13 @@ impl Compiler {
         session: &mut dyn Session,
     ) -> Result<NodeResult, CompileError> {
         let node = self.node(id)?;
-        lend(session, |session| {
-            let body = self.body(node, &session)?;
-            self.build(node, &body, &session)
+        let batches = self.batches(node, session)?;
+        lend(session, |session| match &batches {
+            Some(batches) => self.build_batches(node, batches, &session),
+            None => {
+                let body = self.body(node, None, &session)?;
+                self.build(node, &body, None, &session)
+            }
         })?
     }
 
@@ -53,7 +58,7 @@ impl Compiler {
         error.database = Some(Box::new(refused));
         let session: SharedSession = Arc::new(Mutex::new(self.recorder()));
         // Its text was rendered before; where it cannot be any more, the error stays without a line.
-        if let Ok(body) = self.body(node, &session) {
+        if let Ok(body) = self.body(node, None, &session) {
             error = at_model(error, node, &body);
         }
         CompileError::template(error, Some(node.into()))
@@ -246,8 +251,8 @@ impl Compiler {
             });
         }
         let response = match session.lock() {
-            Ok(mut session) => session.execute(text),
-            Err(poisoned) => poisoned.into_inner().execute(text),
+            Ok(mut session) => session.perform(text),
+            Err(poisoned) => poisoned.into_inner().perform(text),
         };
         let response = response.map_err(|refused| {
             let mut error = TemplateError::at(
@@ -306,10 +311,15 @@ impl Compiler {
     }
 
     /// Renders a node's text, with the ephemeral models that it reads in front.
-    pub(super) fn body(&self, node: &Node, session: &SharedSession) -> Result<Body, CompileError> {
+    pub(super) fn body(
+        &self,
+        node: &Node,
+        batch: Option<&BatchRun>,
+        session: &SharedSession,
+    ) -> Result<Body, CompileError> {
         let mut ctes = Vec::new();
         let mut seen = BTreeSet::new();
-        let (mut body, refs) = self.own_body(node, session)?;
+        let (mut body, refs) = self.own_body(node, batch, session)?;
         self.collect_ctes(&refs, session, &mut seen, &mut ctes)?;
         if !ctes.is_empty() && !is_query(&body.own) {
             let file = SourceFile::new(&node.original_file_path, node.raw_code.as_str());
@@ -329,9 +339,15 @@ impl Compiler {
     pub(super) fn own_body(
         &self,
         node: &Node,
+        batch: Option<&BatchRun>,
         session: &SharedSession,
     ) -> Result<(Body, Vec<String>), CompileError> {
-        let scope = self.node_scope(node, Phase::Compile, session);
+        let mut scope = self.node_scope(node, Phase::Compile, session);
+        if let Some(batch) = batch {
+            self.in_batch(&mut scope, node, batch);
+            // The text asks as any model's does.
+            scope.is_incremental_batch = false;
+        }
         let template = match node.resource_type {
             ResourceType::Seed => return Ok((Body::default(), Vec::new())),
             // A generic test's file is the property file; its template is kept under its text.
@@ -340,7 +356,7 @@ impl Compiler {
             {
                 format!("rwt:test {}", node.raw_code)
             }
-            _ => node.original_file_path.display().to_string(),
+            kind => node_template(&node.original_file_path, &node.name, kind),
         };
         let (rendered, scope) = self
             .jinja
@@ -355,7 +371,11 @@ impl Compiler {
             .into_iter()
             .map(|reference| reference.key())
             .collect();
-        Ok((Body::new(rendered.text, rendered.lines), refs))
+        let text = match node.resource_type {
+            ResourceType::Snapshot => rendered.text + end_of_block(&node.raw_code),
+            _ => rendered.text,
+        };
+        Ok((Body::new(text, rendered.lines), refs))
     }
 
     /// Says what a model's text writes that is undefined, and where.
@@ -394,7 +414,7 @@ impl Compiler {
                 continue;
             };
             if seen.insert(node.ref_key()) {
-                let (body, inner) = self.own_body(node, session)?;
+                let (body, inner) = self.own_body(node, None, session)?;
                 self.collect_ctes(&inner, session, seen, ctes)?;
                 ctes.push((cte_name(node), body.as_cte().to_owned()));
             }
@@ -407,6 +427,7 @@ impl Compiler {
         &self,
         node: &Node,
         body: &Body,
+        batch: Option<&BatchRun>,
         session: &SharedSession,
     ) -> Result<NodeResult, CompileError> {
         if node.materialized == EPHEMERAL {
@@ -424,8 +445,16 @@ impl Compiler {
         scope
             .extra
             .insert("compiled_code", Value::from(body.code.as_str()));
-        scope.extra.insert("pre_hooks", hooks(node, "pre-hook"));
-        scope.extra.insert("post_hooks", hooks(node, "post-hook"));
+        let (before, behind) = match batch {
+            Some(run) => (run.is_first, run.is_last),
+            None => (true, true),
+        };
+        let hooks = |runs: bool, key: &str| if runs { hooks(node, key) } else { list([]) };
+        scope.extra.insert("pre_hooks", hooks(before, "pre-hook"));
+        scope.extra.insert("post_hooks", hooks(behind, "post-hook"));
+        if let Some(batch) = batch {
+            self.in_batch(&mut scope, node, batch);
+        }
         if let Some(seed) = self.project.seed(node) {
             let file = Arc::clone(&seed.file);
             let config = Arc::clone(&scope.config);
@@ -522,6 +551,12 @@ fn hooks(node: &Node, key: &str) -> Value {
 
 fn is_live(session: &SharedSession) -> bool {
     session.lock().is_ok_and(|session| session.is_live())
+}
+
+/// The white space at the end of a block, of which Jinja takes one line end; that of a whole file counts for nothing.
+fn end_of_block(text: &str) -> &str {
+    let end = &text[text.trim_end().len()..];
+    end.strip_suffix('\n').unwrap_or(end)
 }
 
 fn is_yaml(path: &Path) -> bool {

@@ -28,9 +28,9 @@ pub struct TestResult {
 }
 
 /// Passes everything on, and keeps the last rows that came.
-struct Kept<'a> {
-    session: &'a mut dyn Session,
-    table: Option<Table>,
+pub(super) struct Kept<'a> {
+    pub session: &'a mut dyn Session,
+    pub table: Option<Table>,
 }
 
 impl Session for Kept<'_> {
@@ -75,8 +75,8 @@ impl Compiler {
             table: None,
         };
         let compiled_code = lend(&mut kept, |session| {
-            let body = self.body(node, &session)?;
-            self.build(node, &body, &session)?;
+            let body = self.body(node, None, &session)?;
+            self.build(node, &body, None, &session)?;
             Ok::<_, CompileError>(body.code)
         })??;
         let row = kept.table.and_then(|table| table.rows.into_iter().next());

@@ -4,13 +4,16 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use rwt_project::Project;
+use rwt_project::manifest::ResourceType;
 use rwt_project::yaml::SourceFile;
 
 use super::Flags;
 use crate::error::CompileError;
 use crate::jinja::{Jinja, Shared, from_json};
 use crate::materialize::{BUILT_IN, BUILT_IN_MACROS};
-use crate::parse::{generic_text, has_constants, in_parallel, model_name, template_name};
+use crate::parse::{
+    file_template, generic_text, has_constants, in_parallel, model_name, template_name,
+};
 
 /// A project's macros and texts.
 #[derive(Default)]
@@ -56,6 +59,10 @@ pub(super) fn templates(project: &Project, errors: &mut Vec<CompileError>) -> Te
     let files = project.tests.iter().chain(&project.functions);
     texts.extend(files.map(|file| {
         let name = file.original_file_path.display().to_string();
+        (name, Arc::clone(&file.file))
+    }));
+    texts.extend(project.snapshots.iter().map(|file| {
+        let name = file_template(file, ResourceType::Snapshot);
         (name, Arc::clone(&file.file))
     }));
     // Tests that say the same of one column are one text.
@@ -118,6 +125,7 @@ pub(super) fn shared(project: &Project, flags: Flags, jinja: &Jinja) -> Shared {
         project_flags: project.file.flags.clone(),
         full_refresh: flags.full_refresh,
         store_failures: flags.store_failures,
+        event_time: flags.event_time,
         command: flags.command,
         invocation_id: flags
             .invocation_id

@@ -1,8 +1,10 @@
 //! [`Compiler`]: a loaded project, parsed, ready to be compiled, recorded or built.
 
+mod batches;
 mod build;
 mod comment;
 mod data_test;
+mod freshness;
 mod load;
 mod operation;
 mod unit_test;
@@ -10,6 +12,7 @@ mod unit_test;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
 use rwt_project::Project;
 use rwt_project::graph::Dag;
 use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
@@ -26,6 +29,7 @@ use crate::jinja::{Jinja, MacroTable, Quiet, Relation, Reporter, Shared, SharedS
 use crate::materialize::{Inquiry, RecordedStatement, Recorder, Session, drop_statement, lend};
 use crate::parse::{EPHEMERAL, Parser, References, in_parallel, template_name};
 pub use data_test::TestResult;
+pub use freshness::{Freshness, FreshnessStatus};
 pub use unit_test::{TestInput, UnitTestPlan};
 
 /// What the command line says about how a project is compiled.
@@ -35,6 +39,8 @@ pub struct Flags {
     pub full_refresh: bool,
     /// `--store-failures`
     pub store_failures: bool,
+    /// `--event-time-start` and `--event-time-end`
+    pub event_time: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// The command's name, for `flags.WHICH`.
     pub command: String,
     /// The invocation that this is a part of; a new one where none is named.
@@ -48,6 +54,7 @@ impl Default for Flags {
         Self {
             full_refresh: false,
             store_failures: false,
+            event_time: None,
             command: "compile".to_owned(),
             invocation_id: None,
             reporter: Arc::new(Quiet),
@@ -241,7 +248,8 @@ impl Compiler {
     ) -> Result<String, CompileError> {
         let node = self.node(id)?;
         lend(session, |session| {
-            self.body(node, &session).map(Body::into_compiled_code)
+            self.body(node, None, &session)
+                .map(Body::into_compiled_code)
         })?
     }
 
@@ -332,10 +340,10 @@ impl Compiler {
             error,
             asked: inquiry().has_asked(),
         };
-        let body = self.body(node, &session).map_err(failed)?;
+        let body = self.body(node, None, &session).map_err(failed)?;
         inquiry().end_of_text();
         if self.makes_something(node) {
-            self.build(node, &body, &session).map_err(failed)?;
+            self.build(node, &body, None, &session).map_err(failed)?;
         }
         let asks = inquiry().has_asked();
         let statements = inquiry().take_statements();
@@ -360,7 +368,7 @@ impl Compiler {
             name: node.name.clone(),
             materialized: node.materialized.clone(),
             original_file_path: node.original_file_path.clone(),
-            path: node.path.clone(),
+            path: output_path(node),
             compiled_code: String::new(),
             statements: Vec::new(),
             asks: false,
@@ -418,6 +426,14 @@ impl Compiler {
                 )
             })
             .ok_or_else(|| CompileError::UnknownNode(id.clone()))
+    }
+}
+
+/// The file of a node's compiled text; several snapshots share one of their own.
+fn output_path(node: &Node) -> std::path::PathBuf {
+    match node.resource_type {
+        ResourceType::Snapshot => node.path.with_file_name(format!("{}.sql", node.name)),
+        _ => node.path.clone(),
     }
 }
 

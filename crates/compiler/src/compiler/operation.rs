@@ -52,7 +52,7 @@ impl Compiler {
         })?
     }
 
-    fn named_macro(&self, name: &str) -> Result<&Arc<MacroDefinition>, CompileError> {
+    pub(super) fn named_macro(&self, name: &str) -> Result<&Arc<MacroDefinition>, CompileError> {
         let macros = self.jinja.macros();
         let found = match name.split_once('.') {
             Some((package, name)) => macros.find_in(package, name),

@@ -162,7 +162,7 @@ impl Compiler {
             return Ok(None);
         }
         let session: SharedSession = Arc::new(Mutex::new(self.recorder()));
-        let body = self.body(node, &session)?;
+        let body = self.body(node, None, &session)?;
         Ok(tested_query(node, &body))
     }
 
@@ -173,7 +173,7 @@ impl Compiler {
     pub fn bare_query_of(&self, id: &UniqueId) -> Result<Option<String>, CompileError> {
         let node = self.node(id)?;
         let session: SharedSession = Arc::new(Mutex::new(self.recorder()));
-        let (body, _) = self.own_body(node, &session)?;
+        let (body, _) = self.own_body(node, None, &session)?;
         Ok(tested_query(node, &body).map(|(query, _)| query))
     }
 

@@ -47,13 +47,13 @@ impl Object for BehaviorFlag {
     }
 }
 
-/// What RisingWave can do, as dbt-risingwave 1.12.1 says; microbatch needs dbt's batches and is left out.
-const STRATEGIES: [&str; 2] = ["append", "delete+insert"];
+/// What RisingWave can do, as dbt-risingwave 1.12.1 says.
+const STRATEGIES: [&str; 3] = ["append", "delete+insert", "microbatch"];
 
 /// Strategies that dbt has for databases that can do them.
-const OTHER_STRATEGIES: [&str; 3] = ["merge", "insert_overwrite", "microbatch"];
+const OTHER_STRATEGIES: [&str; 2] = ["merge", "insert_overwrite"];
 
-const METHODS: [&str; 28] = [
+const METHODS: [&str; 29] = [
     "already_exists",
     "cache_added",
     "cache_dropped",
@@ -68,6 +68,7 @@ const METHODS: [&str; 28] = [
     "expand_target_column_types",
     "get_column_schema_from_query",
     "get_columns_in_relation",
+    "get_hard_deletes_behavior",
     "get_incremental_strategy_macro",
     "get_missing_columns",
     "get_relation",
@@ -118,6 +119,7 @@ impl Object for Adapter {
                     },
                 ))
             }
+            "get_hard_deletes_behavior" => hard_deletes(&*scope_of(state)?),
             "quote_as_configured" => {
                 let (name, _rest): (String, Rest<ValueOrKwargs>) = from_args(args)?;
                 Ok(Value::from(Ident::new(name).quoted()))
@@ -279,7 +281,7 @@ fn strategy(state: &State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
             "rwt::jinja::incremental_strategy",
             format!("The incremental strategy '{name}' is not valid for this adapter"),
             Some(format!(
-                "append and delete+insert are, and what a macro {wanted} of the project does"
+                "append, delete+insert and microbatch are, and what a macro {wanted} of the project does"
             )),
         ));
     }
@@ -290,9 +292,34 @@ fn strategy(state: &State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
             scope_of(state)?.shared.project_name
         ),
         Some(format!(
-            "write the macro {wanted}, or use append or delete+insert"
+            "write the macro {wanted}, or use append, delete+insert or microbatch"
         )),
     ))
+}
+
+/// What becomes of a snapshot's rows that are gone: `hard_deletes`, or its older form.
+fn hard_deletes(scope: &Scope) -> Result<Value, Error> {
+    let given = |key: &str| scope.config_value(key).filter(|value| !value.is_null());
+    let older = given("invalidate_hard_deletes");
+    let said = given("hard_deletes");
+    let wrong = |message: &str| raise("rwt::jinja::hard_deletes", message, None);
+    if older.is_some() && said.is_some() {
+        return Err(wrong(
+            "You cannot set both the invalidate_hard_deletes and hard_deletes config properties on the same snapshot.",
+        ));
+    }
+    let word = match (older, said.as_ref().map(|said| said.as_str())) {
+        (Some(Json::Bool(true)), _) => "invalidate",
+        (_, None | Some(Some("ignore"))) => "ignore",
+        (_, Some(Some("invalidate"))) => "invalidate",
+        (_, Some(Some("new_record"))) => "new_record",
+        _ => {
+            return Err(wrong(
+                "Invalid setting for property hard_deletes: ignore, invalidate or new_record is expected",
+            ));
+        }
+    };
+    Ok(Value::from(word))
 }
 
 fn get_relation(state: &State<'_, '_>, args: &[Value]) -> Result<Value, Error> {

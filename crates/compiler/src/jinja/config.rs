@@ -7,7 +7,7 @@ use minijinja::value::{Kwargs, Object, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use serde_json::Value as Json;
 
-use super::collections::{from_json, pairs_of, to_json};
+use super::collections::{dict, from_json, pairs_of, to_json};
 use super::error::raise;
 use super::scope::{Phase, Scope, config_key};
 
@@ -56,7 +56,33 @@ impl ConfigValue {
     }
 
     fn get(&self, key: &str) -> Option<Value> {
+        if key == "snapshot_table_column_names" {
+            return self.snapshot_columns();
+        }
         self.0.config_value(key).map(|value| from_json(&value))
+    }
+}
+
+impl ConfigValue {
+    /// What the columns that a snapshot adds are called: `snapshot_meta_column_names`, complete.
+    fn snapshot_columns(&self) -> Option<Value> {
+        const COLUMNS: [&str; 5] = [
+            "dbt_valid_from",
+            "dbt_valid_to",
+            "dbt_scd_id",
+            "dbt_updated_at",
+            "dbt_is_deleted",
+        ];
+        let node = self.0.node.as_ref()?;
+        if node.materialized != "snapshot" {
+            return None;
+        }
+        let own = self.0.config_value("snapshot_meta_column_names");
+        let name = |column: &str| own.as_ref()?.get(column)?.as_str().map(str::to_owned);
+        Some(dict(COLUMNS.map(|column| {
+            let name = name(column).unwrap_or_else(|| column.to_owned());
+            (Value::from(column), Value::from(name))
+        })))
     }
 }
 
@@ -123,7 +149,7 @@ impl Object for ConfigValue {
             }
             "set" => {
                 let (key, value): (String, Value) = from_args(args)?;
-                self.set(&[super::collections::dict([(Value::from(key), value)])])?;
+                self.set(&[dict([(Value::from(key), value)])])?;
                 Ok(Value::from(""))
             }
             "persist_relation_docs" | "persist_column_docs" => {

@@ -455,10 +455,7 @@ fn statements(env: &mut Environment<'static>) {
     env.add_function("should_full_refresh", |state: &mut State<'_, '_>| {
         let scope = scope_of(state)?;
         scope.note_native("should_full_refresh");
-        let own = scope
-            .config_value("full_refresh")
-            .and_then(|value| value.as_bool());
-        Ok::<_, Error>(own.unwrap_or(scope.shared.full_refresh))
+        Ok::<_, Error>(!scope.is_incremental_batch && should_full_refresh(&scope))
     });
     env.add_function("is_incremental", |state: &mut State<'_, '_>| {
         let scope = scope_of(state)?;
@@ -470,8 +467,14 @@ fn statements(env: &mut Environment<'static>) {
         else {
             return Ok(false);
         };
-        let exists = !statement::find_relation(&scope, &node.this)?.is_none();
-        Ok::<_, Error>(scope.phase != Phase::Parse && exists && !scope.shared.full_refresh)
+        if scope.is_incremental_batch {
+            return Ok(true);
+        }
+        let found = statement::find_relation(&scope, &node.this)?;
+        let is_table = found
+            .get_attr("is_table")
+            .is_ok_and(|value| value.is_true());
+        Ok::<_, Error>(scope.phase != Phase::Parse && is_table && !should_full_refresh(&scope))
     });
     env.add_function(
         "run_hooks",
@@ -485,6 +488,13 @@ fn statements(env: &mut Environment<'static>) {
         super::environment::render_text(state, "text", &text)
     });
     env.add_function("write", |text: Value| text);
+}
+
+/// `full_refresh` of the node, else of the command.
+fn should_full_refresh(scope: &Scope) -> bool {
+    let own = scope.config_value("full_refresh");
+    let own = own.and_then(|value| value.as_bool());
+    own.unwrap_or(scope.shared.full_refresh)
 }
 
 /// Renders and sends a node's hooks. A hook is `{sql, transaction}`; `inside_transaction` picks one sort of them.
@@ -511,7 +521,7 @@ fn run_hooks(
         };
         let sql = super::environment::render_text(state, &name, &text)?;
         if scope.phase != Phase::Parse {
-            statement::execute(&scope, &sql)?;
+            statement::perform(&scope, &sql)?;
         }
     }
     Ok(Value::from(""))

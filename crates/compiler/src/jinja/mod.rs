@@ -39,7 +39,7 @@ pub use environment::{Jinja, LineMap, Origin, Rendered};
 pub use error::{Place, TemplateError, raise};
 pub use functions::env_var;
 pub use macros::{MacroDefinition, MacroTable};
-pub use relation::Relation;
+pub use relation::{EventTimeFilter, Relation};
 pub use rewrite::{FileKind, Rewritten, TagError, rewrite};
 pub use scope::{
     Captured, Level, NodeScope, Overridden, Phase, Quiet, Reporter, Resolve, Scope, Shared,
@@ -50,6 +50,7 @@ pub use yaml::YamlRenderer;
 pub(crate) use collections::{dict, list, pairs_of};
 pub(crate) use contract::check_text as check_contract_text;
 pub(crate) use lazy::lazy;
+pub(crate) use moment::datetime;
 pub(crate) use scope::scope_of;
 pub(crate) use seed::load as load_seed;
 pub(crate) use statement::execute as send;

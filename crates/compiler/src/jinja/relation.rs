@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::value::{Enumerator, Kwargs, Object, from_args};
+use minijinja::value::{Enumerator, Kwargs, Object, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use rwt_sql::Ident;
 
-use super::collections::dict;
+use super::collections::{dict, list};
 use super::error::raise;
 
 /// A relation. Its text is `"database"."schema"."identifier"`, or what `include` and `quote` left of it.
@@ -25,8 +25,21 @@ pub struct Relation {
     pub include: [bool; 3],
     /// Which parts are quoted.
     pub quote: [bool; 3],
+    /// What is left of its rows where it is read.
+    pub event_time: Option<EventTimeFilter>,
     /// Text that stands for the whole, for an ephemeral model's CTE.
     pub literal: Option<String>,
+}
+
+/// The rows of a span of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventTimeFilter {
+    /// The column, as SQL.
+    pub column: String,
+    /// The first moment, as text.
+    pub start: String,
+    /// The first moment behind it, as text.
+    pub end: String,
 }
 
 const PARTS: [&str; 3] = ["database", "schema", "identifier"];
@@ -42,6 +55,7 @@ impl Relation {
             kind: None,
             include: [true; 3],
             quote: [true; 3],
+            event_time: None,
             literal: None,
         }
     }
@@ -137,8 +151,9 @@ impl Relation {
     }
 }
 
-impl fmt::Display for Relation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Relation {
+    /// The name, whatever is left of the rows.
+    fn write_name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(literal) = &self.literal {
             return f.write_str(literal);
         }
@@ -158,6 +173,21 @@ impl fmt::Display for Relation {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(EventTimeFilter { column, start, end }) = &self.event_time else {
+            return self.write_name(f);
+        };
+        f.write_str("(select * from ")?;
+        self.write_name(f)?;
+        let name = self.identifier.as_deref().unwrap_or_default();
+        write!(
+            f,
+            " where {column} >= '{start}' and {column} < '{end}') _dbt_et_filter_subq_{name}"
+        )
     }
 }
 
@@ -215,7 +245,14 @@ impl Object for Relation {
         args: &[Value],
     ) -> Result<Value, Error> {
         match method {
-            "render" | "__str__" => Ok(Value::from(self.to_string())),
+            "render" => {
+                let all = Self {
+                    event_time: None,
+                    ..Self::clone(self)
+                };
+                Ok(Value::from(all.to_string()))
+            }
+            "__str__" => Ok(Value::from(self.to_string())),
             "include" => {
                 let (keywords,): (Kwargs,) = from_args(args)?;
                 let include = Self::flags(self.include, &keywords)?;
@@ -275,6 +312,14 @@ impl Object for Relation {
                 Ok(Value::from(format!("__dbt__cte__{name}")))
             }
             "create" => create(args),
+            "scd_args" => {
+                let (key, updated_at): (Value, Value) = from_args(args)?;
+                let keys = match key.kind() {
+                    ValueKind::Seq => key.try_iter()?.collect(),
+                    _ => vec![key],
+                };
+                Ok(list(keys.into_iter().chain([updated_at])))
+            }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }

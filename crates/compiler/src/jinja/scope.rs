@@ -68,6 +68,8 @@ pub struct Shared {
     pub full_refresh: bool,
     /// `--store-failures`
     pub store_failures: bool,
+    /// `--event-time-start` and `--event-time-end`
+    pub event_time: Option<(chrono::DateTime<chrono::Utc>, chrono::DateTime<chrono::Utc>)>,
     /// The command, for `flags.WHICH`.
     pub command: String,
     /// A new id per invocation.
@@ -185,6 +187,8 @@ pub struct Scope {
     pub session: Option<SharedSession>,
     /// Names of one phase only: `sql`, `pre_hooks`, `custom_schema_name`, …
     pub extra: IndexMap<&'static str, Value>,
+    /// A batch of a microbatch model is built, and the table is there.
+    pub is_incremental_batch: bool,
     /// What a unit test says instead.
     pub overridden: Option<Arc<Overridden>>,
     /// Whether the settings of the configuration were written into a statement.
@@ -223,6 +227,7 @@ impl Scope {
             resolver,
             session: None,
             extra: IndexMap::new(),
+            is_incremental_batch: false,
             overridden: None,
             header: AtomicBool::new(false),
             undefined: AtomicBool::new(false),
@@ -445,6 +450,22 @@ impl Object for ScopeValue {
                     Value::from(shared.store_failures),
                 ),
                 (Value::from("WHICH"), Value::from(shared.command.as_str())),
+                (
+                    Value::from("EVENT_TIME_START"),
+                    Value::from(
+                        shared
+                            .event_time
+                            .map(|(start, _)| super::moment::datetime(start)),
+                    ),
+                ),
+                (
+                    Value::from("EVENT_TIME_END"),
+                    Value::from(
+                        shared
+                            .event_time
+                            .map(|(_, end)| super::moment::datetime(end)),
+                    ),
+                ),
             ]),
             "invocation_args_dict" => collections::dict([
                 (Value::from("which"), Value::from(shared.command.as_str())),

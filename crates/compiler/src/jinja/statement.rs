@@ -11,13 +11,29 @@ use super::error::{raise, raise_database};
 use super::relation::Relation;
 use super::scope::{Phase, Scope, StatementResult, scope_of};
 use super::table::{table_value, tuple};
-use crate::materialize::Response;
+use crate::materialize::{DatabaseError, Response, Session};
 
 /// Sends statements to the session and keeps the answer.
 ///
 /// # Errors
 /// What the database refused, or that there is no session.
 pub fn execute(scope: &Scope, sql: &str) -> Result<(Response, bool), Error> {
+    each(scope, sql, |session, sql| session.execute(sql))
+}
+
+/// The same for what a hook says.
+///
+/// # Errors
+/// What the database refused.
+pub fn perform(scope: &Scope, sql: &str) -> Result<(), Error> {
+    each(scope, sql, |session, sql| session.perform(sql)).map(drop)
+}
+
+fn each(
+    scope: &Scope,
+    sql: &str,
+    send: impl Fn(&mut dyn Session, &str) -> Result<Response, DatabaseError>,
+) -> Result<(Response, bool), Error> {
     let sql = sql.trim().trim_end_matches(';').trim_end();
     let Some(session) = scope.session.as_ref().filter(|_| !sql.is_empty()) else {
         return Ok((Response::default(), false));
@@ -31,10 +47,10 @@ pub fn execute(scope: &Scope, sql: &str) -> Result<(Response, bool), Error> {
     };
     let mut response = Response::default();
     for piece in &pieces {
-        response = session.execute(piece.text).map_err(raise_database)?;
+        response = send(&mut *session, piece.text).map_err(raise_database)?;
     }
     if pieces.is_empty() {
-        response = session.execute(sql).map_err(raise_database)?;
+        response = send(&mut *session, sql).map_err(raise_database)?;
     }
     Ok((response, live))
 }

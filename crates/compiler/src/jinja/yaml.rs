@@ -122,6 +122,7 @@ fn jinja_scope(scope: &YamlScope<'_>, environment: &Environment) -> Scope {
         project_flags: Default::default(),
         full_refresh: false,
         store_failures: false,
+        event_time: None,
         command: String::new(),
         invocation_id: String::new(),
         started_at: chrono::Utc::now(),

@@ -11,6 +11,7 @@ use crate::jinja::SharedSession;
 
 enum Request {
     Execute(String, Sender<Result<Response, DatabaseError>>),
+    Perform(String, Sender<Result<Response, DatabaseError>>),
     Columns(String, Sender<Result<Vec<(String, u32)>, DatabaseError>>),
     Relation(
         String,
@@ -36,23 +37,31 @@ fn gone<T>(sql: &str) -> Result<T, DatabaseError> {
     })
 }
 
-impl Session for Bridge {
-    fn execute(&mut self, sql: &str) -> Result<Response, DatabaseError> {
+impl Bridge {
+    fn ask<T>(
+        &self,
+        sql: &str,
+        request: impl FnOnce(Sender<Result<T, DatabaseError>>) -> Request,
+    ) -> Result<T, DatabaseError> {
         let (answer, answers) = channel();
-        let sent = self.requests.send(Request::Execute(sql.to_owned(), answer));
-        match sent.map(|()| answers.recv()) {
+        match self.requests.send(request(answer)).map(|()| answers.recv()) {
             Ok(Ok(result)) => result,
             _ => gone(sql),
         }
     }
+}
+
+impl Session for Bridge {
+    fn execute(&mut self, sql: &str) -> Result<Response, DatabaseError> {
+        self.ask(sql, |answer| Request::Execute(sql.to_owned(), answer))
+    }
+
+    fn perform(&mut self, sql: &str) -> Result<Response, DatabaseError> {
+        self.ask(sql, |answer| Request::Perform(sql.to_owned(), answer))
+    }
 
     fn columns(&mut self, sql: &str) -> Result<Vec<(String, u32)>, DatabaseError> {
-        let (answer, answers) = channel();
-        let sent = self.requests.send(Request::Columns(sql.to_owned(), answer));
-        match sent.map(|()| answers.recv()) {
-            Ok(Ok(result)) => result,
-            _ => gone(sql),
-        }
+        self.ask(sql, |answer| Request::Columns(sql.to_owned(), answer))
     }
 
     fn relation(
@@ -60,12 +69,9 @@ impl Session for Bridge {
         schema: &str,
         identifier: &str,
     ) -> Result<Option<ExistingRelation>, DatabaseError> {
-        let (answer, answers) = channel();
-        let request = Request::Relation(schema.to_owned(), identifier.to_owned(), answer);
-        match self.requests.send(request).map(|()| answers.recv()) {
-            Ok(Ok(result)) => result,
-            _ => gone(""),
-        }
+        self.ask("", |answer| {
+            Request::Relation(schema.to_owned(), identifier.to_owned(), answer)
+        })
     }
 
     fn is_live(&self) -> bool {
@@ -113,6 +119,9 @@ fn serve(session: &mut dyn Session, received: &Receiver<Request>) {
         match request {
             Request::Execute(sql, answer) => {
                 let _ = answer.send(session.execute(&sql));
+            }
+            Request::Perform(sql, answer) => {
+                let _ = answer.send(session.perform(&sql));
             }
             Request::Columns(sql, answer) => {
                 let _ = answer.send(session.columns(&sql));

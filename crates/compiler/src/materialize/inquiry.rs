@@ -64,6 +64,10 @@ impl Session for Inquiry {
         self.recorder.execute(sql)
     }
 
+    fn perform(&mut self, sql: &str) -> Result<Response, DatabaseError> {
+        self.recorder.perform(sql)
+    }
+
     fn columns(&mut self, sql: &str) -> Result<Vec<(String, u32)>, DatabaseError> {
         match self.note() {
             Some(database) => {

@@ -25,7 +25,7 @@ pub const BUILT_IN: &str = "rwt";
 pub(crate) const BUILT_IN_FILES: &str = "rwt:materialize";
 
 /// Name and text of each file of built-in macros.
-pub const BUILT_IN_MACROS: [(&str, &str); 12] = [
+pub const BUILT_IN_MACROS: [(&str, &str); 14] = [
     (
         "rwt:materialize/create.sql",
         include_str!("macros/create.sql"),
@@ -50,7 +50,15 @@ pub const BUILT_IN_MACROS: [(&str, &str); 12] = [
         "rwt:materialize/incremental.sql",
         include_str!("macros/incremental.sql"),
     ),
+    (
+        "rwt:materialize/freshness.sql",
+        include_str!("macros/freshness.sql"),
+    ),
     ("rwt:materialize/seed.sql", include_str!("macros/seed.sql")),
+    (
+        "rwt:materialize/snapshot.sql",
+        include_str!("macros/snapshot.sql"),
+    ),
     ("rwt:materialize/test.sql", include_str!("macros/test.sql")),
     (
         "rwt:materialize/naming.sql",

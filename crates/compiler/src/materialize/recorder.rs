@@ -102,7 +102,7 @@ impl Recorder {
         }
     }
 
-    /// The statements so far, in order. Queries are not among them, nor what changes nothing.
+    /// The statements so far, in order. Queries are not among them unless a hook sends them, nor what changes nothing.
     pub fn into_statements(self) -> Vec<RecordedStatement> {
         self.statements
     }
@@ -113,11 +113,14 @@ impl Recorder {
     }
 }
 
-impl Session for Recorder {
-    fn execute(&mut self, sql: &str) -> Result<Response, DatabaseError> {
+impl Recorder {
+    fn record(&mut self, sql: &str, keeps_questions: bool) -> Result<Response, DatabaseError> {
         let mut response = Response::default();
         for recorded in RecordedStatement::parse_all(sql)? {
             if is_question(&recorded.statement) {
+                if keeps_questions {
+                    self.statements.push(recorded);
+                }
                 response = Response {
                     message: "SELECT 0".to_owned(),
                     rows_affected: Some(0),
@@ -136,6 +139,16 @@ impl Session for Recorder {
             }
         }
         Ok(response)
+    }
+}
+
+impl Session for Recorder {
+    fn execute(&mut self, sql: &str) -> Result<Response, DatabaseError> {
+        self.record(sql, false)
+    }
+
+    fn perform(&mut self, sql: &str) -> Result<Response, DatabaseError> {
+        self.record(sql, true)
     }
 
     fn columns(&mut self, _sql: &str) -> Result<Vec<(String, u32)>, DatabaseError> {
@@ -191,6 +204,19 @@ mod tests {
     fn queries_are_answered_and_not_recorded() {
         let kept = record(&["select 1; create table t (a int); show tables"]);
         assert_eq!(kept, ["create table t (a int)"]);
+    }
+
+    #[test]
+    fn a_query_of_a_hook_is_a_statement() {
+        let mut recorder = Recorder::new("dev", "public");
+        recorder.perform("select refresh()").expect("records");
+        recorder.perform("show tables; select 1").expect("records");
+        let kept: Vec<String> = recorder
+            .into_statements()
+            .into_iter()
+            .map(|s| s.text)
+            .collect();
+        assert_eq!(kept, ["select refresh()", "show tables", "select 1"]);
     }
 
     #[test]

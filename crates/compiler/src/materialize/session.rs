@@ -89,6 +89,15 @@ pub trait Session: Send {
     /// What the database refused.
     fn execute(&mut self, sql: &str) -> Result<Response, DatabaseError>;
 
+    /// The same for what a hook says. A query of a hook is sent for what it does, so that it is a statement like any
+    /// other where statements are kept.
+    ///
+    /// # Errors
+    /// What the database refused.
+    fn perform(&mut self, sql: &str) -> Result<Response, DatabaseError> {
+        self.execute(sql)
+    }
+
     /// Name and type of each column that a query gives, without its rows. A type is its number in PostgreSQL's wire
     /// protocol; none where there is no database to ask.
     ///

@@ -1,6 +1,7 @@
 //! The parse phase: every model is rendered once with `execute` false, which shows its configuration and what it reads.
 //! The result is the [`Manifest`]. All errors are collected.
 
+mod config_types;
 mod exposures;
 mod files;
 mod groups;
@@ -23,6 +24,8 @@ use rwt_project::project::{
 use rwt_project::yaml::{SourceFile, Warning, nearest};
 use serde_json::Value as Json;
 
+use config_types::Configured;
+pub(crate) use files::{file_template, node_template};
 use resolve::AnyNames;
 pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name, node_json};
 pub(crate) use tests::{generic_text, has_constants, python_repr};
@@ -33,6 +36,7 @@ use crate::jinja::{
     lazy,
 };
 use crate::materialize::RENDERING_STACK;
+use crate::microbatch::Microbatch;
 
 /// What parsing needs.
 pub struct Parser<'a> {
@@ -69,10 +73,8 @@ impl<'a> Parser<'a> {
             models: (project.models.iter().map(|model| model.name.clone()))
                 .chain(project.seeds.iter().map(|seed| seed.name.clone()))
                 .chain(
-                    project
-                        .functions
-                        .iter()
-                        .map(|function| function.name.clone()),
+                    (project.functions.iter().chain(&project.snapshots))
+                        .map(|file| file.name.clone()),
                 )
                 .collect(),
             versions: versions(project),
@@ -109,6 +111,7 @@ impl<'a> Parser<'a> {
         let others = in_parallel(
             project.seeds.len()
                 + project.functions.len()
+                + project.snapshots.len()
                 + project.tests.len()
                 + project.properties.generic_tests.len()
                 + unit_tests.len(),
@@ -133,7 +136,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Seeds, functions, singular tests, generic tests and unit tests, counted through. None for a test of what is not there.
+    /// Seeds, functions, snapshots, singular tests, generic tests and unit tests, counted through. None for a test of what is not there.
     fn other(
         &self,
         mut index: usize,
@@ -148,6 +151,10 @@ impl<'a> Parser<'a> {
             return Some(self.function(function));
         }
         index -= project.functions.len();
+        if let Some(snapshot) = project.snapshots.get(index) {
+            return Some(self.snapshot(snapshot));
+        }
+        index -= project.snapshots.len();
         if let Some(test) = project.tests.get(index) {
             return Some(self.singular_test(test));
         }
@@ -292,8 +299,23 @@ impl<'a> Parser<'a> {
         mut config: ResolvedConfig,
         scope: &Arc<Scope>,
     ) -> Result<Node, TemplateError> {
-        if let Some((key, expected, value)) = config.wrong_type() {
-            return Err(self.wrong_type(model, key, expected, value));
+        let property = self.project.properties.models.get(&model.key());
+        self.check_config(
+            &Configured {
+                what: "model",
+                name: &model.name,
+                property: property.map(|property| &property.config),
+                file: &model.file,
+            },
+            &config,
+        )?;
+        match Microbatch::of(&model.name, &config.values) {
+            Ok(None) => {}
+            Ok(Some(microbatch)) => {
+                let begin = Json::from(microbatch.begin());
+                config.values.insert("begin".to_owned(), begin);
+            }
+            Err((key, message)) => return Err(self.wrong_batches(model, key, message)),
         }
         let properties = self.project.properties.models.get(&model.key());
         let custom = |key: &str| config.text(key).map(str::to_owned);
@@ -340,29 +362,20 @@ impl<'a> Parser<'a> {
         })
     }
 
-    fn wrong_type(
-        &self,
-        model: &ModelFile,
-        key: &str,
-        expected: &str,
-        value: &Json,
-    ) -> TemplateError {
+    fn wrong_batches(&self, model: &ModelFile, key: &str, message: String) -> TemplateError {
         let properties = self.project.properties.models.get(&model.key());
         let property = properties.and_then(|properties| properties.config.get(key));
         let (file, range) = match property {
-            Some((found, at)) if found == value => (at.file(), at.range()),
-            _ => [&model.file, &self.project.file.source]
-                .into_iter()
-                .find_map(|file| Some((file, find_setting(file.text(), key, value)?)))
-                .unwrap_or((&model.file, 0..0)),
+            Some((_, at)) => (at.file(), at.range()),
+            None => {
+                let range = find_word(model.file.text(), key);
+                (&model.file, range.unwrap_or(0..0))
+            }
         };
-        TemplateError::at(
-            "rwt::compile::wrong_config",
-            format!("model {}: the config `{key}` is {value}", model.name),
-            Some(format!("{expected} is expected")),
-            file,
-            range,
-        )
+        let help = "for example config(materialized='incremental', incremental_strategy='microbatch', \
+                    event_time='created_at', begin='2024-01-01', batch_size='day')";
+        let help = Some(help.to_owned());
+        TemplateError::at("rwt::compile::microbatch", message, help, file, range)
     }
 
     fn unknown_materialization(&self, model: &ModelFile, name: &str) -> TemplateError {
@@ -575,25 +588,6 @@ fn find_word(text: &str, word: &str) -> Option<Range<usize>> {
     let quoted = |at: &&usize| text[..**at].ends_with(['\'', '"']);
     let at = *places.iter().find(quoted).or_else(|| places.first())?;
     Some(at..at + word.len())
-}
-
-/// Where a key stands in one line with the first text of its value.
-fn find_setting(text: &str, key: &str, value: &Json) -> Option<Range<usize>> {
-    let first = match value {
-        Json::Array(items) => items.first().and_then(Json::as_str),
-        Json::Object(fields) => fields.keys().next().map(String::as_str),
-        value => value.as_str(),
-    };
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        if let Some(found) = find_word(line, key)
-            && first.is_none_or(|first| line[found.end..].contains(first))
-        {
-            return Some(at + found.start..at + found.end);
-        }
-        at += line.len();
-    }
-    None
 }
 
 /// A warning for a key of `config()` that is near to one that exists. A materialization of the project may read keys of

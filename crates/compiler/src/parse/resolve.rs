@@ -180,6 +180,14 @@ pub fn node_json(node: &Node) -> Json {
         "depends_on".to_owned(),
         json!({"nodes": node.depends_on, "macros": []}),
     );
+    if node
+        .config
+        .get("incremental_strategy")
+        .and_then(Json::as_str)
+        == Some("microbatch")
+    {
+        fields.insert("batch".to_owned(), Json::Null);
+    }
     if let Some(Json::Object(config)) = fields.get_mut("config") {
         let defaults = json!({
             "enabled": true, "alias": null, "schema": null, "database": null, "tags": [], "meta": {}, "group": null,
@@ -233,6 +241,11 @@ impl References {
         self.manifest.nodes.get(self.models.get(name)?)
     }
 
+    /// A node by its id.
+    pub fn node(&self, id: &UniqueId) -> Option<&Node> {
+        self.manifest.nodes.get(id)
+    }
+
     /// The source table of these names.
     pub fn source_id(&self, key: &(String, String)) -> Option<&UniqueId> {
         self.sources.get(key)
@@ -260,7 +273,7 @@ impl References {
 pub fn object_kind(materialized: &str) -> Option<&'static str> {
     Some(match materialized {
         "source" => "source",
-        "table" | "table_with_connector" | "incremental" | "seed" => "table",
+        "table" | "table_with_connector" | "incremental" | "seed" | "snapshot" => "table",
         "function" => "function",
         "view" => "view",
         "materialized_view" | "materializedview" => "materialized_view",

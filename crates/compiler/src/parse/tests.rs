@@ -311,6 +311,9 @@ fn metadata(test: &GenericTest, properties: &Properties) -> TestMetadata {
         TestTarget::Ref(name) if properties.seeds.contains_key(name) => {
             (format!("seeds.{name}"), Some(name.clone()))
         }
+        TestTarget::Ref(name) if properties.snapshots.contains_key(name) => {
+            (format!("snapshots.{name}"), Some(name.clone()))
+        }
         TestTarget::Ref(name) => (format!("models.{name}"), Some(name.clone())),
         TestTarget::Version(name, version) => {
             (format!("models.{name}"), Some(format!("{name}.v{version}")))

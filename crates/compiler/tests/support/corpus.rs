@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
+use rwt_compiler::microbatch::moment;
 use rwt_compiler::{Compiler, Flags, load};
 use rwt_project::LoadOptions;
 use rwt_project::environment::Environment;
@@ -70,6 +72,15 @@ impl Case {
     /// Whether its recording keeps the query comments.
     pub fn has_comments(&self) -> bool {
         self.spec["comments"] == true
+    }
+
+    /// `--event-time-start` and `--event-time-end` of its runs.
+    pub fn event_time(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let time = |index: usize| {
+            let text = self.spec["event_time"][index].as_str()?;
+            Some(moment(text).expect("a time").and_utc())
+        };
+        Some((time(0)?, time(1)?))
     }
 
     pub fn expected(&self, file: &str) -> Option<Value> {

@@ -25,7 +25,9 @@ pub(super) fn what_it_does(
         SEED if anew => "its table is dropped and created with the rows of its file".to_owned(),
         SEED => "its rows are deleted, and those of its file are inserted".to_owned(),
         "snapshot" if is_new => "its table is created with the rows that its query gives now".to_owned(),
-        "snapshot" => "rows that have changed since the last run get a further version".to_owned(),
+        "snapshot" => {
+            "it is refused: RisingWave has no UPDATE … FROM, with which a snapshot goes on".to_owned()
+        }
         _ => format!(
             "its macro decides when it runs; on an empty database it sends {} statements",
             rwt_sql::parse_script(&object.create).map_or(1, |statements| statements.len())

@@ -166,12 +166,13 @@ impl Criterion {
                         | "test"
                         | "unit_test"
                         | "function"
+                        | "snapshot"
                         | "exposure"
                         | "*"
                 ) =>
             {
                 return Err(
-                    "the resource types here are `model`, `source`, `seed`, `test`, `unit_test`, `function` and `exposure`"
+                    "the resource types here are `model`, `source`, `seed`, `test`, `unit_test`, `function`, `snapshot` and `exposure`"
                         .to_owned(),
                 );
             }

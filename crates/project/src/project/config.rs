@@ -12,17 +12,18 @@ use crate::profile::SESSION_KEYS;
 use crate::yaml::{Entry, Kind, Location, Warning, Yaml, nearest};
 
 /// Config keys of dbt and of dbt-risingwave 1.12.1, besides the session settings.
-const KNOWN: [&str; 61] = [
+const KNOWN: [&str; 73] = [
     "access",
     "additive_schema_evolution",
     "alias",
     "always_retry_on_network_error",
     "async",
-    "background_ddl",
     "backfill_order",
+    "background_ddl",
     "batch",
     "batch_size",
     "begin",
+    "check_cols",
     "column_types",
     "concurrent_batches",
     "connector",
@@ -31,6 +32,7 @@ const KNOWN: [&str; 61] = [
     "data_encode",
     "data_format",
     "database",
+    "dbt_valid_to_current",
     "description",
     "docs",
     "enabled",
@@ -40,11 +42,15 @@ const KNOWN: [&str; 61] = [
     "full_refresh",
     "grants",
     "group",
+    "hard_deletes",
     "incremental_predicates",
     "incremental_strategy",
     "indexes",
+    "invalidate_hard_deletes",
     "language",
     "link",
+    "loaded_at_field",
+    "loaded_at_query",
     "lookback",
     "materialized",
     "meta",
@@ -64,17 +70,97 @@ const KNOWN: [&str; 61] = [
     "retention_seconds",
     "schema",
     "schema_authorization",
+    "severity",
+    "snapshot_meta_column_names",
     "sql_header",
     "static_analysis",
     "store_failures",
     "store_failures_as",
+    "strategy",
     "subscription_options",
     "table_with_connector_add_columns",
     "tags",
+    "target_database",
+    "target_schema",
     "unique_key",
     "unlogged",
+    "updated_at",
     "zero_downtime",
 ];
+
+type Fits = fn(&Value) -> bool;
+
+/// What values of dbt's keys must be. Those of `mapping` come before the keys in them.
+const CHECKS: [(&str, &str, Fits); 22] = [
+    (
+        "materialized",
+        "the name of a materialization",
+        Value::is_string,
+    ),
+    ("enabled", TRUTH, is_truth),
+    ("full_refresh", TRUTH, is_truth),
+    ("alias", "text", is_plain),
+    ("schema", "text", is_plain),
+    ("database", "text", is_plain),
+    ("group", "the name of a group", is_plain),
+    ("tags", "text or a list of texts", is_texts),
+    ("unique_key", "text or a list of texts", is_texts),
+    ("meta", "a mapping", Value::is_object),
+    ("grants", "a mapping", Value::is_object),
+    ("persist_docs", "a mapping", Value::is_object),
+    ("quoting", "a mapping", Value::is_object),
+    ("column_types", "a mapping", Value::is_object),
+    ("docs", "a mapping", Value::is_object),
+    ("docs.show", TRUTH, is_truth),
+    (
+        "contract",
+        "a mapping, `{enforced: true}`",
+        Value::is_object,
+    ),
+    ("contract.enforced", TRUTH, is_truth),
+    ("indexes", "a list", Value::is_array),
+    (
+        "on_configuration_change",
+        "apply, continue or fail",
+        |value| matches!(value.as_str(), Some("apply" | "continue" | "fail")),
+    ),
+    ("pre-hook", HOOKS, is_hooks),
+    ("post-hook", HOOKS, is_hooks),
+];
+
+const TRUTH: &str = "true or false";
+
+const HOOKS: &str = "text, `{sql: …, transaction: …}`, or a list of these";
+
+fn is_truth(value: &Value) -> bool {
+    match value {
+        Value::Bool(_) => true,
+        Value::String(text) => ["true", "false"].contains(&text.to_lowercase().as_str()),
+        _ => false,
+    }
+}
+
+fn is_plain(value: &Value) -> bool {
+    !value.is_object() && !value.is_array()
+}
+
+fn is_texts(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().all(is_plain),
+        value => is_plain(value) && !value.is_boolean(),
+    }
+}
+
+fn is_hooks(value: &Value) -> bool {
+    let is_hook = |hook: &Value| match hook {
+        Value::Object(hook) => hook.get("sql").is_some_and(Value::is_string),
+        hook => hook.is_string(),
+    };
+    match value {
+        Value::Array(hooks) => hooks.iter().all(is_hook),
+        hook => is_hook(hook),
+    }
+}
 
 /// Whether dbt, dbt-risingwave or rwt reads this config key.
 pub fn is_known_config(key: &str) -> bool {
@@ -113,37 +199,13 @@ impl ResolvedConfig {
         }
     }
 
-    /// A key of dbt's whose value has a type that cannot be meant, and what is expected there.
+    /// A key of dbt's whose value has a type that cannot be meant, and what is expected there. A key of a mapping has a dot.
     pub fn wrong_type(&self) -> Option<(&'static str, &'static str, &Value)> {
-        type Fits = fn(&Value) -> bool;
-        let truth: Fits = |value| match value {
-            Value::Bool(_) => true,
-            Value::String(text) => ["true", "false"].contains(&text.to_lowercase().as_str()),
-            _ => false,
-        };
-        let words: Fits = |value| value.is_string() || value.is_array();
-        let checks: [(&str, &str, Fits); 10] = [
-            (
-                "materialized",
-                "the name of a materialization",
-                Value::is_string,
-            ),
-            ("enabled", "true or false", truth),
-            ("full_refresh", "true or false", truth),
-            ("alias", "text", |value| {
-                !value.is_object() && !value.is_array()
-            }),
-            ("schema", "text", |value| {
-                !value.is_object() && !value.is_array()
-            }),
-            ("tags", "text or a list of texts", words),
-            ("meta", "a mapping", Value::is_object),
-            ("grants", "a mapping", Value::is_object),
-            ("persist_docs", "a mapping", Value::is_object),
-            ("indexes", "a list", Value::is_array),
-        ];
-        checks.into_iter().find_map(|(key, expected, fits)| {
-            let value = self.values.get(key)?;
+        CHECKS.into_iter().find_map(|(key, expected, fits)| {
+            let value = match key.split_once('.') {
+                Some((key, inner)) => self.values.get(key)?.get(inner)?,
+                None => self.values.get(key)?,
+            };
             (!value.is_null() && !fits(value)).then_some((key, expected, value))
         })
     }
@@ -170,6 +232,10 @@ impl ResolvedConfig {
         };
         let slot = self.values.entry(key.to_owned());
         match key {
+            // What cannot be meant is kept as it is, so that it can be told.
+            "tags" if !is_texts(&value) && !value.is_null() => {
+                slot.insert_entry(value);
+            }
             "tags" | "packages" => {
                 let slot = slot.or_insert_with(|| Value::Array(Vec::new()));
                 let mut all: BTreeSet<String> = as_list(slot).iter().map(as_text).collect();

@@ -11,6 +11,7 @@ use walkdir::WalkDir;
 use super::config::resolve;
 use super::error::ProjectError;
 use super::file::ProjectFile;
+use super::snapshots::blocks;
 use super::unit_tests::{FixtureFile, Format};
 use crate::error::LoadError;
 use crate::manifest::{UniqueId, Version};
@@ -56,7 +57,7 @@ impl ModelFile {
     }
 }
 
-/// A file that holds one node and is no model: a seed's CSV, a singular test, a function.
+/// A file that holds one node and is no model: a seed's CSV, a singular test, a function, or a snapshot's part of a file.
 #[derive(Debug, Clone)]
 pub struct NodeFile {
     /// The file's name without its extension.
@@ -69,6 +70,8 @@ pub struct NodeFile {
     pub original_file_path: PathBuf,
     /// Name (relative to the project) and text.
     pub file: Arc<SourceFile>,
+    /// The file that it is a part of, if it is one.
+    pub whole: Option<Arc<SourceFile>>,
 }
 
 /// A file of macros.
@@ -90,6 +93,7 @@ pub(super) struct Discovered {
     pub seeds: Vec<NodeFile>,
     pub tests: Vec<NodeFile>,
     pub functions: Vec<NodeFile>,
+    pub snapshots: Vec<NodeFile>,
     pub fixtures: Vec<FixtureFile>,
     pub docs: Vec<Arc<SourceFile>>,
     pub properties: Vec<Arc<SourceFile>>,
@@ -164,9 +168,14 @@ pub(super) fn discover(
                         file,
                     }),
                     (_, What::Snapshots) => {
-                        errors.push(LoadError::from(ProjectError::Snapshot {
-                            path: path.display().to_string(),
-                        }));
+                        match blocks(&node_file(project, Arc::clone(&file), path.clone(), inner)) {
+                            Ok(snapshots) => found.snapshots.extend(snapshots),
+                            Err(at) => errors.push(LoadError::from(ProjectError::Snapshot {
+                                path: path.display().to_string(),
+                                at: at.into(),
+                                file,
+                            })),
+                        }
                     }
                     (_, What::Nothing) => {}
                 }
@@ -179,6 +188,7 @@ pub(super) fn discover(
         ("seed-paths", &project.seed_paths),
         ("test-paths", &project.test_paths),
         ("function-paths", &project.function_paths),
+        ("snapshot-paths", &project.snapshot_paths),
     ] {
         missing_directories(root, project, key, paths, warnings);
     }
@@ -193,6 +203,7 @@ impl Discovered {
         self.seeds.extend(other.seeds);
         self.tests.extend(other.tests);
         self.functions.extend(other.functions);
+        self.snapshots.extend(other.snapshots);
         self.fixtures.extend(other.fixtures);
         self.docs.extend(other.docs);
         self.properties.extend(other.properties);
@@ -309,6 +320,7 @@ fn node_file(
         path: model.path,
         original_file_path: model.original_file_path,
         file: model.file,
+        whole: None,
     }
 }
 

@@ -83,17 +83,33 @@ pub enum ProjectError {
         directory: String,
     },
 
-    /// A snapshot.
-    #[error("{path} is a snapshot, which rwt does not build")]
+    /// Variables in two places.
+    #[error("variables cannot be defined in both vars.yml and the project file")]
+    #[diagnostic(code(rwt::project::vars_twice), help("keep `vars` in one of the two"))]
+    VarsTwice {
+        /// The project file.
+        #[source_code]
+        file: Arc<SourceFile>,
+        /// Its `vars`.
+        #[label("and vars.yml has some, too")]
+        at: SourceSpan,
+    },
+
+    /// A block of a snapshot does not end.
+    #[error("a snapshot of {path} does not end")]
     #[diagnostic(
         code(rwt::project::snapshot),
-        help(
-            "RisingWave refuses the UPDATE … FROM that snapshots need; a subscription or a table with a history does the same"
-        )
+        help("close it with {{% endsnapshot %}}")
     )]
     Snapshot {
         /// The file.
         path: String,
+        /// Its text.
+        #[source_code]
+        file: Arc<SourceFile>,
+        /// Where it begins.
+        #[label("begins here")]
+        at: SourceSpan,
     },
 
     /// A model, source table or macro is described twice.

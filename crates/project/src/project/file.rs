@@ -56,6 +56,8 @@ pub struct ProjectFile {
     pub unit_tests: Option<Yaml>,
     /// `functions`: the same for functions.
     pub functions: Option<Yaml>,
+    /// `snapshots`: the same for snapshots.
+    pub snapshots: Option<Yaml>,
     /// `exposures`: the same for exposures.
     pub exposures: Option<Yaml>,
     /// `on-run-start`, unrendered.
@@ -69,6 +71,22 @@ pub struct ProjectFile {
     /// `query-comment`, unrendered: text, or a mapping with `comment` and `append`; null, `false` and empty text mean no
     /// comment, and dbt's own is meant where the key is absent.
     pub query_comment: Option<Value>,
+}
+
+impl ProjectFile {
+    /// The paths under which property files lie.
+    pub fn all_paths(&self) -> impl Iterator<Item = PathBuf> {
+        let paths = [
+            &self.model_paths,
+            &self.seed_paths,
+            &self.snapshot_paths,
+            &self.test_paths,
+            &self.function_paths,
+            &self.macro_paths,
+            &self.analysis_paths,
+        ];
+        paths.into_iter().flatten().cloned()
+    }
 }
 
 /// A statement that runs before or after all nodes.
@@ -137,7 +155,7 @@ fn read_fields(
         "asset-paths",
         "log-path",
     ]);
-    fields.known(&["snapshots", "metrics"]);
+    fields.known(&["metrics"]);
     fields.known(&[
         "semantic-models",
         "saved-queries",
@@ -181,6 +199,7 @@ fn read_fields(
         tests: mapping(&fields, "data_tests").or_else(|| mapping(&fields, "tests")),
         unit_tests: mapping(&fields, "unit_tests"),
         functions: mapping(&fields, "functions"),
+        snapshots: mapping(&fields, "snapshots"),
         exposures: mapping(&fields, "exposures"),
         on_run_start: hooks(&fields, "on-run-start"),
         on_run_end: hooks(&fields, "on-run-end"),
@@ -227,7 +246,14 @@ fn vars(fields: &Fields<'_>, project_name: Option<&str>) -> IndexMap<String, Val
     let Some(yaml) = fields.map("vars").and(fields.value("vars")) else {
         return IndexMap::new();
     };
-    let mut vars = values(yaml);
+    vars_of(values(yaml), project_name)
+}
+
+/// Variables as the project of this name sees them.
+pub(super) fn vars_of(
+    mut vars: IndexMap<String, Value>,
+    project_name: Option<&str>,
+) -> IndexMap<String, Value> {
     // dbt: what stands under a package's name is for that package only, and stronger than what stands for all.
     if let Some(Value::Object(own)) = project_name.and_then(|name| vars.get(name).cloned()) {
         vars.extend(own);

@@ -12,6 +12,7 @@ use super::error::ProjectError;
 use super::file::{self, ProjectFile};
 use super::packages::{Loader, Package, prefixed};
 use super::properties::{ModelProperties, Properties, PropertyConfig, Reader};
+use super::snapshots::of_entry;
 use super::sources::source_fqn;
 use super::unit_tests::FixtureFile;
 use super::versions::apply_versions;
@@ -71,6 +72,8 @@ pub struct Project {
     pub tests: Vec<NodeFile>,
     /// Functions, in the order of their paths.
     pub functions: Vec<NodeFile>,
+    /// Snapshots, in the order of their paths, those of property files last.
+    pub snapshots: Vec<NodeFile>,
     /// Rows of unit tests that have files of their own.
     pub fixtures: Vec<FixtureFile>,
     /// Packages, in the order in which they are named.
@@ -112,6 +115,13 @@ impl Project {
         let yaml = parse(&source).map_err(many)?;
         let mut errors = Vec::new();
         let mut warnings = Vec::new();
+        let own = vars_file(&root, &yaml, &mut errors);
+        let known: IndexMap<String, Value> = own
+            .iter()
+            .flatten()
+            .chain(&options.vars)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
         let target = profile::load(
             &profile_options(options, &root, &source, &yaml),
             render,
@@ -123,7 +133,7 @@ impl Project {
         let rendered = match &target {
             Some(target) => {
                 let scope = Scope {
-                    vars: &options.vars,
+                    vars: &known,
                     target: Some(target),
                 };
                 let mut failures = Vec::new();
@@ -139,6 +149,9 @@ impl Project {
         else {
             return Err(LoadErrors(errors));
         };
+        if let Some(own) = own {
+            file.vars = file::vars_of(own, Some(&file.name));
+        }
         if let Some(path) = &options.packages_install_path {
             file.packages_install_path.clone_from(path);
         }
@@ -156,11 +169,11 @@ impl Project {
             render,
         };
         let packages = loader.packages(&mut errors, &mut warnings);
-        let mut model_paths = file.model_paths.clone();
+        let mut model_paths: Vec<PathBuf> = file.all_paths().collect();
         for package in &packages {
             let inside = prefixed(&package.directory, &package.file);
             found.add(discover(&root, &inside, &mut errors, &mut Vec::new()));
-            model_paths.extend(inside.model_paths);
+            model_paths.extend(inside.all_paths());
         }
         duplicate_models(&file, &found.models, &mut errors);
         let trees = parse_all(&found, &mut errors);
@@ -185,6 +198,10 @@ impl Project {
             reader.file(tree);
         }
         let properties = reader.properties;
+        let entries = properties.snapshot_entries.iter();
+        found
+            .snapshots
+            .extend(entries.map(|entry| of_entry(&file.name, entry)));
         apply_versions(&properties, &mut found.models, &mut warnings);
         check_described(&found, &properties, &mut warnings);
         check_configs(&file, &found, &properties, &mut warnings);
@@ -200,6 +217,7 @@ impl Project {
             seeds: found.seeds,
             tests: found.tests,
             functions: found.functions,
+            snapshots: found.snapshots,
             fixtures: found.fixtures,
             docs: found.docs,
             packages,
@@ -208,6 +226,30 @@ impl Project {
             environment: options.environment.clone(),
         };
         Ok((project, errors))
+    }
+
+    /// Reads the project file alone. What only a target tells is left as it is written.
+    ///
+    /// # Errors
+    /// There is no project file, or it is not one.
+    pub fn load_file(
+        options: &LoadOptions,
+        render: &Render<'_>,
+    ) -> Result<(PathBuf, ProjectFile), LoadErrors> {
+        let (root, path) = find(options)?;
+        let source = read_source(&root, path)?;
+        let yaml = parse(&source).map_err(many)?;
+        let scope = Scope {
+            vars: &options.vars,
+            target: None,
+        };
+        let late = &file::is_rendered_late;
+        let rendered = render_tree(&yaml, render, &scope, late, &mut Vec::new());
+        let mut errors = Vec::new();
+        match file::read(&source, &rendered, yaml, &mut errors, &mut Vec::new()) {
+            Some(file) => Ok((root, file)),
+            None => Err(LoadErrors(errors)),
+        }
     }
 
     /// The project's name, which is its package's.
@@ -240,6 +282,7 @@ impl Project {
             ResourceType::Seed => &["seeds"],
             ResourceType::Test => &["data_tests", "tests"],
             ResourceType::Function => &["functions"],
+            ResourceType::Snapshot => &["snapshots"],
             ResourceType::Exposure => &["exposures"],
             ResourceType::UnitTest => &["unit_tests"],
         };
@@ -279,12 +322,13 @@ impl Project {
         config.values
     }
 
-    /// What a property file says about a model, seed, function or singular test.
+    /// What a property file says about a model, seed, snapshot, function or singular test.
     pub fn properties_of(&self, node: &Node) -> Option<&ModelProperties> {
         let properties = &self.properties;
         match node.resource_type {
             ResourceType::Model => properties.models.get(&node.ref_key()),
             ResourceType::Seed => properties.seeds.get(&node.name),
+            ResourceType::Snapshot => properties.snapshots.get(&node.name),
             ResourceType::Function => properties.functions.get(&node.name).map(|f| &f.node),
             ResourceType::Test if node.declared.test.is_none() => properties.tests.get(&node.name),
             ResourceType::Test
@@ -344,6 +388,16 @@ impl Project {
         self.seeds.iter().find(|seed| seed.fqn == node.fqn)
     }
 
+    /// The snapshot that a node was made of.
+    pub fn snapshot(&self, node: &Node) -> Option<&NodeFile> {
+        if node.resource_type != ResourceType::Snapshot {
+            return None;
+        }
+        self.snapshots
+            .iter()
+            .find(|snapshot| snapshot.fqn == node.fqn)
+    }
+
     /// The configuration of a seed, `own` being what its property file says.
     pub fn resolve_seed_config(
         &self,
@@ -366,6 +420,20 @@ impl Project {
     ) -> ResolvedConfig {
         resolve(
             &self.trees(fqn, |file| file.functions.as_ref()),
+            fqn,
+            None,
+            &own,
+        )
+    }
+
+    /// The same for a snapshot.
+    pub fn resolve_snapshot_config(
+        &self,
+        fqn: &[String],
+        own: IndexMap<String, Value>,
+    ) -> ResolvedConfig {
+        resolve(
+            &self.trees(fqn, |file| file.snapshots.as_ref()),
             fqn,
             None,
             &own,
@@ -460,6 +528,42 @@ fn not_found(directory: &Path, above: &'static str) -> LoadErrors {
     ProjectError::NotFound { directory, above }.into()
 }
 
+/// `vars` of `vars.yml`, which stands beside the project file in place of its own.
+fn vars_file(
+    root: &Path,
+    project: &Yaml,
+    errors: &mut Vec<LoadError>,
+) -> Option<IndexMap<String, Value>> {
+    const NAME: &str = "vars.yml";
+    let text = std::fs::read_to_string(root.join(NAME)).ok()?;
+    let yaml = match parse(&SourceFile::new(NAME, text)) {
+        Ok(yaml) => yaml,
+        Err(found) => {
+            errors.extend(found.into_iter().map(LoadError::from));
+            return None;
+        }
+    };
+    let vars = yaml.get("vars").filter(|vars| !vars.is_null())?;
+    let Some(map) = vars.as_map() else {
+        let error = YamlError::wrong_type("vars", "a mapping", vars.describe(), &vars.at);
+        errors.push(LoadError::from(error));
+        return None;
+    };
+    let twice = project
+        .get("vars")
+        .filter(|own| own.as_map().is_some_and(|own| !own.is_empty()));
+    if let Some(own) = twice {
+        errors.push(LoadError::from(ProjectError::VarsTwice {
+            file: Arc::clone(own.at.file()),
+            at: own.at.span(),
+        }));
+    }
+    let values = map
+        .iter()
+        .map(|(key, entry)| (key.clone(), entry.value.to_value()));
+    Some(values.collect())
+}
+
 fn read_source(root: &Path, name: &str) -> Result<Arc<SourceFile>, LoadErrors> {
     let text = std::fs::read_to_string(root.join(name)).map_err(|error| YamlError::Unreadable {
         path: root.join(name).display().to_string(),
@@ -506,12 +610,14 @@ fn parse_all(found: &Discovered, errors: &mut Vec<LoadError>) -> Vec<Yaml> {
     trees
 }
 
-/// Warnings for seeds and functions that a property file describes and that are no files.
+/// Warnings for seeds, snapshots and functions that a property file describes and that are no files.
 fn check_described(found: &Discovered, properties: &Properties, warnings: &mut Vec<Warning>) {
     let seeds = properties.seeds.values();
     let functions = properties.functions.values().map(|function| &function.node);
+    let snapshots = properties.snapshots.values();
     let described = seeds
         .map(|node| ("seed", node, &found.seeds))
+        .chain(snapshots.map(|node| ("snapshot", node, &found.snapshots)))
         .chain(functions.map(|node| ("function", node, &found.functions)));
     for (kind, node, files) in described {
         let mut names = files.iter().map(|file| file.name.as_str());
@@ -549,6 +655,7 @@ fn check_configs(
     for (what, tree, files) in [
         ("seeds", &file.seeds, &found.seeds),
         ("functions", &file.functions, &found.functions),
+        ("snapshots", &file.snapshots, &found.snapshots),
     ] {
         if let Some(tree) = tree {
             let fqns = fqns(files);

@@ -8,8 +8,10 @@ mod error;
 mod exposures;
 mod file;
 mod load;
+mod package_version;
 mod packages;
 mod properties;
+mod snapshots;
 mod sources;
 mod unit_tests;
 mod versions;
@@ -21,11 +23,15 @@ pub use error::ProjectError;
 pub use exposures::{Exposure, Group};
 pub use file::{Dispatch, Hook, ProjectFile};
 pub use load::{LoadOptions, Project, parse_mapping, project_root};
-pub use packages::{Package, PackageSource, install_path, package_name, package_sources};
+pub use package_version::{PackageRange, PackageVersion};
+pub use packages::{
+    LOCK, Package, PackageSource, install_path, locked_versions, package_name, package_sources,
+};
 pub use properties::{
     FunctionArgument, FunctionProperties, MacroProperties, ModelProperties, Properties,
     PropertyConfig, SourceTable,
 };
+pub use snapshots::snapshot_query;
 pub use unit_tests::{
     Fixture, FixtureFile, Format, Given, Input, Overrides, Rows, UnitTest, Versions,
 };

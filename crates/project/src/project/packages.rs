@@ -1,7 +1,7 @@
 //! Packages: projects whose models and macros the root project uses. `packages.yml` (or `dependencies.yml`) names them; a
 //! local one is read where it lies, all others where `rwt deps` put them, below `packages-install-path`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::error::ProjectError;
 use super::file::{self, ProjectFile};
+use super::package_version::{PackageRange, PackageVersion};
 use crate::error::LoadError;
 use crate::profile::Target;
 use crate::yaml::{Render, Scope, SourceFile, Warning, Yaml, YamlError, parse, render_tree};
@@ -38,10 +39,37 @@ pub enum PackageSource {
         /// The package's directory in the repository.
         subdirectory: Option<PathBuf>,
     },
-    /// A package of the hub, by its name there.
-    Hub(String),
+    /// A package of the hub.
+    Hub {
+        /// Its name there, `owner/name`.
+        name: String,
+        /// Which versions will do.
+        range: PackageRange,
+        /// `install_prerelease`
+        prerelease: bool,
+    },
     /// A tarball, by its address.
     Tarball(String),
+}
+
+/// The file in which `rwt deps` and `dbt deps` write down what they fetched.
+pub const LOCK: &str = "package-lock.yml";
+
+/// The versions of packages of the hub that were fetched last; none where nobody has written them down.
+pub fn locked_versions(root: &Path) -> BTreeMap<String, PackageVersion> {
+    let text = std::fs::read_to_string(root.join(LOCK)).unwrap_or_default();
+    let Ok(yaml) = parse(&SourceFile::new(LOCK, text)) else {
+        return BTreeMap::new();
+    };
+    let items = match yaml.get("packages").map(|list| &list.kind) {
+        Some(crate::yaml::Kind::List(items)) => items.as_slice(),
+        _ => &[],
+    };
+    let version = |item: &Yaml| {
+        let text = |key: &str| item.get(key).and_then(crate::yaml::scalar_text);
+        Some((text("package")?, PackageVersion::parse(&text("version")?)?))
+    };
+    items.iter().filter_map(version).collect()
 }
 
 /// The packages that a project names, in order.
@@ -69,6 +97,10 @@ pub fn package_sources(root: &Path) -> Result<Vec<PackageSource>, Vec<LoadError>
             }
         };
         for item in items {
+            if let Some(package) = hub_package(item) {
+                sources.push(package.map_err(|error| vec![LoadError::from(error)])?);
+                continue;
+            }
             sources.push(source(item).ok_or_else(|| {
                 let error = YamlError::wrong_type(
                     "packages",
@@ -117,10 +149,49 @@ fn source(item: &Yaml) -> Option<PackageSource> {
             subdirectory: text("subdirectory").map(PathBuf::from),
         });
     }
-    if let Some(name) = text("package") {
-        return Some(PackageSource::Hub(name));
-    }
     text("tarball").map(PackageSource::Tarball)
+}
+
+/// A package of the hub; none if the item is something else.
+fn hub_package(item: &Yaml) -> Option<Result<PackageSource, YamlError>> {
+    let name = item.get("package").and_then(crate::yaml::scalar_text)?;
+    let hint = "a version such as 1.1.1, or a range such as [\">=1.0.0\", \"<2.0.0\"]";
+    let Some(version) = item.get("version") else {
+        let error = YamlError::wrong_type(
+            "packages",
+            "`version` beside `package`",
+            "nothing",
+            &item.at,
+        );
+        return Some(Err(error.with_help(format!("add `version: …`, {hint}"))));
+    };
+    let texts: Option<Vec<String>> = match &version.kind {
+        crate::yaml::Kind::List(items) => items.iter().map(crate::yaml::scalar_text).collect(),
+        _ => crate::yaml::scalar_text(version).map(|text| vec![text]),
+    };
+    let mut range = PackageRange::default();
+    for text in texts.unwrap_or_else(|| vec![String::new()]) {
+        match PackageRange::parse(&text) {
+            Ok(more) => range.and(&more),
+            Err(_) => {
+                return Some(Err(YamlError::wrong_type(
+                    "version",
+                    hint,
+                    version.describe(),
+                    &version.at,
+                )));
+            }
+        }
+    }
+    let prerelease = item
+        .get("install_prerelease")
+        .or(item.get("install-prerelease"));
+    let prerelease = prerelease.and_then(crate::yaml::scalar_text);
+    Some(Ok(PackageSource::Hub {
+        name,
+        range,
+        prerelease: prerelease.is_some_and(|text| text.eq_ignore_ascii_case("true")),
+    }))
 }
 
 /// What reading packages needs of the root project.
@@ -243,7 +314,7 @@ impl PackageSource {
         match self {
             Self::Local(path) => path.display().to_string(),
             Self::Git { address, .. } => address.clone(),
-            Self::Hub(name) => name.clone(),
+            Self::Hub { name, .. } => name.clone(),
             Self::Tarball(address) => address.clone(),
         }
     }

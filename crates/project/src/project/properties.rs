@@ -16,6 +16,7 @@ use super::discover::{ModelFile, nearest_model};
 use super::error::ProjectError;
 use super::exposures::{Exposure, Group};
 use super::file::is_hook;
+use super::snapshots::SnapshotEntry;
 use super::unit_tests::{UnitTest, unit_test};
 use crate::error::LoadError;
 use crate::manifest::{Column, Version};
@@ -42,6 +43,10 @@ pub struct Properties {
     pub tests: IndexMap<String, ModelProperties>,
     /// Functions by name.
     pub functions: IndexMap<String, FunctionProperties>,
+    /// Snapshots by name.
+    pub snapshots: IndexMap<String, ModelProperties>,
+    /// Those of them that are no blocks of files.
+    pub(super) snapshot_entries: Vec<SnapshotEntry>,
     /// Exposures by name.
     pub exposures: IndexMap<String, Exposure>,
     /// Groups by name.
@@ -136,11 +141,15 @@ pub struct SourceTable {
 }
 
 /// Sections that dbt has and that nothing reads here.
-const OTHER_SECTIONS: [&str; 4] = ["version", "analyses", "catalogs", "snapshots"];
+const OTHER_SECTIONS: [&str; 3] = ["version", "analyses", "catalogs"];
 
 /// Keys whose Jinja waits: hooks, descriptions (`doc()`), and the arguments of tests.
 fn is_rendered_late(key: &str) -> bool {
-    is_hook(key) || matches!(key, "description" | "tests" | "data_tests" | "unit_tests")
+    is_hook(key)
+        || matches!(
+            key,
+            "description" | "tests" | "data_tests" | "unit_tests" | "loaded_at_query"
+        )
 }
 
 /// Reads property files into one [`Properties`].
@@ -195,6 +204,9 @@ impl Reader<'_> {
                     self.properties.generic_tests.extend(seed.1);
                     self.properties.seeds.insert(seed.0.name.clone(), seed.0);
                 }
+            }
+            for item in fields.maps("snapshots") {
+                self.snapshot(item);
             }
             for key in ["data_tests", "tests"] {
                 for item in fields.maps(key) {
@@ -251,6 +263,26 @@ impl Reader<'_> {
         ]);
         fields.finish(self.warnings);
         Some((node, tests))
+    }
+
+    fn snapshot(&mut self, fields: Fields<'_>) {
+        let relation = fields
+            .text(&["relation"])
+            .map(|(text, at)| (text, at.clone()));
+        let Some((snapshot, tests)) = self.node(fields, "the snapshot's name") else {
+            return;
+        };
+        if let Some((relation, at)) = relation {
+            self.properties.snapshot_entries.push(SnapshotEntry {
+                name: snapshot.name.clone(),
+                relation,
+                folders: self.folders(at.file().path()),
+                at,
+            });
+        }
+        self.properties.generic_tests.extend(tests);
+        let name = snapshot.name.clone();
+        self.properties.snapshots.insert(name, snapshot);
     }
 
     fn function(&mut self, fields: Fields<'_>) {
@@ -509,7 +541,16 @@ impl Reader<'_> {
     fn source_config(&mut self, fields: &Fields<'_>) -> PropertyConfig {
         let freshness = ["freshness", "loaded_at_field", "loaded_at_query"];
         let keys = ["tags", "meta", freshness[0], freshness[1], freshness[2]];
-        self.config_beside(fields, &keys)
+        let mut config = self.config_beside(fields, &keys);
+        // Here null says something: no table of this source, or not this table.
+        if let Some(at) = fields.null("freshness") {
+            let none = (Value::Null, at.clone());
+            config.entry("freshness".to_owned()).or_insert(none);
+        }
+        if let Some((freshness, at)) = config.get("freshness") {
+            self.errors.extend(wrong_freshness(freshness, at));
+        }
+        config
     }
 
     fn config_beside(&mut self, fields: &Fields<'_>, beside: &[&'static str]) -> PropertyConfig {
@@ -559,6 +600,42 @@ impl Reader<'_> {
             .map(|part| part.to_string_lossy().into_owned())
             .collect()
     }
+}
+
+/// What is wrong with `freshness`.
+fn wrong_freshness(freshness: &Value, at: &Location) -> Vec<LoadError> {
+    let mut wrong = Vec::new();
+    let mut say = |key: &str, expected: &str, found: &Value| {
+        let error = YamlError::wrong_type(key, expected, found.to_string(), at);
+        let help = "for example `freshness: {warn_after: {count: 12, period: hour}}`";
+        wrong.push(LoadError::from(error.with_help(help)));
+    };
+    if !freshness.is_object() && !freshness.is_null() {
+        say("freshness", "a mapping", freshness);
+    }
+    for key in ["warn_after", "error_after"] {
+        let Some(limit) = freshness.get(key).filter(|limit| !limit.is_null()) else {
+            continue;
+        };
+        if !limit.is_object() {
+            say(key, "a mapping with `count` and `period`", limit);
+        }
+        let count = limit.get("count").filter(|count| !count.is_null());
+        let is_count = |count: &Value| match count {
+            Value::String(text) => text.trim().parse::<i64>().is_ok(),
+            count => count.is_i64(),
+        };
+        if let Some(count) = count.filter(|count| !is_count(count)) {
+            say("count", "a whole number", count);
+        }
+        let period = limit.get("period").filter(|period| !period.is_null());
+        let is_period =
+            |period: &&Value| matches!(period.as_str(), Some("minute" | "hour" | "day"));
+        if let Some(period) = period.filter(|period| !is_period(period)) {
+            say("period", "`minute`, `hour` or `day`", period);
+        }
+    }
+    wrong
 }
 
 pub(super) fn required_name<'a>(fields: &Fields<'a>, what: &str) -> Option<(String, &'a Location)> {

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::config::resolve;
 use super::load::Project;
-use super::properties::SourceTable;
+use super::properties::{PropertyConfig, SourceTable};
 use crate::manifest::{Declared, Node, ResourceType, UniqueId};
 
 impl Project {
@@ -23,8 +25,25 @@ impl Project {
             None,
             &Default::default(),
         );
+        // As in dbt, a property file says alone what column tells when rows were loaded.
+        for key in ["loaded_at_field", "loaded_at_query"] {
+            config.values.shift_remove(key);
+        }
         for (key, (value, _)) in table.configs.iter().flatten() {
             config.lay(key, value.clone());
+        }
+        if let Some(freshness) = freshness(&table.configs) {
+            config.values.insert("freshness".to_owned(), freshness);
+        }
+        if let Some(Value::Object(given)) = config.values.get_mut("freshness") {
+            let none = serde_json::json!({"count": null, "period": null});
+            for (key, default) in [
+                ("warn_after", &none),
+                ("error_after", &none),
+                ("filter", &Value::Null),
+            ] {
+                given.entry(key).or_insert_with(|| default.clone());
+            }
         }
         Node {
             unique_id: UniqueId(format!(
@@ -60,6 +79,30 @@ impl Project {
             },
         }
     }
+}
+
+/// `freshness` of a source and of its table: each limit of the table's in place of the source's, and none at all where the
+/// table says null.
+fn freshness(levels: &[PropertyConfig]) -> Option<Value> {
+    let given = levels.iter().filter_map(|level| level.get("freshness"));
+    given
+        .map(|(value, _)| value.clone())
+        .reduce(|before, own| match (before, own) {
+            (Value::Object(mut all), Value::Object(own)) => {
+                for (key, value) in own {
+                    let is_whole = |value: &Value| {
+                        ["count", "period"]
+                            .iter()
+                            .all(|part| value.get(part).is_some())
+                    };
+                    if !value.is_object() || is_whole(&value) {
+                        all.insert(key, value);
+                    }
+                }
+                Value::Object(all)
+            }
+            (_, own) => own,
+        })
 }
 
 /// Package, folders, source, table.

@@ -60,6 +60,12 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// Where a key is null, for what means something by it.
+    pub fn null(&self, name: &str) -> Option<&'a Location> {
+        let entry = self.map.get(name)?;
+        entry.value.is_null().then_some(&entry.value.at)
+    }
+
     /// The value of a key, unless it is null.
     pub fn value(&self, name: &'static str) -> Option<&'a Yaml> {
         self.any(&[name]).map(|(_, entry)| &entry.value)

@@ -96,6 +96,29 @@ insert into {{ target }} ({{ columns }})
 )
 {%- endmacro %}
 
+{% macro get_incremental_microbatch_sql(arg_dict) %}
+    {{ return(adapter.dispatch('get_incremental_microbatch_sql', 'dbt')(arg_dict)) }}
+{% endmacro %}
+
+{# The rows of the batch's time make room for those of its query. #}
+{% macro risingwave__get_incremental_microbatch_sql(arg_dict) -%}
+    {%- set predicates = [] -%}
+    {%- for predicate in arg_dict.get('incremental_predicates') or [] -%}{%- do predicates.append(predicate) -%}{%- endfor -%}
+    {%- set config = model.config -%}
+    {%- set start = model.batch.event_time_start if model.batch else config.get('__dbt_internal_microbatch_event_time_start') -%}
+    {%- set end = model.batch.event_time_end if model.batch else config.get('__dbt_internal_microbatch_event_time_end') -%}
+    {%- if not start and not end -%}
+        {{ exceptions.raise_compiler_error('RisingWave microbatch requires batch event time bounds; refusing to replace the whole target relation.') }}
+    {%- endif -%}
+    {%- if start -%}{%- do predicates.append(config.event_time ~ " >= '" ~ start ~ "'") -%}{%- endif -%}
+    {%- if end -%}{%- do predicates.append(config.event_time ~ " < '" ~ end ~ "'") -%}{%- endif -%}
+delete from {{ arg_dict['target_relation'] }}
+where {{ predicates | join('
+    and ') }}
+;
+{{ get_insert_into_sql(arg_dict['target_relation'], arg_dict['temp_relation'], arg_dict['dest_columns']) }}
+{%- endmacro %}
+
 {% macro get_insert_into_sql(target_relation, temp_relation, dest_columns) %}
     {%- set columns = get_quoted_csv(dest_columns | map(attribute='name')) -%}
 insert into {{ target_relation }} ({{ columns }})

@@ -134,9 +134,9 @@ comment on column {{ relation.include(database=false) }}.{{ adapter.quote(name) 
 {% macro make_backup_relation(base_relation, backup_relation_type, suffix='__dbt_backup') %}
     {{ return(base_relation.incorporate(path={'identifier': base_relation.identifier ~ suffix}, type=backup_relation_type)) }}
 {% endmacro %}
-{# The time in the name keeps two runs apart. #}
+{# The time in the name keeps two runs apart; the batch of a microbatch model is there for people. #}
 {% macro make_temp_relation(base_relation, suffix='__dbt_tmp') %}
-    {%- set stamp = modules.datetime.datetime.now().strftime('%H%M%S%f') -%}
+    {%- set stamp = ('_' ~ model.batch.id if model.batch else '') ~ modules.datetime.datetime.now().strftime('%H%M%S%f') -%}
     {{ return(base_relation.incorporate(path={'identifier': base_relation.identifier ~ suffix ~ stamp})) }}
 {% endmacro %}
 

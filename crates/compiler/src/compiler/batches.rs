@@ -1,0 +1,210 @@
+//! Building a microbatch model: one materialization per batch, each on the rows of its own time.
+
+use std::sync::Arc;
+
+use minijinja::{Error, Value};
+use rwt_project::manifest::{Node, Reference, UniqueId};
+use serde_json::Value as Json;
+
+use super::build::model_value;
+use super::{Compiler, NodeResult};
+use crate::error::CompileError;
+use crate::jinja::{
+    EventTimeFilter, Level, Relation, Resolve, Scope, SharedSession, datetime, dict, pairs_of,
+};
+use crate::materialize::{BUILT_IN, Session};
+use crate::microbatch::{Batch, Microbatch};
+use crate::parse::References;
+
+/// The macro that makes a strategy of the project's own out of dbt's.
+const STRATEGY: &str = "get_incremental_microbatch_sql";
+
+/// A flag of the project that runs such a strategy batch by batch, too.
+const OWN_IN_BATCHES: &str = "require_batched_execution_for_custom_microbatch_strategy";
+
+/// A batch, and what the materialization must know of its place.
+#[derive(Debug, Clone)]
+pub(super) struct BatchRun {
+    pub batch: Batch,
+    pub is_first: bool,
+    pub is_last: bool,
+    /// The table is there and keeps what the other batches have.
+    pub is_incremental: bool,
+}
+
+impl Compiler {
+    /// The batches that a node is built in now; none for a node that is no microbatch model.
+    pub(super) fn batches(
+        &self,
+        node: &Node,
+        session: &mut dyn Session,
+    ) -> Result<Option<Vec<BatchRun>>, CompileError> {
+        // The configuration was checked when the project was read.
+        let Some(microbatch) = Microbatch::of(&node.name, &node.config).ok().flatten() else {
+            return Ok(None);
+        };
+        if !session.is_live() || self.has_own_strategy() {
+            return Ok(None);
+        }
+        let found = session
+            .relation(&node.schema, &node.identifier)
+            .map_err(|refused| self.refused(&node.unique_id, refused))?;
+        let full_refresh = node.config.get("full_refresh").and_then(Json::as_bool);
+        let is_incremental = found.is_some_and(|found| found.kind == "table")
+            && !full_refresh.unwrap_or(self.shared.full_refresh);
+        let shared = &self.shared;
+        let batches = microbatch.batches(is_incremental, shared.event_time, shared.started_at);
+        let last = batches.len().saturating_sub(1);
+        let runs = batches
+            .into_iter()
+            .enumerate()
+            .map(|(index, batch)| BatchRun {
+                batch,
+                is_first: index == 0,
+                is_last: index == last,
+                is_incremental: index > 0 || is_incremental,
+            });
+        Ok(Some(runs.collect()))
+    }
+
+    fn has_own_strategy(&self) -> bool {
+        let in_batches = self.shared.project_flags.get(OWN_IN_BATCHES);
+        let macros = self.jinja.macros();
+        let is_own = macros
+            .find(STRATEGY)
+            .is_some_and(|found| found.package != BUILT_IN);
+        is_own && in_batches.and_then(Json::as_bool) != Some(true)
+    }
+
+    /// Builds the batches one after the other. The first that fails is the last that is begun.
+    pub(super) fn build_batches(
+        &self,
+        node: &Node,
+        runs: &[BatchRun],
+        session: &SharedSession,
+    ) -> Result<NodeResult, CompileError> {
+        let mut rows = None;
+        for (index, run) in runs.iter().enumerate() {
+            let text = format!(
+                "batch {} of {} ({} of {})",
+                run.batch.name,
+                node.name,
+                index + 1,
+                runs.len()
+            );
+            let reporter = &self.shared.reporter;
+            reporter.message(Level::Info, Some(&node.unique_id.0), &text);
+            let body = self.body(node, Some(run), session)?;
+            let result = self.build(node, &body, Some(run), session)?;
+            if let Some(more) = result.rows_affected {
+                rows = Some(rows.unwrap_or(0) + more);
+            }
+        }
+        let plural = if runs.len() == 1 { "" } else { "es" };
+        Ok(NodeResult {
+            message: format!("{} batch{plural}", runs.len()),
+            changed: true,
+            rows_affected: rows,
+        })
+    }
+
+    /// Shows a rendering the batch: `model.batch`, and in what it reads only rows of the batch's time.
+    pub(super) fn in_batch(&self, scope: &mut Scope, node: &Node, run: &BatchRun) {
+        scope.resolver = Arc::new(BatchReferences {
+            references: Arc::clone(&self.references),
+            batch: run.batch.clone(),
+        });
+        scope.is_incremental_batch = run.is_incremental;
+        if let Some(scope) = &mut scope.node {
+            scope.model = batch_model(node, &run.batch);
+        }
+    }
+}
+
+/// `model` of a batch.
+fn batch_model(node: &Node, batch: &Batch) -> Value {
+    let times = [
+        (Value::from("event_time_start"), datetime(batch.start)),
+        (Value::from("event_time_end"), datetime(batch.end)),
+    ];
+    let with = |value: &Value, more: Vec<(Value, Value)>| {
+        let pairs = pairs_of(value).unwrap_or_default();
+        dict(pairs.into_iter().chain(more))
+    };
+    let model = model_value(node);
+    let config = model.get_attr("config").unwrap_or_default();
+    // dbt's older names of the same, which macros of projects read.
+    let older = times.iter().map(|(key, value)| {
+        let key = format!(
+            "__dbt_internal_microbatch_{}",
+            key.as_str().unwrap_or_default()
+        );
+        (Value::from(key), value.clone())
+    });
+    let config = with(&config, older.collect());
+    let batch = dict(
+        times
+            .into_iter()
+            .chain([(Value::from("id"), Value::from(batch.id()))]),
+    );
+    with(
+        &model,
+        vec![
+            (Value::from("batch"), batch),
+            (Value::from("config"), config),
+        ],
+    )
+}
+
+/// What a microbatch model reads: where the relation says which column its event time is, the rows of the batch's time.
+struct BatchReferences {
+    references: Arc<References>,
+    batch: Batch,
+}
+
+impl BatchReferences {
+    fn filtered(&self, value: Value, id: Option<&UniqueId>) -> Value {
+        let node = id.and_then(|id| self.references.node(id));
+        let column = node.and_then(event_time);
+        match (column, value.downcast_object_ref::<Relation>()) {
+            (Some(column), Some(relation)) => Relation {
+                event_time: Some(EventTimeFilter {
+                    column,
+                    start: Batch::text(self.batch.start),
+                    end: Batch::text(self.batch.end),
+                }),
+                ..relation.clone()
+            }
+            .value(),
+            _ => value,
+        }
+    }
+}
+
+/// The column of a node's event time, in quotes where its property file wants them.
+fn event_time(node: &Node) -> Option<String> {
+    let name = node.config.get("event_time")?.as_str()?;
+    let is_quoted = node.columns.get(name).is_some_and(|column| column.quote);
+    Some(match is_quoted {
+        true => rwt_sql::Ident::new(name).quoted(),
+        false => name.to_owned(),
+    })
+}
+
+impl Resolve for BatchReferences {
+    fn reference(&self, reference: &Reference) -> Result<Value, Error> {
+        let value = self.references.reference(reference)?;
+        let node = self.references.model(&reference.key());
+        Ok(self.filtered(value, node.map(|node| &node.unique_id)))
+    }
+
+    fn source(&self, source: &str, table: &str) -> Result<Value, Error> {
+        let value = self.references.source(source, table)?;
+        let key = (source.to_owned(), table.to_owned());
+        Ok(self.filtered(value, self.references.source_id(&key)))
+    }
+
+    fn graph(&self) -> Value {
+        self.references.graph()
+    }
+}

@@ -1,0 +1,6 @@
+select
+    customer_id,
+    count(*) as orders,
+    sum(amount) as total
+from {{ ref('orders') }}
+group by customer_id

@@ -1,0 +1,1 @@
+select * from "dev"."public"."all_of_it"

@@ -1,0 +1,1 @@
+select * from {{ source('raw', 'all_of_it') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='table', event_time='ts') }}
+select 1 as id, '2024-01-01'::timestamp as ts

@@ -1,0 +1,1 @@
+select '{{ var('prefix') }}' as prefix, {{ var('width') }} as width

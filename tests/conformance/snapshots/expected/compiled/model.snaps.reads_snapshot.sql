@@ -1,0 +1,1 @@
+select * from "dev"."history"."orders_by_time"

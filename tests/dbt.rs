@@ -1,0 +1,567 @@
+//! What a project that dbt has run until now asks of a run: comments on statements, hooks that are queries.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod support;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::process::Stdio;
+
+use support::proxy::{Answer, Proxy};
+use support::{Finished, Place, finish, rwt};
+
+/// The fixture with more lines in its project file, its stack up.
+fn place_with(lines: &str) -> Place {
+    let place = Place::fixture("change");
+    let path = place.path().join("project.yml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(path, format!("{text}{lines}")).unwrap();
+    place.up();
+    place
+}
+
+/// What `rwt` sends to the engine meanwhile, to the byte, but for what it remembers in a schema of its own.
+fn sent_by(place: &Place, arguments: &[&str]) -> (Finished, Vec<String>) {
+    let proxy = Proxy::start(place.engine_port, |_| Answer::Pass);
+    let child = place
+        .command(arguments)
+        .args(["--target", "proxied"])
+        .env("PROXY_PORT", proxy.port.to_string())
+        .spawn()
+        .unwrap();
+    let finished = finish(child).exits_with(0);
+    let mut sent = proxy.heard_as_sent();
+    sent.retain(|sql| !sql.contains(" rwt."));
+    (finished, sent)
+}
+
+fn only<'a>(sent: &'a [String], part: &str) -> &'a str {
+    let found: Vec<&String> = sent.iter().filter(|sql| sql.contains(part)).collect();
+    match found.as_slice() {
+        [one] => one,
+        _ => panic!("{part}: {found:#?} in {sent:#?}"),
+    }
+}
+
+#[test]
+fn statements_say_where_they_come_from_and_files_do_not() {
+    let place = place_with("on-run-start: \"set query_mode = 'auto'\"\n");
+    let (_, sent) = sent_by(&place, &["run"]);
+    let view = only(
+        &sent,
+        "create materialized view \"dev\".\"public\".\"totals\"",
+    );
+    assert!(
+        view.starts_with(
+            "/* {\"app\": \"dbt\", \"dbt_version\": \"1.12.6\", \"profile_name\": \"shop\", \
+             \"target_name\": \"proxied\", \"node_id\": \"model.shop.totals\"} */\ncreate"
+        ),
+        "{view}"
+    );
+    let hook = only(&sent, "query_mode");
+    assert!(
+        hook.contains("\"connection_name\": \"master\"} */\nset"),
+        "{hook}"
+    );
+
+    place.ok(&["compile"]);
+    let script = fs::read_to_string(place.path().join("compiled/all_models.sql")).unwrap();
+    assert!(!script.contains("\"app\""), "{script}");
+    // What is there is what was planned.
+    let plan = place.ok(&["plan", "--target", "dev"]);
+    assert!(!plan.stdout.contains("\"app\""), "{}", plan.stdout);
+    let definitions = place
+        .sql()
+        .column("select definition from rw_catalog.rw_materialized_views");
+    assert!(
+        definitions.iter().all(|text| !text.contains("app")),
+        "{definitions:?}"
+    );
+}
+
+#[test]
+fn the_comment_is_the_projects_own_behind_the_statement_or_none() {
+    let place = place_with(
+        "query-comment:\n  comment: \"by {{ node.name if node else 'nobody' }}\"\n  append: true\n",
+    );
+    let (_, sent) = sent_by(&place, &["run"]);
+    let view = only(
+        &sent,
+        "create materialized view \"dev\".\"public\".\"totals\"",
+    );
+    assert!(view.ends_with("\n/* by totals */"), "{view}");
+    assert!(
+        sent.iter().any(|sql| sql.ends_with("/* by nobody */")),
+        "{sent:#?}"
+    );
+
+    let place = place_with("query-comment: \"\"\n");
+    let (_, sent) = sent_by(&place, &["run"]);
+    assert!(sent.iter().all(|sql| !sql.contains("/*")), "{sent:#?}");
+}
+
+#[test]
+fn the_line_of_an_error_is_the_models_own() {
+    let place = Place::fixture("change");
+    fs::write(
+        place.path().join("models/broken.sql"),
+        "{{ config(materialized='table') }}\nselect 1 as a,\n  2 as as b\n",
+    )
+    .unwrap();
+    place.up();
+    let failed = place.rwt(&["run"]).exits_with(1);
+    assert!(failed.stderr.contains("broken.sql:3"), "{}", failed.stderr);
+}
+
+#[test]
+fn a_query_of_a_hook_is_sent() {
+    let place = place_with(
+        "on-run-start: \"select 'it begins'\"\n\
+         on-run-end: \"{{ 'select ' ~ \\\"'it ends'\\\" }}\"\n",
+    );
+    fs::write(
+        place.path().join("models/hooked.sql"),
+        "{{ config(materialized='table', pre_hook=\"select 'before'\", \
+         post_hook=\"select count(*) as behind from {{ this }}\") }}\nselect 1 as a\n",
+    )
+    .unwrap();
+    let (_, sent) = sent_by(&place, &["run"]);
+    let at = |part: &str| sent.iter().position(|sql| sql.contains(part)).unwrap();
+    let order = [
+        at("'it begins'"),
+        at("'before'"),
+        at("create table \"dev\".\"public\".\"hooked\""),
+        at("as behind from \"dev\".\"public\".\"hooked\""),
+        at("'it ends'"),
+    ];
+    assert!(order.is_sorted(), "{order:?} {sent:#?}");
+    // The table is there now, and those of the project run every time.
+    let (_, sent) = sent_by(&place, &["run"]);
+    only(&sent, "'it begins'");
+    only(&sent, "'it ends'");
+    assert!(
+        !sent.iter().any(|sql| sql.contains("as behind")),
+        "{sent:#?}"
+    );
+    // psql runs the script, and it does the same.
+    place.ok(&["compile"]);
+    let script = fs::read_to_string(place.path().join("compiled/all_models.sql")).unwrap();
+    assert!(script.contains("select 'it begins'"), "{script}");
+}
+
+fn write(place: &Place, path: &str, text: &str) {
+    let path = place.path().join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn a_snapshot_is_made_once_and_refused_then() {
+    let place = place_with("snapshots:\n  shop:\n    +schema: history\n");
+    write(
+        &place,
+        "snapshots/kept.sql",
+        "{% snapshot kept %}\n{{ config(strategy='check', unique_key='id', check_cols=['kind'], \
+         hard_deletes='new_record', snapshot_meta_column_names={'dbt_valid_to': 'ends'}) }}\n\
+         select * from {{ ref('events') }}\n{% endsnapshot %}\n",
+    );
+    // What runs models runs no snapshot.
+    let run = place.ok(&["run"]);
+    assert!(!run.stdout.contains("kept"), "{}", run.stdout);
+    place
+        .sql()
+        .rows("insert into events values (1, 'view', 3), (2, 'cart', 2)");
+    place.sql().rows("flush");
+    let made = place.ok(&["snapshot"]);
+    assert!(made.stdout.contains("PASS=1"), "{}", made.stdout);
+    let rows = place.sql().column(
+        "select concat_ws(',', id, kind, dbt_is_deleted, ends is null, length(dbt_scd_id)) from public_history.kept order by id",
+    );
+    assert_eq!(rows, ["1,view,False,t,32", "2,cart,False,t,32"]);
+    let again = place.rwt(&["snapshot"]).exits_with(1);
+    assert!(
+        again.stderr.contains("RisingWave cannot go on with it"),
+        "{}",
+        again.stderr
+    );
+    let listed = place.ok(&[
+        "ls",
+        "--select",
+        "resource_type:snapshot",
+        "--output",
+        "name",
+    ]);
+    assert_eq!(listed.stdout, "kept\n");
+    place.ok(&["build", "--exclude-resource-type", "snapshot"]);
+}
+
+#[test]
+fn a_microbatch_model_replaces_the_rows_of_its_batches() {
+    let place = Place::fixture("change");
+    write(
+        &place,
+        "models/clicks.sql",
+        "{{ config(materialized='table_with_connector', event_time='at') }}\n\
+         create table {{ this }} (id int primary key, at timestamp)",
+    );
+    write(
+        &place,
+        "models/daily.sql",
+        "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='at', batch_size='day', \
+         begin='2024-05-01', post_hook=\"insert into runs values ('{{ model.batch.id }}')\") }}\n\
+         select id, at, '{{ model.batch.id if model.batch }}' as batch from {{ ref('clicks') }}",
+    );
+    place.up();
+    let sql = place.sql();
+    sql.rows("create table runs (batch varchar)");
+    place.ok(&["run", "--select", "clicks"]);
+    sql.rows("insert into clicks values (1, '2024-05-01 10:00:00'), (2, '2024-05-02 00:00:00'), (3, '2024-05-03 00:00:00')");
+    let times = |start: &str, end: &str| {
+        let run = [
+            "run",
+            "-s",
+            "daily",
+            "--event-time-start",
+            start,
+            "--event-time-end",
+            end,
+        ];
+        place.ok(&run)
+    };
+    let first = times("2024-05-01", "2024-05-03");
+    assert!(
+        first.stderr.contains("batch 2024-05-02 of daily (2 of 2)"),
+        "{}",
+        first.stderr
+    );
+    let kept = || sql.column("select id || ' ' || batch from daily order by id");
+    assert_eq!(kept(), ["1 20240501", "2 20240502"]);
+    sql.rows("delete from clicks where id = 2");
+    sql.rows("insert into clicks values (4, '2024-05-02 12:00:00')");
+    sql.rows("flush");
+    times("2024-05-02", "2024-05-04");
+    assert_eq!(kept(), ["1 20240501", "3 20240503", "4 20240502"]);
+    // Hooks run before the first batch and behind the last.
+    assert_eq!(
+        sql.column("select batch from runs order by batch"),
+        ["20240502", "20240503"]
+    );
+
+    let wrong = [
+        "run",
+        "--event-time-start",
+        "2024-05-02",
+        "--event-time-end",
+        "2024-05-01",
+    ];
+    let wrong = place.rwt(&wrong).exits_with(2);
+    assert!(
+        wrong.stderr.contains("must be less than"),
+        "{}",
+        wrong.stderr
+    );
+    place
+        .rwt(&["run", "--event-time-start", "2024-05-02"])
+        .exits_with(2);
+    write(
+        &place,
+        "models/daily.sql",
+        "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='at', begin='2024-05-01') }}\n\
+         select * from {{ ref('clicks') }}",
+    );
+    let refused = place.rwt(&["compile"]).exits_with(1);
+    assert!(refused.stderr.contains("batch_size"), "{}", refused.stderr);
+}
+
+#[test]
+fn sources_are_as_old_as_their_youngest_rows() {
+    let place = Place::fixture("change");
+    write(
+        &place,
+        "models/sources.yml",
+        "sources:\n  - name: raw\n    schema: public\n    config:\n      freshness:\n        \
+         warn_after: {count: 1, period: hour}\n        error_after: {count: 2, period: day}\n      loaded_at_field: at\n    tables:\n      \
+         - name: young\n      - name: old\n      - name: empty\n        config: {freshness: {warn_after: {count: 1, period: day}}}\n      \
+         - name: asked\n        config: {loaded_at_query: \"select max(at) from {{ this }} where at < now() - interval '5 hours'\"}\n      \
+         - name: unwatched\n        config: {freshness: null}\n",
+    );
+    place.up();
+    let sql = place.sql();
+    for name in ["young", "old", "empty", "asked", "unwatched"] {
+        sql.rows(&format!("create table {name} (at timestamptz)"));
+    }
+    sql.rows("insert into young values (now() - interval '1 minute')");
+    sql.rows("insert into old values (now() - interval '3 days')");
+    sql.rows("insert into asked values (now()), (now() - interval '6 hours')");
+    sql.rows("flush");
+    let found = place
+        .rwt(&["source", "freshness", "--output", "json"])
+        .exits_with(1);
+    let stands: Vec<(String, String)> = found.json()["sources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|source| {
+            let text = |key: &str| source[key].as_str().unwrap().to_owned();
+            (text("name"), text("status"))
+        })
+        .collect();
+    let stands: Vec<(&str, &str)> = stands
+        .iter()
+        .map(|(a, b)| (a.as_str(), b.as_str()))
+        .collect();
+    assert_eq!(
+        stands,
+        [
+            ("raw.asked", "warn"),
+            ("raw.empty", "error"),
+            ("raw.old", "error"),
+            ("raw.young", "pass")
+        ]
+    );
+    let text = fs::read_to_string(place.path().join("target/sources.json")).unwrap();
+    let artifact: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        artifact["metadata"]["dbt_schema_version"],
+        "https://schemas.getdbt.com/dbt/sources/v3.json"
+    );
+    assert_eq!(
+        artifact["results"][1]["criteria"]["error_after"]["count"],
+        2
+    );
+    assert_eq!(artifact["results"].as_array().unwrap().len(), 4);
+    place.ok(&["source", "freshness", "--select", "source:raw.young"]);
+    write(
+        &place,
+        "models/sources.yml",
+        "sources:\n  - name: raw\n    freshness: {warn_after: {count: 1, period: hours}}\n    tables:\n      - name: young\n",
+    );
+    let refused = place.rwt(&["parse"]).exits_with(1);
+    assert!(
+        refused.stderr.contains("sources.yml:3"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("`minute`, `hour` or `day`"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn a_new_project_builds_and_is_cleaned() {
+    let place = Place::fixture("change");
+    place.ok(&["init", "fresh"]);
+    let root = place.path().join("fresh");
+    let rwt = |arguments: &[&str]| {
+        let mut command = rwt();
+        command.args(arguments).current_dir(&root);
+        finish(
+            command
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap(),
+        )
+    };
+    rwt(&["parse", "--no-partial-parse", "--warn-error"]).exits_with(0);
+    rwt(&["test", "--resource-type", "unit_test"]).exits_with(0);
+    assert!(root.join("target/manifest.json").exists());
+    rwt(&["clean"]).exits_with(0);
+    assert!(!root.join("target").exists());
+    assert!(root.join("models/example/orders.sql").exists());
+    let project = root.join("dbt_project.yml");
+    let text = fs::read_to_string(&project).unwrap();
+    fs::write(&project, text.replace("\"dbt_packages\"", "\"../models\"")).unwrap();
+    fs::create_dir(root.join("target")).unwrap();
+    let refused = rwt(&["clean"]).exits_with(2);
+    assert!(
+        refused.stderr.contains("outside of the project"),
+        "{}",
+        refused.stderr
+    );
+    assert!(root.join("target").exists() && place.path().join("models").exists());
+    place.rwt(&["init", "fresh"]).exits_with(2);
+}
+
+#[test]
+fn variables_may_stand_in_a_file_of_their_own() {
+    let place = Place::fixture("change");
+    write(&place, "vars.yml", "vars:\n  least: 7\n  shop: {own: 8}\n");
+    write(
+        &place,
+        "models/m.sql",
+        "select {{ var('least') }} as a, {{ var('own') }} as b",
+    );
+    place.ok(&["compile", "--select", "m"]);
+    let compiled = || fs::read_to_string(place.path().join("compiled/models/m.sql")).unwrap();
+    assert_eq!(compiled(), "select 7 as a, 8 as b\n");
+    place.ok(&["compile", "--select", "m", "--vars", "least: 9"]);
+    assert_eq!(compiled(), "select 9 as a, 8 as b\n");
+    let project = place.path().join("project.yml");
+    let text = fs::read_to_string(&project).unwrap();
+    fs::write(project, format!("{text}vars: {{least: 1}}\n")).unwrap();
+    let refused = place.rwt(&["compile"]).exits_with(2);
+    assert!(
+        refused
+            .stderr
+            .contains("both vars.yml and the project file"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn options_of_dbts_are_taken_or_refused_with_a_reason() {
+    let place = Place::fixture("change");
+    place.ok(&[
+        "--no-use-colors",
+        "--no-partial-parse",
+        "--log-path",
+        "x",
+        "ls",
+        "-m",
+        "totals",
+        "--no-version-check",
+    ]);
+    let listed = place.ok(&[
+        "ls",
+        "--select",
+        "totals",
+        "--output",
+        "json",
+        "--output-keys",
+        "name",
+    ]);
+    assert_eq!(listed.json(), serde_json::json!([{"name": "totals"}]));
+    let refused = place.rwt(&["run", "--empty"]).exits_with(2);
+    assert!(
+        refused.stderr.contains("a materialized view over no rows"),
+        "{}",
+        refused.stderr
+    );
+    let path = place.path().join("models/totals.yml");
+    fs::write(
+        path,
+        "models:\n  - name: totals\n    config: {materialised: view}\n",
+    )
+    .unwrap();
+    place.ok(&["ls"]);
+    let warned = place.rwt(&["ls", "--warn-error"]).exits_with(1);
+    assert!(
+        warned.stderr.contains("with --warn-error they are errors"),
+        "{}",
+        warned.stderr
+    );
+}
+
+/// Answers every request with the same text.
+fn hub(answer: String) -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut request = [0; 2048];
+            let _ = client.read(&mut request).unwrap();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                answer.len()
+            );
+            client
+                .write_all(format!("{head}{answer}").as_bytes())
+                .unwrap();
+        }
+    });
+    port
+}
+
+fn git(directory: &std::path::Path, arguments: &[&str]) {
+    let done = std::process::Command::new("git")
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
+        .args(arguments)
+        .current_dir(directory)
+        .status();
+    assert!(done.unwrap().success(), "{arguments:?}");
+}
+
+#[test]
+fn a_package_of_the_hub_is_a_tag_of_its_repository() {
+    let place = Place::fixture("change");
+    let remote = tempfile::tempdir().unwrap();
+    let package = remote.path().join("owner/pack.git");
+    fs::create_dir_all(package.join("macros")).unwrap();
+    fs::write(
+        package.join("dbt_project.yml"),
+        "name: pack\nversion: '1'\n",
+    )
+    .unwrap();
+    git(&package, &["init", "--quiet"]);
+    for version in ["1.0.0", "1.2.0", "2.0.0"] {
+        let text = format!("{{% macro version() %}}'{version}'{{% endmacro %}}");
+        fs::write(package.join("macros/version.sql"), text).unwrap();
+        git(&package, &["add", "."]);
+        git(&package, &["commit", "--quiet", "-m", version]);
+        git(&package, &["tag", version]);
+    }
+    let versions: serde_json::Map<String, serde_json::Value> = ["1.0.0", "1.2.0", "2.0.0"]
+        .iter()
+        .map(|version| {
+            let tarball = format!("https://codeload.github.com/owner/pack/tar.gz/{version}");
+            (
+                (*version).to_owned(),
+                serde_json::json!({"downloads": {"tarball": tarball}}),
+            )
+        })
+        .collect();
+    let port = hub(serde_json::json!({"name": "pack", "versions": versions}).to_string());
+    let deps = |arguments: &[&str]| {
+        let mut command = place.command(&[&["deps"], arguments].concat());
+        command
+            .env("DBT_PACKAGE_HUB_URL", format!("http://127.0.0.1:{port}/"))
+            .env("GIT_CONFIG_COUNT", "1")
+            .env(
+                "GIT_CONFIG_KEY_0",
+                format!("url.file://{}/.insteadOf", remote.path().display()),
+            )
+            .env("GIT_CONFIG_VALUE_0", "https://github.com/");
+        finish(command.spawn().unwrap())
+    };
+    let version = || {
+        place.ok(&["compile", "--select", "m"]);
+        fs::read_to_string(place.path().join("compiled/models/m.sql")).unwrap()
+    };
+    write(&place, "models/m.sql", "select {{ pack.version() }} as v");
+    write(
+        &place,
+        "packages.yml",
+        "packages:\n  - package: owner/pack\n    version: [\">=1.0.0\", \"<1.1.0\"]\n",
+    );
+    deps(&[]).exits_with(0);
+    assert_eq!(version(), "select '1.0.0' as v\n");
+    // What is written down is kept as long as it fits.
+    write(
+        &place,
+        "packages.yml",
+        "packages:\n  - package: owner/pack\n    version: \">=1.0.0,<2.0.0\"\n",
+    );
+    deps(&[]).exits_with(0);
+    assert_eq!(version(), "select '1.0.0' as v\n");
+    deps(&["--upgrade"]).exits_with(0);
+    assert_eq!(version(), "select '1.2.0' as v\n");
+    let lock = fs::read_to_string(place.path().join("package-lock.yml")).unwrap();
+    assert!(lock.contains("version: \"1.2.0\""), "{lock}");
+    write(
+        &place,
+        "packages.yml",
+        "packages:\n  - package: owner/pack\n    version: \">=3.0.0\"\n",
+    );
+    let refused = deps(&[]).exits_with(1);
+    assert!(
+        refused.stderr.contains("2.0.0, 1.2.0, 1.0.0"),
+        "{}",
+        refused.stderr
+    );
+}
