@@ -158,8 +158,11 @@ impl Reading {
                     sql: view.query.clone(),
                     columns: view.names.clone(),
                 },
+                key: Vec::new(),
             },
-            Body::MaterializedView(_) => Relation::rows(columns, self.materialized(object).await?),
+            Body::MaterializedView(view) => {
+                Relation::rows(columns, self.materialized(object).await?).with_key(view.key.clone())
+            }
             Body::Table(_) | Body::Source(_) if object.part_of.is_none() => {
                 columns.push(Column::hidden(rwt_query::ROW_ID, DataType::Serial));
                 let rows = match object.source() {
@@ -168,7 +171,8 @@ impl Reading {
                     }
                     _ => self.stored_rows(object.id).await?,
                 };
-                Relation::rows(columns, rows)
+                let key = object.table().map(|table| table.key.clone());
+                Relation::rows(columns, rows).with_key(key.unwrap_or_default())
             }
             _ => return Ok(None),
         }))

@@ -28,6 +28,7 @@ mod relation;
 mod scan;
 mod text;
 mod types;
+mod unnest;
 mod value;
 mod window_close;
 

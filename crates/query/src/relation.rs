@@ -51,6 +51,8 @@ pub struct Relation {
     pub columns: Vec<Column>,
     /// Where the rows come from.
     pub data: RelationData,
+    /// Positions of the columns that identify a row; empty where none are known.
+    pub key: Vec<usize>,
 }
 
 /// Where a relation's rows come from.
@@ -73,7 +75,13 @@ impl Relation {
         Self {
             columns,
             data: RelationData::Batches(batches),
+            key: Vec::new(),
         }
+    }
+
+    /// The same with the positions of the columns that identify a row.
+    pub fn with_key(self, key: Vec<usize>) -> Self {
+        Self { key, ..self }
     }
 
     /// The Arrow schema of the rows: that of the batches, or of the column types while there are none.

@@ -220,6 +220,9 @@ pub struct Source {
     /// Between the fields of a line.
     #[serde(default = "comma")]
     pub delimiter: char,
+    /// `WATERMARK FOR` of a source; a table has its own.
+    #[serde(default)]
+    pub watermark: Option<Watermark>,
 }
 
 fn comma() -> char {
@@ -452,6 +455,15 @@ impl Object {
         match &self.body {
             Body::Source(source) => Some(source),
             Body::Table(table) => table.source.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// How late its rows may be, for a table or source with `WATERMARK FOR`.
+    pub fn watermark(&self) -> Option<Watermark> {
+        match &self.body {
+            Body::Table(table) => table.watermark,
+            Body::Source(source) => source.watermark,
             _ => None,
         }
     }

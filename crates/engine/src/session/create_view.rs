@@ -188,7 +188,7 @@ impl Session {
         let (catalog, path) = (self.inner.catalog(), self.path());
         let watermark = |name: &ObjectName| {
             let object = catalog.find_readable(name, &path)?;
-            let watermark = object.table()?.watermark?;
+            let watermark = object.watermark()?;
             Some(rwt_query::WatermarkOf {
                 column: object.columns.get(watermark.column)?.name.clone(),
                 delay: watermark.delay,
@@ -378,6 +378,7 @@ impl Session {
                     owner,
                 };
                 altering.catalog.schemas.insert(id, schema);
+                altering.catalog.grant_defaults(id, owner, None, "schema");
                 altering.set_catalog()
             })
             .await?;

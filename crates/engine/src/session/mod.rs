@@ -13,6 +13,7 @@ mod drop;
 mod explain;
 pub(crate) mod functions;
 mod lake_table;
+mod privileges;
 mod query;
 mod running;
 mod settings;
@@ -286,8 +287,8 @@ impl Session {
         };
         let first = verb.split_whitespace().next().unwrap_or_default();
         match (first, verb) {
-            ("GRANT", _) => self.grant(text).await,
-            ("REVOKE", _) => self.revoke(text).await,
+            ("GRANT" | "REVOKE", _) => self.change_privileges(text).await,
+            (_, "ALTER DEFAULT") => self.default_privileges(text).await,
             (_, "CREATE USER") => self.create_user(text).await,
             (_, "CREATE DATABASE") => self.create_database(text).await,
             (_, "CREATE FUNCTION") => self.create_function(text).await,

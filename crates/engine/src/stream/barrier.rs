@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 use rwt_wire::SqlError;
 
 use super::diff::Delta;
-use crate::catalog::{ObjectId, OnConflict};
+use crate::catalog::{Object, ObjectId, OnConflict};
 use crate::engine::Inner;
 use crate::storage::{Change, KeyIndex, LakeProgress, State, StorageError, Store};
 
@@ -188,7 +188,7 @@ impl<'a> Staged<'a> {
             .state
             .catalog
             .get(table)
-            .and_then(|o| o.table()?.watermark);
+            .and_then(Object::watermark);
         let (Some(watermark), Some(data)) = (watermark, self.state.tables.get(&table)) else {
             return Ok(batch);
         };

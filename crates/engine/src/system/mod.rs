@@ -249,7 +249,12 @@ pub(crate) async fn relation(
         .collect();
     let batch =
         batch(&columns, table.columns, &rows).map_err(|e| QueryError::Internal(e.to_string()))?;
-    Ok(Some(Relation::rows(columns, Arc::new(vec![batch]))))
+    // Objects are listed by their numbers.
+    let numbered = matches!(columns.first(), Some(c) if c.name == "oid" || c.name == "id");
+    let key = if numbered { vec![0] } else { Vec::new() };
+    Ok(Some(
+        Relation::rows(columns, Arc::new(vec![batch])).with_key(key),
+    ))
 }
 
 fn batch(columns: &[Column], types: &[(&str, T)], rows: &Rows) -> Result<RecordBatch, ArrowError> {

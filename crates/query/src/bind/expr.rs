@@ -187,7 +187,15 @@ impl Binder<'_> {
             Ast::Tuple(items) => self.row(items, env),
             Ast::Array(Array { elem, .. }) => self.array(elem, env),
             Ast::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain, env),
-            Ast::Collate { expr, .. } => self.expr(expr, env),
+            Ast::Collate { expr, collation } => {
+                let name = crate::names::parts(collation).pop().unwrap_or_default();
+                if !["c", "posix"].contains(&name.to_lowercase().as_str()) {
+                    return Err(QueryError::NotImplemented(
+                        "Collate collation other than `C` or `POSIX` is not implemented".into(),
+                    ));
+                }
+                self.expr(expr, env)
+            }
             other => self.special(other, env),
         }
     }

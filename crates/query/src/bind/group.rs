@@ -1,6 +1,7 @@
 //! GROUP BY: the keys, the aggregates, and what may be named after grouping.
 
 use arrow::datatypes::DataType as ArrowType;
+use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use sqlparser::ast::{Expr as Ast, GroupByExpr, GroupByWithModifier, Value};
@@ -36,6 +37,10 @@ impl Binder<'_> {
         }
         for aggregate in &aggregates {
             no_nested_aggregates(aggregate)?;
+        }
+        let grouped = stage.plan.schema().clone();
+        for expr in stage.exprs_mut() {
+            no_correlation(expr, &grouped)?;
         }
         let grouping = self.grouping(asts, modifiers, &stage.output, env)?;
         // Group by columns: an expression becomes a column of the input first.
@@ -293,6 +298,28 @@ fn no_nested_aggregates(expr: &Expr) -> Result<(), QueryError> {
         .args
         .iter()
         .try_for_each(|arg| no_windows(arg, "aggregate functions"))
+}
+
+/// RisingWave knows no sub-query that reads what was grouped.
+fn no_correlation(expr: &Expr, grouped: &DFSchema) -> Result<(), QueryError> {
+    let mut correlated = false;
+    expr.apply(|e| {
+        let inner = match e {
+            Expr::ScalarSubquery(inner) => inner,
+            Expr::Exists(exists) => &exists.subquery,
+            Expr::InSubquery(within) => &within.subquery,
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        let outer = crate::unnest::outer_columns(&inner.subquery)?;
+        correlated |= outer.iter().any(|column| grouped.has_column(column));
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if correlated {
+        return Err(QueryError::NotImplemented(
+            "correlated subquery in HAVING or SELECT with agg".into(),
+        ));
+    }
+    Ok(())
 }
 
 /// After grouping, only keys and aggregates may be named.

@@ -350,6 +350,7 @@ impl Database {
                 sql: query.to_owned(),
                 columns,
             },
+            key: Vec::new(),
         };
         self.views.entry(name.to_owned()).or_insert(relation);
         Ok(())
