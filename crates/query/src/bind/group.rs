@@ -3,7 +3,7 @@
 use arrow::datatypes::DataType as ArrowType;
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use sqlparser::ast::{Expr as Ast, GroupByExpr, GroupByWithModifier, Value};
 
 use super::query::output_position;
@@ -80,10 +80,17 @@ impl Binder<'_> {
         let group_exprs: Vec<Expr> = if grouping.len() == 1 {
             keys.iter().map(|(_, key)| key.clone()).collect()
         } else {
-            let sets = grouping
-                .iter()
-                .map(|set| set.iter().filter_map(|(expr, _)| key_of(expr)).collect())
-                .collect();
+            let mut sets: Vec<Vec<Expr>> = Vec::with_capacity(grouping.len());
+            for set in &grouping {
+                let mut set_keys: Vec<Expr> = Vec::with_capacity(set.len());
+                for key in set.iter().filter_map(|(expr, _)| key_of(expr)) {
+                    if !set_keys.contains(&key) {
+                        set_keys.push(key);
+                    }
+                }
+                sets.push(set_keys);
+            }
+            stage.plan = self.told_apart(stage.plan, &mut sets)?;
             vec![Expr::GroupingSet(
                 datafusion::logical_expr::GroupingSet::GroupingSets(sets),
             )]
@@ -134,6 +141,34 @@ impl Binder<'_> {
                 .build()?;
         }
         Ok(stage)
+    }
+
+    /// Gives sets that are there again a further key, the same for every row: DataFusion would group by them once.
+    fn told_apart(
+        &self,
+        plan: LogicalPlan,
+        sets: &mut [Vec<Expr>],
+    ) -> Result<LogicalPlan, QueryError> {
+        let same = |a: &[Expr], b: &[Expr]| a.len() == b.len() && a.iter().all(|e| b.contains(e));
+        let mut again: Vec<String> = Vec::new();
+        let written = sets.to_vec();
+        for at in 0..sets.len() {
+            let before = written[..at].iter().filter(|s| same(s, &written[at]));
+            for place in 0..before.count() {
+                if again.len() <= place {
+                    again.push(self.fresh("again"));
+                }
+                sets[at].push(column(&again[place]));
+            }
+        }
+        if again.is_empty() {
+            return Ok(plan);
+        }
+        let columns = plan.schema().columns().into_iter().map(Expr::Column);
+        let all: Vec<Expr> = columns
+            .chain(again.iter().map(|name| lit(true).alias(name)))
+            .collect();
+        Ok(LogicalPlanBuilder::from(plan).project(all)?.build()?)
     }
 
     /// The sets of expressions to group by, with their Arrow types; one for a plain GROUP BY.

@@ -27,6 +27,31 @@ fn refused() -> QueryError {
     QueryError::NotImplemented("a correlated sub-query of this shape in the embedded engine".into())
 }
 
+/// Aggregates of the rows that are there, see [`Unnesting::attach_all`].
+fn of_found(calls: Vec<Expr>, found: &str) -> Result<Vec<Expr>, QueryError> {
+    let names = NamePreserver::new_for_projection();
+    let there = || column(found).is_not_null();
+    let calls = calls.into_iter().map(|call| {
+        let saved = names.save(&call);
+        let done = call.transform_up(|e| {
+            let Expr::AggregateFunction(AggregateFunction { func, mut params }) = e else {
+                return Ok(Transformed::no(e));
+            };
+            // GROUPING is of the sets, not of their rows.
+            if func.name() != "grouping" {
+                params.filter = Some(Box::new(match params.filter {
+                    Some(filter) => filter.and(there()),
+                    None => there(),
+                }));
+            }
+            let call = AggregateFunction { func, params };
+            Ok(Transformed::yes(Expr::AggregateFunction(call)))
+        })?;
+        Ok(saved.restore(done.data))
+    });
+    calls.collect()
+}
+
 /// A plan below projections, and those, the lowest first.
 fn below_projections(mut plan: LogicalPlan) -> (LogicalPlan, Vec<Vec<Expr>>) {
     let mut projections = Vec::new();
@@ -80,6 +105,17 @@ impl Unnesting<'_, '_> {
                 let plan = LogicalPlanBuilder::from(plan)
                     .unnest_columns_with_options(unnest.exec_columns, unnest.options)?
                     .build()?;
+                Ok(Attached { plan, keys })
+            }
+            LogicalPlan::SubqueryAlias(aliased) => {
+                let Attached { plan, keys } =
+                    self.attach(Arc::unwrap_or_clone(aliased.input), domain)?;
+                let table = aliased.alias;
+                let keys = keys
+                    .into_iter()
+                    .map(|key| PlanColumn::new(Some(table.clone()), key.name))
+                    .collect();
+                let plan = LogicalPlanBuilder::from(plan).alias(table)?.build()?;
                 Ok(Attached { plan, keys })
             }
             LogicalPlan::Join(join) => self.both_sides(join, domain),
@@ -164,15 +200,17 @@ impl Unnesting<'_, '_> {
         read.collect()
     }
 
-    /// Aggregates without GROUP BY: a row for every value of the domain, also where nothing is found.
-    fn aggregated(&self, aggregate: Aggregate, domain: &Domain) -> Result<Attached, QueryError> {
-        let Attached { plan, keys } =
-            self.attach(Arc::unwrap_or_clone(aggregate.input), domain)?;
-        let name = self.binder.fresh("found");
-        let found = || column(&name).is_not_null();
+    /// The plan for every value of the domain, with a column that is NULL where there is no row.
+    fn attach_all(
+        &self,
+        plan: LogicalPlan,
+        domain: &Domain,
+        found: &str,
+    ) -> Result<Attached, QueryError> {
+        let Attached { plan, keys } = self.attach(plan, domain)?;
         let all: Vec<Expr> = columns_of(&plan)
             .into_iter()
-            .chain([lit(true).alias(&name)])
+            .chain([lit(true).alias(found)])
             .collect();
         let plan = LogicalPlanBuilder::from(plan).project(all)?.build()?;
         let values = self.instance(domain)?;
@@ -184,59 +222,75 @@ impl Unnesting<'_, '_> {
             &keys,
             None,
         )?;
-        let calls = self.named(aggregate.aggr_expr, domain, &values.keys)?;
-        let names = NamePreserver::new_for_projection();
-        let calls = calls.into_iter().map(|call| {
-            let saved = names.save(&call);
-            let done = call.transform_up(|e| {
-                let Expr::AggregateFunction(AggregateFunction { func, mut params }) = e else {
-                    return Ok(Transformed::no(e));
-                };
-                params.filter = Some(Box::new(match params.filter {
-                    Some(filter) => filter.and(found()),
-                    None => found(),
-                }));
-                let call = AggregateFunction { func, params };
-                Ok(Transformed::yes(Expr::AggregateFunction(call)))
-            })?;
-            Ok(saved.restore(done.data))
-        });
-        let calls = calls.collect::<Result<Vec<Expr>, QueryError>>()?;
-        let plan = LogicalPlanBuilder::from(plan)
-            .aggregate(exprs(&values.keys), calls)?
-            .build()?;
         Ok(Attached {
             plan,
             keys: values.keys,
         })
     }
 
+    /// Aggregates without GROUP BY: a row for every value of the domain, also where nothing is found.
+    fn aggregated(&self, aggregate: Aggregate, domain: &Domain) -> Result<Attached, QueryError> {
+        let found = self.binder.fresh("found");
+        let input = Arc::unwrap_or_clone(aggregate.input);
+        let Attached { plan, keys } = self.attach_all(input, domain, &found)?;
+        let calls = self.named(aggregate.aggr_expr, domain, &keys)?;
+        let plan = LogicalPlanBuilder::from(plan)
+            .aggregate(exprs(&keys), of_found(calls, &found)?)?
+            .build()?;
+        Ok(Attached { plan, keys })
+    }
+
     fn grouped(&self, aggregate: Aggregate, domain: &Domain) -> Result<Attached, QueryError> {
-        let Attached { plan, keys } =
-            self.attach(Arc::unwrap_or_clone(aggregate.input), domain)?;
-        let groups = match aggregate.group_expr.as_slice() {
-            [Expr::GroupingSet(GroupingSet::GroupingSets(sets))] => {
-                // The set of nothing has a row also where nothing is found.
-                if sets.iter().any(Vec::is_empty) {
-                    return Err(refused());
-                }
-                let sets = sets.iter().map(|set| {
-                    let set = set.iter().cloned().map(|e| domain.read(e, &keys));
-                    set.chain(exprs(&keys).map(Ok)).collect()
-                });
-                let sets = sets.collect::<Result<Vec<Vec<Expr>>, QueryError>>()?;
-                vec![Expr::GroupingSet(GroupingSet::GroupingSets(sets))]
-            }
-            [Expr::GroupingSet(_), ..] => return Err(refused()),
-            _ => {
-                let mut groups = self.named(aggregate.group_expr, domain, &keys)?;
-                groups.extend(exprs(&keys));
-                groups
-            }
-        };
+        if let [Expr::GroupingSet(sets)] = aggregate.group_expr.as_slice() {
+            let GroupingSet::GroupingSets(sets) = sets.clone() else {
+                return Err(refused());
+            };
+            return self.grouped_by_sets(aggregate, sets, domain);
+        }
+        let Attached { plan, keys } = self.attach(Arc::unwrap_or_clone(aggregate.input), domain)?;
+        let mut groups = self.named(aggregate.group_expr, domain, &keys)?;
+        groups.extend(exprs(&keys));
         let calls = self.named(aggregate.aggr_expr, domain, &keys)?;
         let plan = LogicalPlanBuilder::from(plan)
             .aggregate(groups, calls)?
+            .build()?;
+        Ok(Attached { plan, keys })
+    }
+
+    /// Grouping sets. That of nothing has a row for every value of the domain, the others only where rows are found.
+    fn grouped_by_sets(
+        &self,
+        aggregate: Aggregate,
+        sets: Vec<Vec<Expr>>,
+        domain: &Domain,
+    ) -> Result<Attached, QueryError> {
+        let (found, grouped) = (self.binder.fresh("found"), self.binder.fresh("grouped"));
+        let input = Arc::unwrap_or_clone(aggregate.input);
+        let Attached { plan, keys } = self.attach_all(input, domain, &found)?;
+        let all: Vec<Expr> = columns_of(&plan)
+            .into_iter()
+            .chain([lit(true).alias(&grouped)])
+            .collect();
+        let plan = LogicalPlanBuilder::from(plan).project(all)?.build()?;
+        let mut wider = Vec::with_capacity(sets.len());
+        for set in sets {
+            let mut exprs: Vec<Expr> = exprs(&keys).collect();
+            if !set.is_empty() {
+                exprs.extend([column(&found), column(&grouped)]);
+            }
+            for expr in set {
+                exprs.push(domain.read(expr, &keys)?);
+            }
+            wider.push(exprs);
+        }
+        let groups = vec![Expr::GroupingSet(GroupingSet::GroupingSets(wider))];
+        let calls = self.named(aggregate.aggr_expr, domain, &keys)?;
+        let kept = column(&grouped)
+            .is_null()
+            .or(column(&found).is_not_null());
+        let plan = LogicalPlanBuilder::from(plan)
+            .aggregate(groups, of_found(calls, &found)?)?
+            .filter(kept)?
             .build()?;
         Ok(Attached { plan, keys })
     }
