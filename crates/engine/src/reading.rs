@@ -412,6 +412,32 @@ impl Relations for Reading {
             .collect())
     }
 
+    async fn object_ids(&self) -> Result<HashMap<(Option<String>, String), i32>, QueryError> {
+        let mut ids = HashMap::new();
+        for (schema, name, id) in crate::system::object_ids() {
+            ids.insert((Some(schema.to_owned()), name.to_owned()), id);
+            if schema == "pg_catalog" || schema == "rw_catalog" {
+                ids.insert((None, name.to_owned()), id);
+            }
+        }
+        let catalog = &self.state.catalog;
+        let relations = catalog.objects.values().filter(|o| o.kind().is_relation());
+        for object in relations {
+            let Ok(id) = i32::try_from(object.id) else {
+                continue;
+            };
+            let schema = catalog.schema_name(object.schema).to_owned();
+            ids.insert((Some(schema), object.name.clone()), id);
+            let name = ObjectName(vec![Ident::new(&object.name)]);
+            if let Some(seen) = catalog.find_relation(&name, &self.path)
+                && seen.id == object.id
+            {
+                ids.insert((None, object.name.clone()), id);
+            }
+        }
+        Ok(ids)
+    }
+
     async fn object_id(&self, schema: Option<&str>, name: &str) -> Result<Option<i32>, QueryError> {
         let parts = schema.into_iter().chain([name]).map(Ident::new).collect();
         let object = self

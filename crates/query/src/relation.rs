@@ -131,6 +131,11 @@ pub trait Relations: Send + Sync {
         Ok(HashMap::new())
     }
 
+    /// The object ids of all relations, by schema and name, and by name alone where the search path finds them.
+    async fn object_ids(&self) -> Result<HashMap<(Option<String>, String), i32>, QueryError> {
+        Ok(HashMap::new())
+    }
+
     /// The object id of a relation, for `'name'::regclass`.
     async fn object_id(
         &self,

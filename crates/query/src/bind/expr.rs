@@ -313,7 +313,7 @@ impl Binder<'_> {
 
     fn cast_expr(&self, inner: &Ast, to: &AstType, env: &Env<'_>) -> Result<Bound, QueryError> {
         let written = to.to_string().to_ascii_lowercase();
-        if written == "regclass" || written == "pg_catalog.regclass" {
+        if written == "regclass" {
             return self.regclass(inner, env);
         }
         let target = data_type(to)?;
@@ -359,27 +359,44 @@ impl Binder<'_> {
         Ok(())
     }
 
+    /// `x::regclass`: the number of the relation that a text names.
     fn regclass(&self, inner: &Ast, env: &Env<'_>) -> Result<Bound, QueryError> {
         let value = self.expr(inner, env)?;
-        if !value.untyped {
-            return self.cast(value, &DataType::Integer, CastContext::Explicit);
-        }
-        let text = value.literal_text().unwrap_or_default().to_owned();
-        if let Ok(id) = text.parse::<i32>() {
+        let missing = |name: &str| {
+            QueryError::Bind(format!("Invalid parameter name: class not found: {name}"))
+        };
+        if let (true, Some(text)) = (value.untyped, value.literal_text()) {
+            let id = text.parse().ok().or_else(|| self.catalog.object_id(text));
+            let id = id.ok_or_else(|| missing(text))?;
             return Ok(Bound::of(
                 Expr::Literal(ScalarValue::Int32(Some(id)), None),
                 DataType::Integer,
             ));
         }
-        match self.catalog.object_id(&text) {
-            Some(id) => Ok(Bound::of(
-                Expr::Literal(ScalarValue::Int32(Some(id)), None),
-                DataType::Integer,
-            )),
-            None => Err(QueryError::Bind(format!(
-                "Invalid parameter name: class not found: {text}"
-            ))),
+        let value = self.default_type(value)?;
+        if value.data_type != DataType::Varchar {
+            return self.cast(value, &DataType::Integer, CastContext::Explicit);
         }
+        let ids = self.catalog.all_ids().clone();
+        let id = self.session_value(
+            "cast_regclass",
+            &DataType::Integer,
+            vec![value.expr],
+            move |a| {
+                let text = a[0].str();
+                let id = match text.parse() {
+                    Ok(id) => Some(id),
+                    Err(_) => ids.get(&crate::names::key_of_text(text)).copied(),
+                };
+                let id = id.ok_or_else(|| {
+                    QueryError::Evaluation(format!(
+                        "Invalid parameter name: class not found: {text}"
+                    ))
+                })?;
+                Ok(crate::value::Value::Int(i64::from(id)))
+            },
+        );
+        Ok(id)
     }
 
     fn case(

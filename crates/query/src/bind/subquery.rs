@@ -30,13 +30,13 @@ impl Binder<'_> {
             return Err(QueryError::bind("Subquery must return only one column"));
         };
         let result = self.default_type(out.bound.clone())?;
-        // Without outer columns a batch counts the rows when they are there.
-        let plan = if crate::unnest::at_most_one(&inner.plan) {
+        // Without outer columns a batch counts the rows when they are there; with them they cannot be, which is found when
+        // the sub-query is taken apart.
+        let correlated = !crate::unnest::outer_columns(&inner.plan)?.is_empty();
+        let plan = if correlated || crate::unnest::at_most_one(&inner.plan) {
             inner.plan
-        } else if self.streaming || !crate::unnest::outer_columns(&inner.plan)?.is_empty() {
-            return Err(QueryError::Bind(
-                "internal error: Scalar subquery might produce more than one row.".into(),
-            ));
+        } else if self.streaming {
+            return Err(crate::unnest::several_rows());
         } else {
             let name = self.fresh("single");
             let single = super::single_value(out.bound.expr.clone(), &result.arrow);

@@ -48,6 +48,11 @@ pub(crate) fn unnest(
     Unnesting { binder, all: true }.plan(plan)
 }
 
+/// RisingWave's error for a scalar sub-query whose rows nobody can count beforehand.
+pub(crate) fn several_rows() -> QueryError {
+    QueryError::Bind("internal error: Scalar subquery might produce more than one row.".into())
+}
+
 fn is_subquery(expr: &Expr) -> bool {
     matches!(
         expr,
@@ -333,6 +338,9 @@ impl Unnesting<'_, '_> {
         input: &mut LogicalPlan,
     ) -> Result<Expr, QueryError> {
         let plan = Arc::unwrap_or_clone(scalar.subquery);
+        if !at_most_one(&plan) {
+            return Err(several_rows());
+        }
         let value = first_column(&plan);
         let (Attached { plan, keys }, domain) = self.of_each(plan, base)?;
         let name = self.binder.fresh("value");
