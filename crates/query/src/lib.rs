@@ -37,6 +37,14 @@ pub fn is_timezone(name: &str) -> bool {
     kernel::datetime::parse_zone(name).is_ok()
 }
 
+/// The tree of one statement in RisingWave's dialect; its names stand where they were written.
+///
+/// # Errors
+/// [`QueryError::Syntax`], and [`QueryError::NotImplemented`] for syntax that is left out.
+pub fn parse_statement(sql: &str) -> Result<sqlparser::ast::Statement, QueryError> {
+    parse::statement(sql)
+}
+
 pub use datafusion::common::ScalarValue;
 pub use dml::{Changes, Dml, DmlKind, Target, TargetColumn};
 pub use error::QueryError;
