@@ -77,6 +77,13 @@ fn last_in_parentheses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             at += 1;
             continue;
         }
+        // What a frame does without the words too.
+        if depth > 0
+            && let Some(taken) = phrase(&tokens[at..], &["exclude", "no", "others"])
+        {
+            at += taken;
+            continue;
+        }
         if depth > 0
             && let Some(taken) = phrase(&tokens[at..], &["session", "with", "gap"])
         {
@@ -211,14 +218,10 @@ fn joins(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
 /// What sqlparser's tokens say otherwise than RisingWave's: `0b101` and `0o17` are numbers, `(row).*` and `IS JSON` are
 /// expressions, `struct<…>` and `map(…)` are types, `==` is no operator.
 fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
+    refuse_left_out(&tokens)?;
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut tokens = last_in_parentheses(joins(tokens)?).into_iter().peekable();
     while let Some(mut next) = tokens.next() {
-        if let Some(what) = left_out(&next.token, tokens.clone().map(|t| t.token)) {
-            return Err(QueryError::NotImplemented(format!(
-                "{what} in the embedded engine"
-            )));
-        }
         if next.token == Token::DoubleEq {
             return Err(QueryError::NotImplemented("binary op: \"==\"".into()));
         }
@@ -303,36 +306,16 @@ fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Q
     Ok(out)
 }
 
-/// What RisingWave's syntax has beside sqlparser's, by the words that it begins with.
-fn left_out(first: &Token, rest: impl Iterator<Item = Token>) -> Option<&'static str> {
-    const LEFT_OUT: [(&[&str], &str); 2] = [
-        (
-            &["exclude", "current", "row"],
-            "a window frame's EXCLUDE CURRENT ROW",
-        ),
-        (
-            &["exclude", "no", "others"],
-            "a window frame's EXCLUDE NO OTHERS",
-        ),
-    ];
-    let Token::Word(first) = first else {
-        return None;
-    };
-    let known: Vec<_> = LEFT_OUT
-        .iter()
-        .filter(|(words, _)| is_word(first, words[0]))
-        .collect();
-    if known.is_empty() {
-        return None;
+/// Refuses what RisingWave's syntax has and this engine has not.
+fn refuse_left_out(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
+    for at in 0..tokens.len() {
+        if phrase(&tokens[at..], &["exclude", "current", "row"]).is_some() {
+            return Err(QueryError::NotImplemented(
+                "a window frame's EXCLUDE CURRENT ROW in the embedded engine".into(),
+            ));
+        }
     }
-    let rest: Vec<Token> = rest.filter(|t| !is_blank(t)).take(2).collect();
-    let follows = |words: &[&str]| {
-        words.iter().enumerate().all(
-            |(i, word)| matches!(rest.get(i), Some(Token::Word(found)) if is_word(found, word)),
-        )
-    };
-    let found = known.into_iter().find(|(words, _)| follows(&words[1..]));
-    found.map(|(_, what)| *what)
+    Ok(())
 }
 
 /// Whether what comes next is the type of a cast.

@@ -5,8 +5,8 @@ use datafusion::logical_expr::expr::{Case, InList, Like};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator as PlanOperator};
 use rwt_sql::DataType;
 use sqlparser::ast::{
-    AccessExpr, Array, BinaryOperator, CaseWhen, DataType as AstType, Expr as Ast, Ident,
-    Subscript, UnaryOperator, Value,
+    AccessExpr, Array, BinaryOperator, CaseWhen, DataType as AstType, Expr as Ast,
+    FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Subscript, UnaryOperator, Value,
 };
 
 use super::literal::data_type;
@@ -151,6 +151,11 @@ impl Binder<'_> {
                 compare_op,
                 right,
             } => self.any_all(left, compare_op, right, true, env),
+            Ast::Like { pattern, any, .. } | Ast::ILike { pattern, any, .. }
+                if patterns(pattern, *any).is_some() =>
+            {
+                self.like_any(ast, env)
+            }
             Ast::Like {
                 negated,
                 expr,
@@ -526,6 +531,46 @@ impl Binder<'_> {
         self.like_of(left, right, escape, negated, insensitive)
     }
 
+    /// `value LIKE ANY (list)`, `SOME` and `ALL`.
+    fn like_any(&self, ast: &Ast, env: &Env<'_>) -> Result<Bound, QueryError> {
+        let insensitive = matches!(ast, Ast::ILike { .. });
+        let (Ast::Like {
+            negated,
+            expr,
+            pattern,
+            any,
+            ..
+        }
+        | Ast::ILike {
+            negated,
+            expr,
+            pattern,
+            any,
+            ..
+        }) = ast
+        else {
+            return Err(QueryError::Internal(format!("no LIKE: {ast}")));
+        };
+        let (list, all) = patterns(pattern, *any).unwrap_or((pattern, false));
+        let value = self.expr(expr, env)?;
+        let value = self.cast(value, &DataType::Varchar, CastContext::Implicit)?;
+        let list = self.expr(list, env)?;
+        let texts = DataType::List(Box::new(DataType::Varchar));
+        if !list.untyped && !matches!(list.data_type, DataType::List(_)) {
+            return Err(QueryError::bind(
+                "op SOME/ANY/ALL (array) requires array on right side",
+            ));
+        }
+        let list = self.cast(list, &texts, CastContext::Implicit)?;
+        let args = vec![value.expr, list.expr];
+        Ok(Bound::boolean(kernel::pattern::like_any(
+            args,
+            *negated,
+            insensitive,
+            all,
+        )))
+    }
+
     /// `value LIKE pattern` of bound sides; `ESCAPE ''` is an escape by no character.
     pub(crate) fn like_of(
         &self,
@@ -771,6 +816,28 @@ impl Binder<'_> {
             "function {name}({}) does not exist",
             types.join(", ")
         ))
+    }
+}
+
+/// The list of patterns behind LIKE ANY, SOME and ALL, and whether all are asked for.
+fn patterns(pattern: &Ast, any: bool) -> Option<(&Ast, bool)> {
+    if any {
+        return Some((pattern, false));
+    }
+    let Ast::Function(call) = pattern else {
+        return None;
+    };
+    let all = match crate::names::parts(&call.name).as_slice() {
+        [name] if name == "some" => false,
+        [name] if name == "all" => true,
+        _ => return None,
+    };
+    let FunctionArguments::List(list) = &call.args else {
+        return None;
+    };
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(list))] => Some((list, all)),
+        _ => None,
     }
 }
 

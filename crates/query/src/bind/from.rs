@@ -1,5 +1,6 @@
 //! FROM: relations, views, sub-queries, joins and table functions.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::common::{Column as PlanColumn, JoinType, UnnestOptions};
@@ -7,7 +8,8 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use rwt_sql::DataType;
 use sqlparser::ast::{
     Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    JoinConstraint, JoinOperator, ObjectName as AstName, TableAlias, TableFactor, TableWithJoins,
+    JoinConstraint, JoinOperator, ObjectName as AstName, SelectItem, SetExpr, TableAlias,
+    TableFactor, TableWithJoins,
 };
 
 use super::operator::Comparison;
@@ -501,8 +503,12 @@ impl Binder<'_> {
         env: &Env<'_>,
     ) -> Result<(LogicalPlan, Scope), QueryError> {
         let function_name = names::parts(name).pop().unwrap_or_default();
+        let (name, args) = match as_record(name, args, alias)? {
+            Some((name, args)) => (name, Cow::Owned(args)),
+            None => (name.clone(), Cow::Borrowed(args)),
+        };
         let call = Function {
-            name: name.clone(),
+            name,
             uses_odbc_syntax: false,
             parameters: FunctionArguments::None,
             args: FunctionArguments::List(FunctionArgumentList {
@@ -577,6 +583,44 @@ impl Binder<'_> {
         }
         Ok((plan, scope))
     }
+}
+
+/// `jsonb_to_record(x) AS t(a int)` and its plural as the function that fills a row of these columns.
+fn as_record(
+    name: &AstName,
+    args: &[FunctionArg],
+    alias: Option<&TableAlias>,
+) -> Result<Option<(AstName, Vec<FunctionArg>)>, QueryError> {
+    let function = names::parts(name).pop().unwrap_or_default();
+    let filled = match function.as_str() {
+        "jsonb_to_record" => "jsonb_populate_record",
+        "jsonb_to_recordset" => "jsonb_populate_recordset",
+        _ => return Ok(None),
+    };
+    let columns = alias.map_or(&[][..], |alias| &alias.columns);
+    let fields: Vec<String> = columns
+        .iter()
+        .filter_map(|c| Some(format!("{} {}", c.name, c.data_type.as_ref()?)))
+        .collect();
+    if fields.is_empty() || fields.len() < columns.len() {
+        return Err(QueryError::bind(format!(
+            "a column definition list is required for {function}: write AS t(name type, …) behind it"
+        )));
+    }
+    let template = format!("SELECT {filled}(NULL::struct<{}>)", fields.join(", "));
+    let query = crate::parse::query(&template)?;
+    let SetExpr::Select(select) = *query.body else {
+        return Ok(None);
+    };
+    let Some(SelectItem::UnnamedExpr(Ast::Function(call))) = select.projection.into_iter().next()
+    else {
+        return Ok(None);
+    };
+    let FunctionArguments::List(mut list) = call.args else {
+        return Ok(None);
+    };
+    list.args.extend(args.iter().cloned());
+    Ok(Some((call.name, list.args)))
 }
 
 /// A relation's columns with the hidden ones marked.

@@ -10,7 +10,7 @@ use sqlparser::ast::{BinaryOperator, CeilFloorKind, DateTimeField, Expr as Ast, 
 use super::{Binder, Bound, CastContext, Comparison, Env};
 use crate::error::QueryError;
 use crate::kernel::{arithmetic, datetime, jsonb, map, numbers, to_char};
-use crate::types::is_number;
+use crate::types::{arrow_type, is_number};
 use crate::value::Value;
 
 /// What an index has at a place, counted from one through its columns and those that it includes; nothing beyond them.
@@ -451,6 +451,11 @@ impl Binder<'_> {
             ("current_schema", 0) => self.current_schema()?,
             ("current_schemas", 1) => {
                 let arg = self.cast(args[0].clone(), &DataType::Boolean, CastContext::Implicit)?;
+                let list = DataType::List(Box::new(DataType::Varchar));
+                if arg.literal().is_some_and(ScalarValue::is_null) {
+                    let null = Expr::Literal(ScalarValue::try_from(&arrow_type(&list))?, None);
+                    return Ok(Some(Bound::of(null, list)));
+                }
                 let implicit = matches!(arg.literal(), Some(ScalarValue::Boolean(Some(true))));
                 let system: &[&str] = if implicit {
                     &["pg_catalog", "rw_catalog"]
@@ -459,7 +464,6 @@ impl Binder<'_> {
                 };
                 let path = self.settings.search_path.iter().map(String::as_str);
                 let schemas: Vec<&str> = system.iter().copied().chain(path).collect();
-                let list = DataType::List(Box::new(DataType::Varchar));
                 self.literal_of(&format!("{{{}}}", schemas.join(",")), &list)?
             }
             ("current_user" | "session_user" | "user" | "current_role", 0) => {
