@@ -50,6 +50,10 @@ pub(crate) struct Reading {
     pub settings: Settings,
     /// Streams see rows that are not in the lake yet, and of a source what was ingested.
     stream: bool,
+    /// The rows of the temporal join of the view that is computed.
+    joined: Option<Relation>,
+    /// One object is seen as it was in another state.
+    past: Option<(ObjectId, Arc<State>)>,
 }
 
 impl Reading {
@@ -61,6 +65,8 @@ impl Reading {
             path,
             settings,
             stream: false,
+            joined: None,
+            past: None,
         }
     }
 
@@ -72,6 +78,24 @@ impl Reading {
             path: SearchPath(Vec::new()),
             settings: Settings::default(),
             stream: true,
+            joined: None,
+            past: None,
+        }
+    }
+
+    /// The same with the rows of a temporal join.
+    pub fn with_joined(self, joined: Relation) -> Self {
+        Self {
+            joined: Some(joined),
+            ..self
+        }
+    }
+
+    /// The same, one object as it was in another state.
+    pub fn with_past(self, object: ObjectId, state: Arc<State>) -> Self {
+        Self {
+            past: Some((object, state)),
+            ..self
         }
     }
 
@@ -90,6 +114,7 @@ impl Reading {
             path: SearchPath(Vec::new()),
             stream: true,
             settings,
+            joined: None,
             ..self.clone()
         }
     }
@@ -274,7 +299,14 @@ impl Reading {
         if let Some(kept) = kept.as_ref().filter(|k| k.versions == versions) {
             return Ok(kept.rows.clone());
         }
-        let rows = Box::pin(self.streaming().rows_of(&view.query)).await?;
+        let mut reading = self.streaming();
+        if let Some(temporal) = &view.temporal {
+            let mut columns = temporal.kept_columns();
+            columns.push(Column::hidden(rwt_query::ROW_ID, DataType::Serial));
+            let joined = Relation::rows(columns, self.table_rows(object.id)?);
+            reading = reading.with_joined(joined);
+        }
+        let rows = Box::pin(reading.rows_of(&view.query)).await?;
         let rows = rows
             .iter()
             .map(|batch| named(object, batch))
@@ -357,7 +389,22 @@ impl Relations for Reading {
         name: &str,
     ) -> Result<Option<Relation>, QueryError> {
         if let Some(object) = self.find(schema, name) {
+            if let Some((id, state)) = &self.past
+                && *id == object.id
+            {
+                let past = Self {
+                    state: state.clone(),
+                    past: None,
+                    ..self.clone()
+                };
+                return Box::pin(past.relation(schema, name)).await;
+            }
             return self.relation_of(object).await;
+        }
+        if let Some(joined) = &self.joined
+            && (schema, name) == (Some(rwt_query::JOINED.0), rwt_query::JOINED.1)
+        {
+            return Ok(Some(joined.clone()));
         }
         match schema {
             Some(schema) if SYSTEM_SCHEMAS.contains(&schema) => {

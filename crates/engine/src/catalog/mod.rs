@@ -24,7 +24,7 @@ pub(crate) use names::invalid_input;
 pub use object::{
     Body, Column, Connection, Function, Index, Kind, LakeTable, MaterializedView, MessageFormat,
     Messages, Object, ObjectId, OnConflict, Origin, Secret, Sink, SinkFrom, SinkMode, Source,
-    Subscription, Table, View, Watermark,
+    Subscription, Table, Temporal, View, Watermark,
 };
 pub use rewrite::{BY_ID, resolve};
 

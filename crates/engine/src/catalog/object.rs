@@ -272,6 +272,32 @@ pub struct MaterializedView {
     pub key: Vec<usize>,
     /// It only ever gains rows.
     pub append_only: bool,
+    /// Its temporal join, whose rows are kept with it.
+    #[serde(default)]
+    pub temporal: Option<Temporal>,
+}
+
+/// The temporal join of a materialized view.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Temporal {
+    /// The table or source whose rows are joined as they come.
+    pub left: ObjectId,
+    /// What they are joined with.
+    pub right: ObjectId,
+    /// The columns of the right side when the view was made.
+    pub columns: Vec<Column>,
+    /// The query of new rows, relations named by id; it lacks the first row id at its end.
+    pub probe: String,
+}
+
+impl Temporal {
+    /// The columns of the rows that were joined: the left row id, then those of the right side.
+    pub fn kept_columns(&self) -> Vec<rwt_query::Column> {
+        let row = rwt_query::Column::hidden(rwt_query::LEFT_ROW, DataType::BigInt);
+        let columns = self.columns.iter();
+        let columns = columns.map(|c| rwt_query::Column::new(c.name.clone(), c.data_type.clone()));
+        [row].into_iter().chain(columns).collect()
+    }
 }
 
 /// A sink.

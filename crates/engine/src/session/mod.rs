@@ -19,6 +19,7 @@ mod running;
 mod settings;
 mod show;
 mod streaming;
+mod temporal;
 mod users;
 
 use std::collections::HashMap;

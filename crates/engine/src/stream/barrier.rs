@@ -402,6 +402,7 @@ impl Inner {
         let mut staged = Staged::new(self, writer);
         let result = async {
             staged.collect()?;
+            super::temporal::run(&mut staged).await?;
             super::sink::run(&mut staged).await?;
             let begun = super::lake::advance(&mut staged)?;
             let shipments = super::outbox::advance(&mut staged)?;

@@ -1,18 +1,11 @@
-//! `FOR SYSTEM_TIME AS OF`: temporal joins, which the embedded engine refuses as RisingWave does where it does, and elsewhere
-//! because a view that is computed from its inputs cannot know what they were.
+//! `FOR SYSTEM_TIME AS OF` where it cannot be: in a batch, and in the places of a view that [`crate::temporal`] does not know.
 
 use datafusion::common::JoinType;
-use sqlparser::ast::{Expr as Ast, TableFactor, TableVersion};
+use sqlparser::ast::{TableFactor, TableVersion};
 
 use super::Binder;
 use crate::error::QueryError;
-use crate::names::parts;
-
-/// Whether the time is that of the processing of a row.
-fn is_proctime(version: &TableVersion) -> bool {
-    matches!(version, TableVersion::ForSystemTimeAsOf(Ast::Function(call))
-        if parts(&call.name).last().is_some_and(|name| name == "proctime"))
-}
+use crate::temporal::is_proctime;
 
 impl Binder<'_> {
     /// Why a table cannot be read as of a time.
@@ -28,9 +21,9 @@ impl Binder<'_> {
             );
         }
         QueryError::NotImplemented(
-            "a temporal join (FOR SYSTEM_TIME AS OF PROCTIME()) in the embedded engine: it computes a view anew from the \
-             present rows of its inputs, so that a later change on the right side would change rows that were joined before. \
-             Use a plain JOIN here, or run the view on RisingWave"
+            "a temporal join (FOR SYSTEM_TIME AS OF PROCTIME()) that is not the first join of a materialized view's own FROM \
+             clause, of a table or source with a table or materialized view, in the embedded engine. Make it a materialized \
+             view of its own and read that"
                 .into(),
         )
     }

@@ -1,0 +1,103 @@
+//! The temporal join of a materialized view that is created: what it reads, and whether RisingWave would look it up.
+
+use std::sync::Arc;
+
+use rwt_query::{QueryError, Relation};
+use rwt_wire::SqlError;
+
+use super::{Session, not_implemented, query_error};
+use crate::catalog::{Body, Catalog, Column, Kind, Object, ObjectId, Temporal};
+
+/// A view's temporal join, bound.
+pub(super) struct Bound {
+    /// The view's query over the rows that were joined.
+    pub query: String,
+    /// The columns of its result.
+    pub shown: Vec<rwt_query::Column>,
+    /// Both sides.
+    pub reads: Vec<ObjectId>,
+    /// What is kept with the view.
+    pub join: Temporal,
+}
+
+impl Session {
+    /// The temporal join that a view's query begins with, if it does.
+    pub(super) async fn temporal_join(&self, query: &str) -> Result<Option<Bound>, SqlError> {
+        let found = self.inner.queries.temporal_join(query);
+        let Some(join) = found.map_err(|e| query_error(&e))? else {
+            return Ok(None);
+        };
+        let (catalog, path) = (self.inner.catalog(), self.path());
+        let (Some(left), Some(right)) = (
+            catalog.find_readable(&join.left, &path),
+            catalog.find_readable(&join.right, &path),
+        ) else {
+            return Ok(None);
+        };
+        let stored = left.is_stored() && left.lake().is_none();
+        let looked_up = matches!(right.kind(), Kind::Table | Kind::MaterializedView);
+        if !stored || !looked_up || left.id == right.id {
+            return Err(not_implemented(
+                "a temporal join of anything but a table or source with another table or materialized view in the embedded engine",
+            ));
+        }
+        check_key(&catalog, right, &join.equated)?;
+        let visible = right.visible().map(|c| Column::new(&c.name, c.data_type.clone()));
+        let columns: Vec<Column> = visible.collect();
+        let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
+        let probe = format!("{}0", join.probe(&names));
+        let probe = self.bind(&probe, Vec::new()).query;
+        let kept = Temporal {
+            left: left.id,
+            right: right.id,
+            columns,
+            probe: probe.strip_suffix('0').unwrap_or(&probe).to_owned(),
+        };
+        let shown = self.describe_joined(&join.query, &kept).await;
+        Ok(Some(Bound {
+            query: join.query,
+            shown: shown.map_err(|e| query_error(&e))?,
+            reads: vec![left.id, right.id],
+            join: kept,
+        }))
+    }
+
+    /// The columns of the view's query over rows that were joined.
+    async fn describe_joined(
+        &self,
+        query: &str,
+        kept: &Temporal,
+    ) -> Result<Vec<rwt_query::Column>, QueryError> {
+        let mut columns = kept.kept_columns();
+        let row_id = rwt_sql::DataType::Serial;
+        columns.push(rwt_query::Column::hidden(rwt_query::ROW_ID, row_id));
+        let none = Relation::rows(columns, Arc::new(Vec::new()));
+        let reading = self.reading().with_joined(none);
+        let queries = &self.inner.queries;
+        let plan = queries.check_stream(query, &reading, &reading.settings).await?;
+        Ok(plan.columns().to_vec())
+    }
+}
+
+/// RisingWave looks rows up by the key of the right side or by one of its indexes.
+fn check_key(catalog: &Catalog, right: &Object, equated: &[String]) -> Result<(), SqlError> {
+    let given = |columns: &[&str]| {
+        !columns.is_empty() && columns.iter().all(|c| equated.iter().any(|e| e == c))
+    };
+    let of_right = equated.iter().any(|name| right.column(name).is_some());
+    let mut indexes = catalog.of_kind(Kind::Index).filter_map(|o| match &o.body {
+        Body::Index(index) if index.table == right.id => {
+            let columns = index.columns.iter().map(|(_, text, _)| text.as_str());
+            Some(columns.collect::<Vec<_>>())
+        }
+        _ => None,
+    });
+    // Without any equality it compares every row.
+    if !of_right || given(&right.key_names()) || indexes.any(|columns| given(&columns)) {
+        return Ok(());
+    }
+    Err(SqlError::internal(
+        "Not supported: Temporal join requires the lookup table's primary key contained exactly in the equivalence condition\n\
+         HINT: Please add the primary key of the lookup table to the join condition and remove any other conditions",
+    ))
+}
