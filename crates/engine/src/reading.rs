@@ -12,7 +12,7 @@ use rwt_query::{Column, QueryError, Relation, RelationData, Relations, Settings}
 use rwt_sql::{DataType, Ident, ObjectName};
 
 use crate::catalog::{
-    BY_ID, Body, Catalog, Kind, Object, ObjectId, SYSTEM_SCHEMAS, SearchPath, Source,
+    BY_ID, Body, Catalog, Kind, Object, ObjectId, SYSTEM_SCHEMAS, SearchPath, Source, Temporal,
 };
 use crate::engine::{Inner, locked};
 use crate::storage::{State, stored_schema};
@@ -50,10 +50,10 @@ pub(crate) struct Reading {
     pub settings: Settings,
     /// Streams see rows that are not in the lake yet, and of a source what was ingested.
     stream: bool,
-    /// The rows of the temporal join of the view that is computed.
-    joined: Option<Relation>,
-    /// One object is seen as it was in another state.
-    past: Option<(ObjectId, Arc<State>)>,
+    /// The rows of the temporal joins of the view that is computed, by the places of their right sides.
+    joined: Vec<Relation>,
+    /// Some objects are seen as they were in another state.
+    past: Option<(Vec<ObjectId>, Arc<State>)>,
 }
 
 impl Reading {
@@ -65,7 +65,7 @@ impl Reading {
             path,
             settings,
             stream: false,
-            joined: None,
+            joined: Vec::new(),
             past: None,
         }
     }
@@ -78,23 +78,29 @@ impl Reading {
             path: SearchPath(Vec::new()),
             settings: Settings::default(),
             stream: true,
-            joined: None,
+            joined: Vec::new(),
             past: None,
         }
     }
 
-    /// The same with the rows of a temporal join.
-    pub fn with_joined(self, joined: Relation) -> Self {
+    /// The same with the rows of temporal joins.
+    pub fn with_joined(self, temporal: &Temporal, rows: &Arc<Vec<RecordBatch>>) -> Self {
+        let sides = 0..temporal.rights.len();
+        let joined = sides.map(|side| {
+            let mut columns = temporal.kept_columns(Some(side));
+            columns.push(Column::hidden(rwt_query::ROW_ID, DataType::Serial));
+            Relation::rows(columns, rows.clone())
+        });
         Self {
-            joined: Some(joined),
+            joined: joined.collect(),
             ..self
         }
     }
 
-    /// The same, one object as it was in another state.
-    pub fn with_past(self, object: ObjectId, state: Arc<State>) -> Self {
+    /// The same, some objects as they were in another state.
+    pub fn with_past(self, objects: Vec<ObjectId>, state: Arc<State>) -> Self {
         Self {
-            past: Some((object, state)),
+            past: Some((objects, state)),
             ..self
         }
     }
@@ -114,7 +120,7 @@ impl Reading {
             path: SearchPath(Vec::new()),
             stream: true,
             settings,
-            joined: None,
+            joined: Vec::new(),
             ..self.clone()
         }
     }
@@ -301,10 +307,7 @@ impl Reading {
         }
         let mut reading = self.streaming();
         if let Some(temporal) = &view.temporal {
-            let mut columns = temporal.kept_columns();
-            columns.push(Column::hidden(rwt_query::ROW_ID, DataType::Serial));
-            let joined = Relation::rows(columns, self.table_rows(object.id)?);
-            reading = reading.with_joined(joined);
+            reading = reading.with_joined(temporal, &self.table_rows(object.id)?);
         }
         let rows = Box::pin(reading.rows_of(&view.query)).await?;
         let rows = rows
@@ -389,8 +392,8 @@ impl Relations for Reading {
         name: &str,
     ) -> Result<Option<Relation>, QueryError> {
         if let Some(object) = self.find(schema, name) {
-            if let Some((id, state)) = &self.past
-                && *id == object.id
+            if let Some((ids, state)) = &self.past
+                && ids.contains(&object.id)
             {
                 let past = Self {
                     state: state.clone(),
@@ -401,10 +404,10 @@ impl Relations for Reading {
             }
             return self.relation_of(object).await;
         }
-        if let Some(joined) = &self.joined
-            && (schema, name) == (Some(rwt_query::JOINED.0), rwt_query::JOINED.1)
-        {
-            return Ok(Some(joined.clone()));
+        if schema == Some(rwt_query::JOINED) {
+            let mut joined = self.joined.iter().enumerate();
+            let found = joined.find(|(place, _)| rwt_query::joined_name(*place) == name);
+            return Ok(found.map(|(_, relation)| relation.clone()));
         }
         match schema {
             Some(schema) if SYSTEM_SCHEMAS.contains(&schema) => {

@@ -98,6 +98,33 @@ async fn rows_that_are_updated_are_joined_anew() {
     )
     .await;
     assert_eq!(rows(&client, priced).await, ["2 10 101", "3 30 300"]);
+    run(
+        &client,
+        &[
+            "CREATE TABLE makers (code int PRIMARY KEY, maker varchar)",
+            "INSERT INTO makers VALUES (10, 'Abel')",
+            "INSERT INTO items VALUES (4, 10, 104)",
+            "CREATE MATERIALIZED VIEW made AS SELECT o.id, i.*, m.maker, n.v FROM orders o LEFT JOIN items FOR SYSTEM_TIME AS OF PROCTIME() i ON o.item = i.code LEFT JOIN makers FOR SYSTEM_TIME AS OF PROCTIME() m ON i.code = m.code JOIN (VALUES (2, 'now'), (4, 'new'), (5, 'last')) n(id, v) ON n.id = o.id",
+            "CREATE MATERIALIZED VIEW known AS SELECT o.id, maker FROM orders o JOIN items FOR SYSTEM_TIME AS OF PROCTIME() i ON o.item = i.code JOIN makers FOR SYSTEM_TIME AS OF PROCTIME() m ON i.code = m.code",
+            "UPDATE makers SET maker = 'Cain' WHERE code = 10",
+            "INSERT INTO orders VALUES (4, 10), (5, 20)",
+        ],
+    )
+    .await;
+    assert_eq!(
+        rows(&client, "SELECT * FROM made ORDER BY id, no").await,
+        [
+            "2 1 10 101 Abel now",
+            "2 4 10 104 Abel now",
+            "4 1 10 101 Cain new",
+            "4 4 10 104 Cain new",
+            "5 2 20 200 NULL last",
+        ]
+    );
+    assert_eq!(
+        rows(&client, "SELECT id, maker, count(*) FROM known GROUP BY id, maker ORDER BY id").await,
+        ["2 Abel 2", "4 Cain 2"]
+    );
     for (sql, expected) in [
         (
             "CREATE MATERIALIZED VIEW bad AS SELECT id FROM orders JOIN items FOR SYSTEM_TIME AS OF PROCTIME() ON item = price",

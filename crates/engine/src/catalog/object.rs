@@ -272,31 +272,37 @@ pub struct MaterializedView {
     pub key: Vec<usize>,
     /// It only ever gains rows.
     pub append_only: bool,
-    /// Its temporal join, whose rows are kept with it.
+    /// Its temporal joins, whose rows are kept with it.
     #[serde(default)]
     pub temporal: Option<Temporal>,
 }
 
-/// The temporal join of a materialized view.
+/// The temporal joins of a materialized view.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Temporal {
     /// The table or source whose rows are joined as they come.
     pub left: ObjectId,
-    /// What they are joined with.
-    pub right: ObjectId,
-    /// The columns of the right side when the view was made.
-    pub columns: Vec<Column>,
+    /// What they are joined with, each with its columns when the view was made.
+    pub rights: Vec<(ObjectId, Vec<Column>)>,
     /// The query of new rows, relations named by id; it lacks the first row id at its end.
     pub probe: String,
 }
 
 impl Temporal {
-    /// The columns of the rows that were joined: the left row id, then those of the right side.
-    pub fn kept_columns(&self) -> Vec<rwt_query::Column> {
-        let row = rwt_query::Column::hidden(rwt_query::LEFT_ROW, DataType::BigInt);
-        let columns = self.columns.iter();
-        let columns = columns.map(|c| rwt_query::Column::new(c.name.clone(), c.data_type.clone()));
-        [row].into_iter().chain(columns).collect()
+    /// The columns of the joined rows: the left row id, then those of the right sides. Those of one side may be seen.
+    pub fn kept_columns(&self, seen: Option<usize>) -> Vec<rwt_query::Column> {
+        use rwt_query::{Column, LEFT_ROW, kept_name};
+        let mut kept = vec![Column::hidden(LEFT_ROW, DataType::BigInt)];
+        for (side, (_, columns)) in self.rights.iter().enumerate() {
+            for (place, column) in columns.iter().enumerate() {
+                let data_type = column.data_type.clone();
+                kept.push(match seen == Some(side) {
+                    true => Column::new(column.name.clone(), data_type),
+                    false => Column::hidden(kept_name(side, place), data_type),
+                });
+            }
+        }
+        kept
     }
 }
 

@@ -1,63 +1,68 @@
-//! The temporal join of a materialized view that is created: what it reads, and whether RisingWave would look it up.
+//! The temporal joins of a materialized view that is created: what they read, and whether RisingWave would look it up.
 
 use std::sync::Arc;
 
-use rwt_query::{QueryError, Relation};
+use rwt_query::QueryError;
 use rwt_wire::SqlError;
 
 use super::{Session, not_implemented, query_error};
 use crate::catalog::{Body, Catalog, Column, Kind, Object, ObjectId, Temporal};
 
-/// A view's temporal join, bound.
+/// A view's temporal joins, bound.
 pub(super) struct Bound {
     /// The view's query over the rows that were joined.
     pub query: String,
     /// The columns of its result.
     pub shown: Vec<rwt_query::Column>,
-    /// Both sides.
+    /// All sides.
     pub reads: Vec<ObjectId>,
     /// What is kept with the view.
     pub join: Temporal,
 }
 
 impl Session {
-    /// The temporal join that a view's query begins with, if it does.
+    /// The temporal joins that a view's query begins with, if it does.
     pub(super) async fn temporal_join(&self, query: &str) -> Result<Option<Bound>, SqlError> {
         let found = self.inner.queries.temporal_join(query);
         let Some(join) = found.map_err(|e| query_error(&e))? else {
             return Ok(None);
         };
         let (catalog, path) = (self.inner.catalog(), self.path());
-        let (Some(left), Some(right)) = (
-            catalog.find_readable(&join.left, &path),
-            catalog.find_readable(&join.right, &path),
-        ) else {
+        let Some(left) = catalog.find_readable(&join.left, &path) else {
             return Ok(None);
         };
-        let stored = left.is_stored() && left.lake().is_none();
-        let looked_up = matches!(right.kind(), Kind::Table | Kind::MaterializedView);
-        if !stored || !looked_up || left.id == right.id {
-            return Err(not_implemented(
-                "a temporal join of anything but a table or source with another table or materialized view in the embedded engine",
-            ));
+        let (mut rights, mut names) = (Vec::new(), Vec::new());
+        for side in &join.rights {
+            let Some(right) = catalog.find_readable(&side.name, &path) else {
+                return Ok(None);
+            };
+            let looked_up = matches!(right.kind(), Kind::Table | Kind::MaterializedView);
+            if !left.is_stored() || left.lake().is_some() || !looked_up || left.id == right.id {
+                return Err(not_implemented(
+                    "a temporal join of anything but a table or source with another table or materialized view in the embedded \
+                     engine",
+                ));
+            }
+            check_key(&catalog, right, &side.equated)?;
+            let visible = right.visible();
+            let columns: Vec<Column> = visible
+                .map(|c| Column::new(&c.name, c.data_type.clone()))
+                .collect();
+            names.push(columns.iter().map(|c| c.name.clone()).collect());
+            rights.push((right.id, columns));
         }
-        check_key(&catalog, right, &join.equated)?;
-        let visible = right.visible().map(|c| Column::new(&c.name, c.data_type.clone()));
-        let columns: Vec<Column> = visible.collect();
-        let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
-        let probe = format!("{}0", join.probe(&names));
-        let probe = self.bind(&probe, Vec::new()).query;
+        // A number stands where the first row id will, so that the text is a query.
+        let probe = self.bind(&format!("{}0", join.probe(&names)), Vec::new());
         let kept = Temporal {
             left: left.id,
-            right: right.id,
-            columns,
-            probe: probe.strip_suffix('0').unwrap_or(&probe).to_owned(),
+            rights,
+            probe: probe.query.trim_end_matches('0').to_owned(),
         };
         let shown = self.describe_joined(&join.query, &kept).await;
         Ok(Some(Bound {
             query: join.query,
             shown: shown.map_err(|e| query_error(&e))?,
-            reads: vec![left.id, right.id],
+            reads: probe.reads,
             join: kept,
         }))
     }
@@ -68,11 +73,7 @@ impl Session {
         query: &str,
         kept: &Temporal,
     ) -> Result<Vec<rwt_query::Column>, QueryError> {
-        let mut columns = kept.kept_columns();
-        let row_id = rwt_sql::DataType::Serial;
-        columns.push(rwt_query::Column::hidden(rwt_query::ROW_ID, row_id));
-        let none = Relation::rows(columns, Arc::new(Vec::new()));
-        let reading = self.reading().with_joined(none);
+        let reading = self.reading().with_joined(kept, &Arc::default());
         let queries = &self.inner.queries;
         let plan = queries.check_stream(query, &reading, &reading.settings).await?;
         Ok(plan.columns().to_vec())

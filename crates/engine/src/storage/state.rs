@@ -208,7 +208,7 @@ pub fn stored_schema(object: &Object) -> SchemaRef {
     if let Body::MaterializedView(view) = &object.body
         && let Some(temporal) = &view.temporal
     {
-        return rwt_query::schema(&temporal.kept_columns());
+        return rwt_query::schema(&temporal.kept_columns(None));
     }
     let columns: Vec<rwt_query::Column> = object
         .columns

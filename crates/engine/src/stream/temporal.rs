@@ -1,5 +1,5 @@
-//! Temporal joins of materialized views. A new row on the left side is joined with the right side as the checkpoint before
-//! left it, and what it met is kept with the view: later changes of the right side do not reach it.
+//! Temporal joins of materialized views. A new row on the left side is joined with the right sides as the checkpoint before
+//! left them, and what it met is kept with the view: later changes there do not reach it.
 
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ async fn advance(
         return Ok(());
     }
     let reading = Reading::of_stream(staged.inner, Arc::new(staged.state.clone()))
-        .with_past(temporal.right, right);
+        .with_past(temporal.rights.iter().map(|(id, _)| *id).collect(), right);
     let rows = reading.rows_of(&format!("{}{from}", temporal.probe)).await?;
     for batch in rows {
         add(staged, view, &batch)?;

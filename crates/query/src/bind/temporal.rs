@@ -21,9 +21,9 @@ impl Binder<'_> {
             );
         }
         QueryError::NotImplemented(
-            "a temporal join (FOR SYSTEM_TIME AS OF PROCTIME()) that is not the first join of a materialized view's own FROM \
-             clause, of a table or source with a table or materialized view, in the embedded engine. Make it a materialized \
-             view of its own and read that"
+            "a temporal join (FOR SYSTEM_TIME AS OF PROCTIME()) behind other joins of a materialized view, in a sub-query \
+             or in a sink, in the embedded engine. Make it the first join of a materialized view, of a table or source with a \
+             table or materialized view, and read that"
                 .into(),
         )
     }
