@@ -41,7 +41,10 @@ async fn a_temporal_join_keeps_what_rows_met() {
     )
     .await;
     let named = ["0 Ann", "1 NULL", "2 Bob", "3 Bert", "4 NULL"];
-    assert_eq!(rows(&client, "SELECT * FROM named ORDER BY id").await, named);
+    assert_eq!(
+        rows(&client, "SELECT * FROM named ORDER BY id").await,
+        named
+    );
     let counted = "SELECT * FROM counted ORDER BY name";
     assert_eq!(rows(&client, counted).await, ["Ann 1", "Bert 1", "Bob 1"]);
     let above = "SELECT * FROM above ORDER BY name";
@@ -50,8 +53,18 @@ async fn a_temporal_join_keeps_what_rows_met() {
 
     let served = Served::reopen(served.stop().await).await;
     let client = served.client().await;
-    assert_eq!(rows(&client, "SELECT * FROM named ORDER BY id").await, named);
-    run(&client, &["INSERT INTO people VALUES (2, 'Bess')", "INSERT INTO clicks VALUES (5, 2)"]).await;
+    assert_eq!(
+        rows(&client, "SELECT * FROM named ORDER BY id").await,
+        named
+    );
+    run(
+        &client,
+        &[
+            "INSERT INTO people VALUES (2, 'Bess')",
+            "INSERT INTO clicks VALUES (5, 2)",
+        ],
+    )
+    .await;
     assert_eq!(
         rows(&client, "SELECT * FROM named WHERE id >= 4 ORDER BY id").await,
         ["4 NULL", "5 Bess"]
@@ -87,7 +100,10 @@ async fn rows_that_are_updated_are_joined_anew() {
     )
     .await;
     let priced = "SELECT * FROM priced ORDER BY id";
-    assert_eq!(rows(&client, priced).await, ["1 10 100", "2 20 200", "3 30 NULL"]);
+    assert_eq!(
+        rows(&client, priced).await,
+        ["1 10 100", "2 20 200", "3 30 NULL"]
+    );
     run(
         &client,
         &[
@@ -122,7 +138,11 @@ async fn rows_that_are_updated_are_joined_anew() {
         ]
     );
     assert_eq!(
-        rows(&client, "SELECT id, maker, count(*) FROM known GROUP BY id, maker ORDER BY id").await,
+        rows(
+            &client,
+            "SELECT id, maker, count(*) FROM known GROUP BY id, maker ORDER BY id"
+        )
+        .await,
         ["2 Abel 2", "4 Cain 2"]
     );
     for (sql, expected) in [
@@ -168,7 +188,10 @@ async fn views_of_risingwaves_own_syntax_follow_their_tables() {
         ],
     )
     .await;
-    assert_eq!(rows(&client, "SELECT * FROM nearest ORDER BY k").await, ["1 y", "2 w"]);
+    assert_eq!(
+        rows(&client, "SELECT * FROM nearest ORDER BY k").await,
+        ["1 y", "2 w"]
+    );
     let sessions = "SELECT * FROM sessions ORDER BY t";
     assert_eq!(rows(&client, sessions).await, ["1 1", "3 2", "4 2", "6 1"]);
     let rest = "SELECT * FROM rest WHERE t > 3 ORDER BY t";
@@ -215,10 +238,19 @@ async fn privileges_are_kept_on_every_kind_and_for_later() {
         ]
     );
     for (sql, expected) in [
-        ("GRANT EXECUTE ON TABLE t TO ann", "Invalid privilege type for the given object"),
+        (
+            "GRANT EXECUTE ON TABLE t TO ann",
+            "Invalid privilege type for the given object",
+        ),
         ("GRANT SELECT ON nosuch TO ann", "table not found: nosuch"),
-        ("GRANT USAGE ON SCHEMA nosuch TO ann", "schema not found: nosuch"),
-        ("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO nobody", "User \"nobody\" does not exist"),
+        (
+            "GRANT USAGE ON SCHEMA nosuch TO ann",
+            "schema not found: nosuch",
+        ),
+        (
+            "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO nobody",
+            "User \"nobody\" does not exist",
+        ),
     ] {
         let error = rows_or_error(&client, sql).await.unwrap_err();
         assert!(error.contains(expected), "{sql}: {error}");

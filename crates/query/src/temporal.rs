@@ -127,9 +127,8 @@ fn taken_out(
     from: &mut String,
 ) -> Option<TemporalSide> {
     let (kind, on) = match &join.join_operator {
-        JoinOperator::Join(JoinConstraint::On(on)) | JoinOperator::Inner(JoinConstraint::On(on)) => {
-            ("JOIN", on)
-        }
+        JoinOperator::Join(JoinConstraint::On(on))
+        | JoinOperator::Inner(JoinConstraint::On(on)) => ("JOIN", on),
         JoinOperator::Left(JoinConstraint::On(on))
         | JoinOperator::LeftOuter(JoinConstraint::On(on)) => ("LEFT JOIN", on),
         _ => return None,

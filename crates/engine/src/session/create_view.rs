@@ -47,7 +47,8 @@ impl Addition {
                 let object = catalog.draft(name, path, self.owner, self.definition, self.body)?;
                 still_there(catalog, &self.depends_on)?;
                 let (id, kind) = (object.id, object.kind());
-                let joins = matches!(&object.body, Body::MaterializedView(v) if v.temporal.is_some());
+                let joins =
+                    matches!(&object.body, Body::MaterializedView(v) if v.temporal.is_some());
                 let sends = object.sink().is_some_and(|sink| sink.messages.is_some());
                 let object = Object {
                     columns: self.columns,

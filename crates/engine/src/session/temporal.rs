@@ -75,7 +75,9 @@ impl Session {
     ) -> Result<Vec<rwt_query::Column>, QueryError> {
         let reading = self.reading().with_joined(kept, &Arc::default());
         let queries = &self.inner.queries;
-        let plan = queries.check_stream(query, &reading, &reading.settings).await?;
+        let plan = queries
+            .check_stream(query, &reading, &reading.settings)
+            .await?;
         Ok(plan.columns().to_vec())
     }
 }

@@ -184,11 +184,7 @@ impl<'a> Staged<'a> {
         table: ObjectId,
         batch: RecordBatch,
     ) -> Result<RecordBatch, StorageError> {
-        let watermark = self
-            .state
-            .catalog
-            .get(table)
-            .and_then(Object::watermark);
+        let watermark = self.state.catalog.get(table).and_then(Object::watermark);
         let (Some(watermark), Some(data)) = (watermark, self.state.tables.get(&table)) else {
             return Ok(batch);
         };

@@ -37,7 +37,10 @@ pub(super) async fn run(staged: &mut Staged<'_>) -> Result<(), CheckpointError> 
 }
 
 /// Joins the rows that are there when the view is created.
-pub(crate) async fn backfill(staged: &mut Staged<'_>, view: ObjectId) -> Result<(), CheckpointError> {
+pub(crate) async fn backfill(
+    staged: &mut Staged<'_>,
+    view: ObjectId,
+) -> Result<(), CheckpointError> {
     let found = joins(&staged.state).into_iter().find(|(id, _)| *id == view);
     if let Some((_, temporal)) = found {
         let right = Arc::new(staged.state.clone());
@@ -66,7 +69,9 @@ async fn advance(
     }
     let reading = Reading::of_stream(staged.inner, Arc::new(staged.state.clone()))
         .with_past(temporal.rights.iter().map(|(id, _)| *id).collect(), right);
-    let rows = reading.rows_of(&format!("{}{from}", temporal.probe)).await?;
+    let rows = reading
+        .rows_of(&format!("{}{from}", temporal.probe))
+        .await?;
     for batch in rows {
         add(staged, view, &batch)?;
     }
@@ -104,7 +109,11 @@ fn forget(
     for (ids, batch) in kept.parts()? {
         let rows = batch.column(0).as_primitive::<Int64Type>();
         let pairs = ids.values().iter().zip(rows.values());
-        gone.extend(pairs.filter(|(_, row)| !left.contains(**row)).map(|(id, _)| *id));
+        gone.extend(
+            pairs
+                .filter(|(_, row)| !left.contains(**row))
+                .map(|(id, _)| *id),
+        );
     }
     match gone.is_empty() {
         true => Ok(()),

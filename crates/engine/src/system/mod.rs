@@ -327,7 +327,9 @@ fn array<'a>(t: T, cells: impl Iterator<Item = &'a Cell>) -> ArrayRef {
             Arc::new(list.finish())
         }
         // No table has such values yet.
-        T::Int4s | T::Bytes => new_null_array(&rwt_query::arrow_type(&t.data_type()), cells.count()),
+        T::Int4s | T::Bytes => {
+            new_null_array(&rwt_query::arrow_type(&t.data_type()), cells.count())
+        }
         T::Int2s => {
             let mut list = ListBuilder::new(Int16Builder::new());
             for cell in cells {

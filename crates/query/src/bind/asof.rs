@@ -48,7 +48,12 @@ impl Binder<'_> {
         let plan = LogicalPlanBuilder::from(left_plan)
             .join_on(right_plan, kind, vec![condition])?
             .build()?;
-        let shown: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+        let shown: Vec<Expr> = plan
+            .schema()
+            .columns()
+            .into_iter()
+            .map(Expr::Column)
+            .collect();
         let order = SortExpr {
             expr: nearest.value,
             asc: nearest.smallest,

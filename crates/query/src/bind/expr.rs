@@ -5,8 +5,8 @@ use datafusion::logical_expr::expr::{Case, InList, Like};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator as PlanOperator};
 use rwt_sql::DataType;
 use sqlparser::ast::{
-    AccessExpr, Array, BinaryOperator, CaseWhen, DataType as AstType, Expr as Ast,
-    FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Subscript, UnaryOperator, Value,
+    AccessExpr, Array, BinaryOperator, CaseWhen, DataType as AstType, Expr as Ast, FunctionArg,
+    FunctionArgExpr, FunctionArguments, Ident, Subscript, UnaryOperator, Value,
 };
 
 use super::literal::data_type;

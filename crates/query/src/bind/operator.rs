@@ -131,8 +131,7 @@ impl Binder<'_> {
                 let wrong = no_operator("&&", &left, &right);
                 let is_list = |b: &Bound| matches!(b.data_type, DataType::List(_)) && !b.untyped;
                 let same = left.data_type == right.data_type;
-                if !(is_list(&left) || is_list(&right))
-                    || !(same || left.untyped || right.untyped)
+                if !(is_list(&left) || is_list(&right)) || !(same || left.untyped || right.untyped)
                 {
                     return Err(wrong);
                 }

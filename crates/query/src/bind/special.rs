@@ -507,9 +507,8 @@ impl Binder<'_> {
                 })
             }
             ("pg_get_viewdef" | "pg_get_indexdef", 1..=3) => {
-                let integer = |arg: &Bound| {
-                    self.cast(arg.clone(), &DataType::Integer, CastContext::Implicit)
-                };
+                let integer =
+                    |arg: &Bound| self.cast(arg.clone(), &DataType::Integer, CastContext::Implicit);
                 let mut exprs = vec![integer(&args[0])?.expr];
                 let index = name == "pg_get_indexdef";
                 if index && let Some(place) = args.get(1) {

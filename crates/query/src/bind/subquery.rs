@@ -188,7 +188,9 @@ fn collected(query: &Query) -> Result<Query, QueryError> {
             let column = format!("o{}", columns.len());
             match inner.body.as_mut() {
                 SetExpr::Select(select) if select.distinct.is_none() => {
-                    select.projection.push(SelectItem::UnnamedExpr(item.expr.clone()));
+                    select
+                        .projection
+                        .push(SelectItem::UnnamedExpr(item.expr.clone()));
                 }
                 _ => {
                     return Err(QueryError::invalid_input(

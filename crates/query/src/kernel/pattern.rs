@@ -152,9 +152,7 @@ pub(crate) fn like_any(args: Vec<Expr>, negated: bool, insensitive: bool, all: b
         args,
         move |a| {
             let patterns = a[1].list().iter();
-            let patterns: StringArray = patterns
-                .map(|p| (!p.is_null()).then(|| p.str()))
-                .collect();
+            let patterns: StringArray = patterns.map(|p| (!p.is_null()).then(|| p.str())).collect();
             let value = StringArray::new_scalar(a[0].str());
             let matches = match insensitive {
                 true => arrow::compute::ilike(&value, &patterns)?,

@@ -65,7 +65,11 @@ fn below_projections(mut plan: LogicalPlan) -> (LogicalPlan, Vec<Vec<Expr>>) {
 
 impl Unnesting<'_, '_> {
     /// The plan for every value of the domain.
-    pub(super) fn attach(&self, plan: LogicalPlan, domain: &Domain) -> Result<Attached, QueryError> {
+    pub(super) fn attach(
+        &self,
+        plan: LogicalPlan,
+        domain: &Domain,
+    ) -> Result<Attached, QueryError> {
         if !domain.is_read_by(&plan)? {
             return self.crossed(plan, domain);
         }
@@ -214,14 +218,7 @@ impl Unnesting<'_, '_> {
             .collect();
         let plan = LogicalPlanBuilder::from(plan).project(all)?.build()?;
         let values = self.instance(domain)?;
-        let plan = joined(
-            values.plan,
-            plan,
-            JoinType::Left,
-            &values.keys,
-            &keys,
-            None,
-        )?;
+        let plan = joined(values.plan, plan, JoinType::Left, &values.keys, &keys, None)?;
         Ok(Attached {
             plan,
             keys: values.keys,
@@ -285,9 +282,7 @@ impl Unnesting<'_, '_> {
         }
         let groups = vec![Expr::GroupingSet(GroupingSet::GroupingSets(wider))];
         let calls = self.named(aggregate.aggr_expr, domain, &keys)?;
-        let kept = column(&grouped)
-            .is_null()
-            .or(column(&found).is_not_null());
+        let kept = column(&grouped).is_null().or(column(&found).is_not_null());
         let plan = LogicalPlanBuilder::from(plan)
             .aggregate(groups, of_found(calls, &found)?)?
             .filter(kept)?
@@ -372,7 +367,12 @@ impl Unnesting<'_, '_> {
 
     /// A join: the sides that read the domain have its values, and so has one that keeps rows without a match.
     fn both_sides(&self, join: Join, domain: &Domain) -> Result<Attached, QueryError> {
-        let shown: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
+        let shown: Vec<Expr> = join
+            .schema
+            .columns()
+            .into_iter()
+            .map(Expr::Column)
+            .collect();
         let kind = join.join_type;
         let (left, right) = (
             Arc::unwrap_or_clone(join.left),
@@ -413,7 +413,9 @@ impl Unnesting<'_, '_> {
             .collect();
         if on_left && on_right {
             match join.null_equality {
-                NullEquality::NullEqualsNull => on.extend(exprs(&left.keys).zip(exprs(&right.keys))),
+                NullEquality::NullEqualsNull => {
+                    on.extend(exprs(&left.keys).zip(exprs(&right.keys)))
+                }
                 NullEquality::NullEqualsNothing => {
                     conditions.extend(same(&left.keys, &right.keys));
                 }
@@ -474,12 +476,13 @@ impl Unnesting<'_, '_> {
         for input in union.inputs {
             let shown = columns_of(&input);
             let Attached { plan, keys } = self.attach(Arc::unwrap_or_clone(input), domain)?;
-            let own = shown
-                .into_iter()
-                .zip(union.schema.iter())
-                .map(|(from, (qualifier, field))| {
-                    from.alias_qualified(qualifier.cloned(), field.name())
-                });
+            let own =
+                shown
+                    .into_iter()
+                    .zip(union.schema.iter())
+                    .map(|(from, (qualifier, field))| {
+                        from.alias_qualified(qualifier.cloned(), field.name())
+                    });
             let keys = exprs(&keys).zip(&names).map(|(key, name)| key.alias(name));
             let all: Vec<Expr> = own.chain(keys).collect();
             let plan = LogicalPlanBuilder::from(plan).project(all)?.build()?;

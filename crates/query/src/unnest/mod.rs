@@ -105,7 +105,7 @@ fn reads_outer(expr: &Expr) -> bool {
 
 /// Whether a correlated sub-query is one that DataFusion joins by equal columns: filtered rows, and their aggregates.
 fn equates_columns(plan: &LogicalPlan) -> Result<bool, QueryError> {
-    let none_read = |exprs: &[Expr]| !exprs.iter().any(|e| reads_outer(e));
+    let none_read = |exprs: &[Expr]| !exprs.iter().any(reads_outer);
     Ok(match plan {
         LogicalPlan::Projection(p) => none_read(&p.expr) && equates_columns(&p.input)?,
         LogicalPlan::Aggregate(a) => {
@@ -307,7 +307,11 @@ impl Unnesting<'_, '_> {
     }
 
     /// The sub-query's rows with the values of the outer columns, as far as `base` has them.
-    fn of_each(&self, plan: LogicalPlan, base: &LogicalPlan) -> Result<(Attached, Domain), QueryError> {
+    fn of_each(
+        &self,
+        plan: LogicalPlan,
+        base: &LogicalPlan,
+    ) -> Result<(Attached, Domain), QueryError> {
         let columns: Vec<PlanColumn> = outer_columns(&plan)?
             .into_iter()
             .filter(|c| base.schema().has_column(c))
@@ -462,7 +466,12 @@ impl Unnesting<'_, '_> {
 
     /// A join with a sub-query that reads columns of its left side.
     fn lateral(&self, join: Join) -> Result<LogicalPlan, QueryError> {
-        let shown: Vec<Expr> = join.schema.columns().into_iter().map(Expr::Column).collect();
+        let shown: Vec<Expr> = join
+            .schema
+            .columns()
+            .into_iter()
+            .map(Expr::Column)
+            .collect();
         let right = match Arc::unwrap_or_clone(join.right) {
             LogicalPlan::Subquery(right) => Arc::unwrap_or_clone(right.subquery),
             other => other,
@@ -599,4 +608,3 @@ impl Domain {
         Ok(subquery(plan.data))
     }
 }
-
