@@ -147,6 +147,7 @@ public class JdbcClient {
         same(column(metadata.getTables(null, "public", "jdbc%", new String[] {"TABLE"}), "TABLE_NAME"), "[jdbc_rows]", "tables");
         ResultSet columns = metadata.getColumns(null, "public", "jdbc_rows", "%");
         same(column(columns, "TYPE_NAME"), "[int4, varchar, timestamp, timestamptz]", "types of columns");
+        same(column(metadata.getPrimaryKeys(null, "public", "jdbc_rows"), "COLUMN_NAME"), "[id]", "the key");
     }
 
     public static void main(String[] arguments) throws Exception {

@@ -70,6 +70,8 @@ def main(port, driver):
     same(table.name in inspector.get_table_names(), True, "tables")
     same(inspector.get_view_names(), [], "views")
     same((inspector.has_table(table.name), inspector.has_table("nope")), (True, False), "has_table")
+    same(inspector.get_pk_constraint(table.name)["constrained_columns"], ["id"], "the key")
+    same((inspector.get_foreign_keys(table.name), inspector.get_table_comment(table.name)), ([], {"text": None}), "keys and comments")
     metadata.drop_all(engine)
     same(sa.inspect(engine).has_table(table.name), False, "a dropped table")
     engine.dispose()

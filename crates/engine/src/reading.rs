@@ -12,7 +12,7 @@ use rwt_query::{Column, QueryError, Relation, RelationData, Relations, Settings}
 use rwt_sql::{DataType, Ident, ObjectName};
 
 use crate::catalog::{
-    BY_ID, Body, Catalog, Kind, Object, ObjectId, SYSTEM_SCHEMAS, SearchPath, Source,
+    BY_ID, Body, Catalog, Kind, Object, ObjectId, SYSTEM_SCHEMAS, SearchPath, Source, Temporal,
 };
 use crate::engine::{Inner, locked};
 use crate::storage::{State, stored_schema};
@@ -50,6 +50,10 @@ pub(crate) struct Reading {
     pub settings: Settings,
     /// Streams see rows that are not in the lake yet, and of a source what was ingested.
     stream: bool,
+    /// The rows of the temporal joins of the view that is computed, by the places of their right sides.
+    joined: Vec<Relation>,
+    /// Some objects are seen as they were in another state.
+    past: Option<(Vec<ObjectId>, Arc<State>)>,
 }
 
 impl Reading {
@@ -61,6 +65,8 @@ impl Reading {
             path,
             settings,
             stream: false,
+            joined: Vec::new(),
+            past: None,
         }
     }
 
@@ -72,6 +78,30 @@ impl Reading {
             path: SearchPath(Vec::new()),
             settings: Settings::default(),
             stream: true,
+            joined: Vec::new(),
+            past: None,
+        }
+    }
+
+    /// The same with the rows of temporal joins.
+    pub fn with_joined(self, temporal: &Temporal, rows: &Arc<Vec<RecordBatch>>) -> Self {
+        let sides = 0..temporal.rights.len();
+        let joined = sides.map(|side| {
+            let mut columns = temporal.kept_columns(Some(side));
+            columns.push(Column::hidden(rwt_query::ROW_ID, DataType::Serial));
+            Relation::rows(columns, rows.clone())
+        });
+        Self {
+            joined: joined.collect(),
+            ..self
+        }
+    }
+
+    /// The same, some objects as they were in another state.
+    pub fn with_past(self, objects: Vec<ObjectId>, state: Arc<State>) -> Self {
+        Self {
+            past: Some((objects, state)),
+            ..self
         }
     }
 
@@ -90,6 +120,7 @@ impl Reading {
             path: SearchPath(Vec::new()),
             stream: true,
             settings,
+            joined: Vec::new(),
             ..self.clone()
         }
     }
@@ -158,8 +189,11 @@ impl Reading {
                     sql: view.query.clone(),
                     columns: view.names.clone(),
                 },
+                key: Vec::new(),
             },
-            Body::MaterializedView(_) => Relation::rows(columns, self.materialized(object).await?),
+            Body::MaterializedView(view) => {
+                Relation::rows(columns, self.materialized(object).await?).with_key(view.key.clone())
+            }
             Body::Table(_) | Body::Source(_) if object.part_of.is_none() => {
                 columns.push(Column::hidden(rwt_query::ROW_ID, DataType::Serial));
                 let rows = match object.source() {
@@ -168,7 +202,8 @@ impl Reading {
                     }
                     _ => self.stored_rows(object.id).await?,
                 };
-                Relation::rows(columns, rows)
+                let key = object.table().map(|table| table.key.clone());
+                Relation::rows(columns, rows).with_key(key.unwrap_or_default())
             }
             _ => return Ok(None),
         }))
@@ -270,7 +305,11 @@ impl Reading {
         if let Some(kept) = kept.as_ref().filter(|k| k.versions == versions) {
             return Ok(kept.rows.clone());
         }
-        let rows = Box::pin(self.streaming().rows_of(&view.query)).await?;
+        let mut reading = self.streaming();
+        if let Some(temporal) = &view.temporal {
+            reading = reading.with_joined(temporal, &self.table_rows(object.id)?);
+        }
+        let rows = Box::pin(reading.rows_of(&view.query)).await?;
         let rows = rows
             .iter()
             .map(|batch| named(object, batch))
@@ -353,7 +392,22 @@ impl Relations for Reading {
         name: &str,
     ) -> Result<Option<Relation>, QueryError> {
         if let Some(object) = self.find(schema, name) {
+            if let Some((ids, state)) = &self.past
+                && ids.contains(&object.id)
+            {
+                let past = Self {
+                    state: state.clone(),
+                    past: None,
+                    ..self.clone()
+                };
+                return Box::pin(past.relation(schema, name)).await;
+            }
             return self.relation_of(object).await;
+        }
+        if schema == Some(rwt_query::JOINED) {
+            let mut joined = self.joined.iter().enumerate();
+            let found = joined.find(|(place, _)| rwt_query::joined_name(*place) == name);
+            return Ok(found.map(|(_, relation)| relation.clone()));
         }
         match schema {
             Some(schema) if SYSTEM_SCHEMAS.contains(&schema) => {
@@ -406,6 +460,32 @@ impl Relations for Reading {
                 Some((i32::try_from(object.id).ok()?, text))
             })
             .collect())
+    }
+
+    async fn object_ids(&self) -> Result<HashMap<(Option<String>, String), i32>, QueryError> {
+        let mut ids = HashMap::new();
+        for (schema, name, id) in crate::system::object_ids() {
+            ids.insert((Some(schema.to_owned()), name.to_owned()), id);
+            if schema == "pg_catalog" || schema == "rw_catalog" {
+                ids.insert((None, name.to_owned()), id);
+            }
+        }
+        let catalog = &self.state.catalog;
+        let relations = catalog.objects.values().filter(|o| o.kind().is_relation());
+        for object in relations {
+            let Ok(id) = i32::try_from(object.id) else {
+                continue;
+            };
+            let schema = catalog.schema_name(object.schema).to_owned();
+            ids.insert((Some(schema), object.name.clone()), id);
+            let name = ObjectName(vec![Ident::new(&object.name)]);
+            if let Some(seen) = catalog.find_relation(&name, &self.path)
+                && seen.id == object.id
+            {
+                ids.insert((None, object.name.clone()), id);
+            }
+        }
+        Ok(ids)
     }
 
     async fn object_id(&self, schema: Option<&str>, name: &str) -> Result<Option<i32>, QueryError> {

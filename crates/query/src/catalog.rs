@@ -19,6 +19,7 @@ pub(crate) struct Catalog {
     views: HashMap<Key, Query>,
     functions: HashMap<Key, Vec<SqlFunction>>,
     object_ids: HashMap<String, i32>,
+    all_ids: HashMap<Key, i32>,
     definitions: HashMap<i32, String>,
 }
 
@@ -69,12 +70,12 @@ impl Catalog {
             }
             self.functions.insert(key, found);
         }
+        if mentions.any_object {
+            self.all_ids = relations.object_ids().await?;
+        }
         for name in mentions.object_names {
-            let (schema, table) = match name.rsplit_once('.') {
-                Some((schema, table)) => (Some(schema.trim_matches('"')), table.trim_matches('"')),
-                None => (None, name.trim_matches('"')),
-            };
-            if let Some(id) = relations.object_id(schema, table).await? {
+            let (schema, table) = names::key_of_text(&name);
+            if let Some(id) = relations.object_id(schema.as_deref(), &table).await? {
                 self.object_ids.insert(name, id);
             }
         }
@@ -95,6 +96,11 @@ impl Catalog {
 
     pub(crate) fn definitions(&self) -> &HashMap<i32, String> {
         &self.definitions
+    }
+
+    /// The numbers of all relations; empty where only literals are cast to regclass.
+    pub(crate) fn all_ids(&self) -> &HashMap<Key, i32> {
+        &self.all_ids
     }
 
     pub(crate) fn object_id(&self, name: &str) -> Option<i32> {

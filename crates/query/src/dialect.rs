@@ -8,8 +8,11 @@ use sqlparser::parser::{Parser, ParserError};
 const POSTGRES: PostgreSqlDialect = PostgreSqlDialect {};
 
 /// PostgreSQL's dialect with `MAP {key: value}` and `struct<…>` types.
-#[derive(Debug)]
-pub(crate) struct RisingWaveDialect;
+#[derive(Debug, Default)]
+pub(crate) struct RisingWaveDialect {
+    /// Tables may be read as of a time.
+    pub(crate) versions: bool,
+}
 
 impl Dialect for RisingWaveDialect {
     fn dialect(&self) -> TypeId {
@@ -42,6 +45,11 @@ impl Dialect for RisingWaveDialect {
 
     fn prec_value(&self, prec: Precedence) -> u8 {
         POSTGRES.prec_value(prec)
+    }
+
+    /// `t FOR SYSTEM_TIME AS OF …`
+    fn supports_table_versioning(&self) -> bool {
+        self.versions
     }
 
     fn supports_filter_during_aggregation(&self) -> bool {

@@ -26,14 +26,24 @@ mod queries;
 mod read_text;
 mod relation;
 mod scan;
+mod temporal;
 mod text;
 mod types;
+mod unnest;
 mod value;
 mod window_close;
 
 /// Whether there is a time zone of this name (IANA).
 pub fn is_timezone(name: &str) -> bool {
     kernel::datetime::parse_zone(name).is_ok()
+}
+
+/// The tree of one statement in RisingWave's dialect; its names stand where they were written.
+///
+/// # Errors
+/// [`QueryError::Syntax`], and [`QueryError::NotImplemented`] for syntax that is left out.
+pub fn parse_statement(sql: &str) -> Result<sqlparser::ast::Statement, QueryError> {
+    parse::statement(sql)
 }
 
 pub use datafusion::common::ScalarValue;
@@ -47,6 +57,7 @@ pub use plan::Plan;
 pub use probe::{PROBE, Probe};
 pub use queries::{Limits, Queries};
 pub use relation::{Column, ROW_ID, Relation, RelationData, Relations, Settings, SqlFunction};
+pub use temporal::{JOINED, LEFT_ROW, TemporalJoin, TemporalSide, joined_name, kept_name};
 pub use text::display;
 pub use types::{TYPE_METADATA, arrow_type, field, schema};
 pub use window_close::WatermarkOf;

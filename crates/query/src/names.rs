@@ -37,6 +37,18 @@ pub(crate) fn key_of(mut parts: Vec<String>) -> Key {
     (parts.pop(), name)
 }
 
+/// Schema and name of a text that names a relation, as in `'s.t'::regclass`.
+pub(crate) fn key_of_text(text: &str) -> Key {
+    let bare = |part: &str| part.trim_matches('"').to_owned();
+    match text.rsplit_once('.') {
+        Some((schema, name)) => {
+            let schema = schema.rsplit_once('.').map_or(schema, |(_, schema)| schema);
+            (Some(bare(schema)), bare(name))
+        }
+        None => (None, bare(text)),
+    }
+}
+
 /// The name inside of an expression such as the first argument of TUMBLE.
 pub(crate) fn relation_of_expr(expr: &Expr) -> Option<Key> {
     match expr {
@@ -66,6 +78,8 @@ pub(crate) struct Mentions {
     pub(crate) functions: BTreeSet<Key>,
     /// Texts cast to regclass.
     pub(crate) object_names: Vec<String>,
+    /// Something other than a literal is cast to regclass.
+    pub(crate) any_object: bool,
     frames: Vec<Frame>,
     hidden: Vec<(usize, usize)>,
 }
@@ -163,11 +177,15 @@ impl Visitor for Mentions {
                 .to_ascii_lowercase()
                 .ends_with("regclass") =>
             {
-                if let Expr::Value(value) = expr.as_ref()
-                    && let Value::SingleQuotedString(text) = &value.value
-                {
-                    self.object_names.push(text.clone());
-                }
+                let literal = match expr.as_ref() {
+                    Expr::Value(value) => match &value.value {
+                        Value::SingleQuotedString(text) => Some(text.clone()),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                self.any_object |= literal.is_none();
+                self.object_names.extend(literal);
             }
             _ => {}
         }

@@ -2,22 +2,25 @@
 
 use sqlparser::ast::{Query, Statement};
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Word};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace, Word};
 
 use crate::dialect::RisingWaveDialect;
 
 use crate::error::QueryError;
 
-const DIALECT: RisingWaveDialect = RisingWaveDialect;
-
 /// One statement.
 pub(crate) fn statement(sql: &str) -> Result<Statement, QueryError> {
-    let mut statements = Tokenizer::new(&DIALECT, sql)
+    let mut statements = Tokenizer::new(&RisingWaveDialect::default(), sql)
         .tokenize_with_location()
         .map_err(|error| syntax(sql, error.into()))
         .and_then(risingwave_tokens)
         .and_then(|tokens| {
-            Parser::new(&DIALECT)
+            // AT and BEFORE may name tables where nothing is read as of a time.
+            let mut words = tokens.iter().map(|t| &t.token);
+            let dialect = RisingWaveDialect {
+                versions: words.any(|t| matches!(t, Token::Word(w) if is_word(w, "system_time"))),
+            };
+            Parser::new(&dialect)
                 .with_tokens_with_locations(tokens)
                 .parse_statements()
                 .map_err(|error| syntax(sql, error))
@@ -55,8 +58,9 @@ pub(crate) const LAMBDA: &str = "lambda |…|";
 /// The function around the argument after VARIADIC.
 pub(crate) const VARIADIC: &str = "variadic argument";
 
-/// Lambdas (`|x| x + 1`) and VARIADIC arguments as calls that end with the argument list which they stand in.
-fn last_arguments(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+/// What ends with the parentheses that it stands in: lambdas (`|x| x + 1`) and VARIADIC arguments as calls, and session
+/// frames (`SESSION WITH GAP x`) as `GROUPS x FOLLOWING`, which is no other frame of any database.
+fn last_in_parentheses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let (mut depth, mut open) = (0_usize, Vec::new());
     let mut at = 0;
@@ -69,8 +73,23 @@ fn last_arguments(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         if begins && depth > 0 && variadic {
             push(&mut out, Token::make_word(VARIADIC, Some('"')));
             push(&mut out, Token::LParen);
-            open.push(depth);
+            open.push((depth, Token::RParen));
             at += 1;
+            continue;
+        }
+        // What a frame does without the words too.
+        if depth > 0
+            && let Some(taken) = phrase(&tokens[at..], &["exclude", "no", "others"])
+        {
+            at += taken;
+            continue;
+        }
+        if depth > 0
+            && let Some(taken) = phrase(&tokens[at..], &["session", "with", "gap"])
+        {
+            push(&mut out, Token::make_keyword("GROUPS"));
+            open.push((depth, Token::make_keyword("FOLLOWING")));
+            at += taken;
             continue;
         }
         if let (true, Some((params, taken))) = (begins, parameters(&tokens[at..])) {
@@ -80,16 +99,15 @@ fn last_arguments(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                 push(&mut out, Token::Word(param));
                 push(&mut out, Token::Comma);
             }
-            open.push(depth);
+            open.push((depth, Token::RParen));
             at += taken;
             continue;
         }
         match next.token {
             Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
             Token::RParen | Token::RBracket | Token::RBrace => {
-                while open.last() == Some(&depth) {
-                    open.pop();
-                    push(&mut out, Token::RParen);
+                while let Some((_, end)) = open.pop_if(|(at, _)| *at == depth) {
+                    push(&mut out, end);
                 }
                 depth = depth.saturating_sub(1);
             }
@@ -99,6 +117,23 @@ fn last_arguments(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         at += 1;
     }
     out
+}
+
+/// How many tokens these words take at the start of the tokens, if they stand there.
+fn phrase(tokens: &[TokenWithSpan], words: &[&str]) -> Option<usize> {
+    let mut rest = tokens
+        .iter()
+        .enumerate()
+        .filter(|(_, t)| !is_blank(&t.token));
+    let mut taken = 0;
+    for word in words {
+        let (at, next) = rest.next()?;
+        if !matches!(&next.token, Token::Word(found) if is_word(found, word)) {
+            return None;
+        }
+        taken = at + 1;
+    }
+    Some(taken)
 }
 
 /// The names in `|a, b|` at the start of these tokens, and how many tokens that is.
@@ -142,17 +177,51 @@ fn parameters(tokens: &[TokenWithSpan]) -> Option<(Vec<Word>, usize)> {
     }
 }
 
+/// Joins that RisingWave has beside sqlparser's, as those that it does not have: `ASOF [INNER | LEFT] JOIN` as
+/// `[LEFT] SEMI JOIN`.
+fn joins(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
+    const ASOF: [(&[&str], &[&str]); 3] = [
+        (&["asof", "join"], &["SEMI", "JOIN"]),
+        (&["asof", "inner", "join"], &["SEMI", "JOIN"]),
+        (&["asof", "left", "join"], &["LEFT", "SEMI", "JOIN"]),
+    ];
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut at = 0;
+    while let Some(next) = tokens.get(at) {
+        for kind in ["semi", "anti"] {
+            if phrase(&tokens[at..], &[kind, "join"]).is_some() {
+                return Err(QueryError::Syntax(format!(
+                    "expected a join, found: {kind} join"
+                )));
+            }
+        }
+        let found = ASOF
+            .iter()
+            .find_map(|(words, join)| Some((phrase(&tokens[at..], words)?, join)));
+        let Some((taken, join)) = found else {
+            out.push(next.clone());
+            at += 1;
+            continue;
+        };
+        let span = next.span;
+        for word in *join {
+            let token = Token::make_keyword(word);
+            out.push(TokenWithSpan { token, span });
+            let token = Token::Whitespace(Whitespace::Space);
+            out.push(TokenWithSpan { token, span });
+        }
+        at += taken;
+    }
+    Ok(out)
+}
+
 /// What sqlparser's tokens say otherwise than RisingWave's: `0b101` and `0o17` are numbers, `(row).*` and `IS JSON` are
 /// expressions, `struct<…>` and `map(…)` are types, `==` is no operator.
 fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
+    refuse_left_out(&tokens)?;
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
-    let mut tokens = last_arguments(tokens).into_iter().peekable();
+    let mut tokens = last_in_parentheses(joins(tokens)?).into_iter().peekable();
     while let Some(mut next) = tokens.next() {
-        if let Some(what) = left_out(&next.token, tokens.clone().map(|t| t.token)) {
-            return Err(QueryError::NotImplemented(format!(
-                "{what} in the embedded engine"
-            )));
-        }
         if next.token == Token::DoubleEq {
             return Err(QueryError::NotImplemented("binary op: \"==\"".into()));
         }
@@ -237,40 +306,16 @@ fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Q
     Ok(out)
 }
 
-/// What RisingWave's syntax has beside sqlparser's, by the words that it begins with.
-fn left_out(first: &Token, rest: impl Iterator<Item = Token>) -> Option<&'static str> {
-    const LEFT_OUT: [(&[&str], &str); 6] = [
-        (&["asof", "join"], "ASOF JOIN"),
-        (&["asof", "left"], "ASOF JOIN"),
-        (&["asof", "inner"], "ASOF JOIN"),
-        (&["session", "with", "gap"], "a session window frame"),
-        (
-            &["exclude", "current", "row"],
-            "a window frame's EXCLUDE CURRENT ROW",
-        ),
-        (
-            &["exclude", "no", "others"],
-            "a window frame's EXCLUDE NO OTHERS",
-        ),
-    ];
-    let Token::Word(first) = first else {
-        return None;
-    };
-    let known: Vec<_> = LEFT_OUT
-        .iter()
-        .filter(|(words, _)| is_word(first, words[0]))
-        .collect();
-    if known.is_empty() {
-        return None;
+/// Refuses what RisingWave's syntax has and this engine has not.
+fn refuse_left_out(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
+    for at in 0..tokens.len() {
+        if phrase(&tokens[at..], &["exclude", "current", "row"]).is_some() {
+            return Err(QueryError::NotImplemented(
+                "a window frame's EXCLUDE CURRENT ROW in the embedded engine".into(),
+            ));
+        }
     }
-    let rest: Vec<Token> = rest.filter(|t| !is_blank(t)).take(2).collect();
-    let follows = |words: &[&str]| {
-        words.iter().enumerate().all(
-            |(i, word)| matches!(rest.get(i), Some(Token::Word(found)) if is_word(found, word)),
-        )
-    };
-    let found = known.into_iter().find(|(words, _)| follows(&words[1..]));
-    found.map(|(_, what)| *what)
+    Ok(())
 }
 
 /// Whether what comes next is the type of a cast.

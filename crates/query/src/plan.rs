@@ -66,6 +66,7 @@ impl Plan {
         let logical = datafusion::logical_expr::LogicalPlanBuilder::from(query.plan)
             .project(aliased)?
             .build()?;
+        let logical = crate::unnest::unnest(logical, binder, &context.state())?;
         let logical = if binder.streaming {
             crate::kernel::lenient_plan(logical)?
         } else {

@@ -51,6 +51,8 @@ pub struct Relation {
     pub columns: Vec<Column>,
     /// Where the rows come from.
     pub data: RelationData,
+    /// Positions of the columns that identify a row; empty where none are known.
+    pub key: Vec<usize>,
 }
 
 /// Where a relation's rows come from.
@@ -73,7 +75,13 @@ impl Relation {
         Self {
             columns,
             data: RelationData::Batches(batches),
+            key: Vec::new(),
         }
+    }
+
+    /// The same with the positions of the columns that identify a row.
+    pub fn with_key(self, key: Vec<usize>) -> Self {
+        Self { key, ..self }
     }
 
     /// The Arrow schema of the rows: that of the batches, or of the column types while there are none.
@@ -120,6 +128,11 @@ pub trait Relations: Send + Sync {
 
     /// The texts of views' queries and of CREATE INDEX by object id, for `pg_get_viewdef` and `pg_get_indexdef`.
     async fn definitions(&self) -> Result<HashMap<i32, String>, QueryError> {
+        Ok(HashMap::new())
+    }
+
+    /// The object ids of all relations, by schema and name, and by name alone where the search path finds them.
+    async fn object_ids(&self) -> Result<HashMap<(Option<String>, String), i32>, QueryError> {
         Ok(HashMap::new())
     }
 

@@ -15,7 +15,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::catalog::Key;
 use crate::error::QueryError;
-use crate::relation::{Relation, RelationData};
+use crate::relation::{ROW_ID, Relation, RelationData};
 
 /// The rows of a relation under other column names.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct RelationTable {
     names: Vec<String>,
     schema: SchemaRef,
     batches: Vec<RecordBatch>,
+    /// Positions of columns that no two rows share.
+    keys: Vec<Vec<usize>>,
 }
 
 impl RelationTable {
@@ -56,16 +58,23 @@ impl RelationTable {
             .filter(|batch| batch.num_rows() > 0)
             .map(|batch| RecordBatch::try_new(schema.clone(), batch.columns().to_vec()))
             .collect::<Result<_, _>>()?;
+        let row_id = relation.columns.iter().position(|c| c.name == ROW_ID);
+        let own = (!relation.key.is_empty()).then(|| relation.key.clone());
         Ok(Self {
             key,
             names: names.to_vec(),
             schema,
             batches,
+            keys: own.into_iter().chain(row_id.map(|i| vec![i])).collect(),
         })
     }
 
     pub(crate) fn key(&self) -> &Key {
         &self.key
+    }
+
+    pub(crate) fn keys(&self) -> &[Vec<usize>] {
+        &self.keys
     }
 
     /// The same table over the relation's present rows; the columns must be the same.

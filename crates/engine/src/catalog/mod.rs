@@ -24,7 +24,7 @@ pub(crate) use names::invalid_input;
 pub use object::{
     Body, Column, Connection, Function, Index, Kind, LakeTable, MaterializedView, MessageFormat,
     Messages, Object, ObjectId, OnConflict, Origin, Secret, Sink, SinkFrom, SinkMode, Source,
-    Subscription, Table, View, Watermark,
+    Subscription, Table, Temporal, View, Watermark,
 };
 pub use rewrite::{BY_ID, resolve};
 
@@ -65,6 +65,21 @@ pub struct Grant {
     pub letters: String,
 }
 
+/// A privilege that a user gets on what another one makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefaultGrant {
+    /// Who makes it.
+    pub owner: u32,
+    /// Where; `None` for everywhere.
+    pub schema: Option<ObjectId>,
+    /// What: `table`, `view`, `schema`, …
+    pub class: String,
+    /// The user who gets it.
+    pub user: u32,
+    /// As in [`Grant`].
+    pub letters: String,
+}
+
 /// Everything with a name, and the system's parameters.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Catalog {
@@ -80,6 +95,9 @@ pub struct Catalog {
     pub users: BTreeMap<u32, User>,
     /// Privileges beyond those of owners and superusers.
     pub grants: Vec<Grant>,
+    /// Privileges on what is made later.
+    #[serde(default)]
+    pub default_grants: Vec<DefaultGrant>,
     /// Parameters of ALTER SYSTEM that differ from their defaults.
     pub parameters: BTreeMap<String, String>,
     /// Tells this data directory's lake commits from those of others.
@@ -123,6 +141,7 @@ impl Default for Catalog {
             objects: BTreeMap::new(),
             users: BTreeMap::from([user(1, "root"), user(2, "postgres"), user(3, "rwadmin")]),
             grants: Vec::new(),
+            default_grants: Vec::new(),
             parameters: BTreeMap::new(),
             engine_id: String::new(),
             lake_drops: Vec::new(),
@@ -136,6 +155,44 @@ impl Catalog {
         let id = self.next_id;
         self.next_id += 1;
         id
+    }
+
+    /// The letters of a user's privileges on an object.
+    pub fn granted(&self, object: ObjectId, user: u32) -> String {
+        let mut grants = self.grants.iter();
+        let found = grants.find(|g| g.object == object && g.user == user);
+        found.map_or_else(String::new, |g| g.letters.clone())
+    }
+
+    /// Sets the letters of a user's privileges on an object.
+    pub fn set_granted(&mut self, object: ObjectId, user: u32, letters: String) {
+        let mut grants = self.grants.iter_mut();
+        match grants.find(|g| g.object == object && g.user == user) {
+            Some(grant) => grant.letters = letters,
+            None => self.grants.push(Grant {
+                object,
+                user,
+                letters,
+            }),
+        }
+        self.grants.retain(|g| !g.letters.is_empty());
+    }
+
+    /// Gives the privileges that users get on what this owner makes.
+    pub fn grant_defaults(
+        &mut self,
+        object: ObjectId,
+        owner: u32,
+        schema: Option<ObjectId>,
+        class: &str,
+    ) {
+        let fits = |g: &&DefaultGrant| {
+            g.owner == owner && g.class == class && g.schema.is_none_or(|s| Some(s) == schema)
+        };
+        let found: Vec<DefaultGrant> = self.default_grants.iter().filter(fits).cloned().collect();
+        for grant in found {
+            self.set_granted(object, grant.user, grant.letters);
+        }
     }
 
     /// An object by its number.

@@ -157,8 +157,10 @@ impl Catalog {
         definition: Definition,
         body: Body,
     ) -> Object {
+        let id = self.take_id();
+        self.grant_defaults(id, owner, Some(schema), body.kind().noun());
         Object {
-            id: self.take_id(),
+            id,
             schema,
             name: name.name().to_owned(),
             owner,

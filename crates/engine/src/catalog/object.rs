@@ -220,6 +220,9 @@ pub struct Source {
     /// Between the fields of a line.
     #[serde(default = "comma")]
     pub delimiter: char,
+    /// `WATERMARK FOR` of a source; a table has its own.
+    #[serde(default)]
+    pub watermark: Option<Watermark>,
 }
 
 fn comma() -> char {
@@ -269,6 +272,38 @@ pub struct MaterializedView {
     pub key: Vec<usize>,
     /// It only ever gains rows.
     pub append_only: bool,
+    /// Its temporal joins, whose rows are kept with it.
+    #[serde(default)]
+    pub temporal: Option<Temporal>,
+}
+
+/// The temporal joins of a materialized view.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Temporal {
+    /// The table or source whose rows are joined as they come.
+    pub left: ObjectId,
+    /// What they are joined with, each with its columns when the view was made.
+    pub rights: Vec<(ObjectId, Vec<Column>)>,
+    /// The query of new rows, relations named by id; it lacks the first row id at its end.
+    pub probe: String,
+}
+
+impl Temporal {
+    /// The columns of the joined rows: the left row id, then those of the right sides. Those of one side may be seen.
+    pub fn kept_columns(&self, seen: Option<usize>) -> Vec<rwt_query::Column> {
+        use rwt_query::{Column, LEFT_ROW, kept_name};
+        let mut kept = vec![Column::hidden(LEFT_ROW, DataType::BigInt)];
+        for (side, (_, columns)) in self.rights.iter().enumerate() {
+            for (place, column) in columns.iter().enumerate() {
+                let data_type = column.data_type.clone();
+                kept.push(match seen == Some(side) {
+                    true => Column::new(column.name.clone(), data_type),
+                    false => Column::hidden(kept_name(side, place), data_type),
+                });
+            }
+        }
+        kept
+    }
 }
 
 /// A sink.
@@ -452,6 +487,15 @@ impl Object {
         match &self.body {
             Body::Source(source) => Some(source),
             Body::Table(table) => table.source.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// How late its rows may be, for a table or source with `WATERMARK FOR`.
+    pub fn watermark(&self) -> Option<Watermark> {
+        match &self.body {
+            Body::Table(table) => table.watermark,
+            Body::Source(source) => source.watermark,
             _ => None,
         }
     }

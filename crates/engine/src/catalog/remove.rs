@@ -101,6 +101,13 @@ impl Catalog {
         self.grants.retain(|g| !ids.contains(&g.object));
     }
 
+    /// Removes an empty schema and what was granted on it and in it.
+    pub fn remove_schema(&mut self, schema: ObjectId) {
+        self.schemas.remove(&schema);
+        self.grants.retain(|g| g.object != schema);
+        self.default_grants.retain(|g| g.schema != Some(schema));
+    }
+
     /// Everything in a schema, refused without CASCADE unless it is empty.
     pub fn schema_removal(
         &self,

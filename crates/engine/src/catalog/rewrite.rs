@@ -10,8 +10,6 @@ use sqlparser::ast::{
     Expr, FunctionArg, FunctionArgExpr, Ident as SqlIdent, ObjectName as SqlName, ObjectNamePart,
     Query, Statement, TableFactor, Visit, Visitor,
 };
-use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Location;
 
 use super::ObjectId;
@@ -35,7 +33,7 @@ pub struct Reference {
 /// The relations that a query names, without its own WITH names, in the order of the text. Empty for a text that is
 /// not understood here: such a query is refused when it is planned.
 pub fn references(sql: &str) -> Vec<Reference> {
-    let Ok(statements) = Parser::parse_sql(&PostgreSqlDialect {}, sql) else {
+    let Ok(statement) = rwt_query::parse_statement(sql) else {
         return Vec::new();
     };
     let mut finder = Finder {
@@ -44,7 +42,7 @@ pub fn references(sql: &str) -> Vec<Reference> {
         scopes: Vec::new(),
         found: Vec::new(),
     };
-    let _ = Visit::visit(&statements, &mut finder);
+    let _ = Visit::visit(&statement, &mut finder);
     let mut found = finder.found;
     found.sort_by_key(|r: &Reference| r.start);
     found.dedup_by_key(|r| r.start);

@@ -207,7 +207,7 @@ impl Session {
     }
 
     /// What `WATERMARK FOR column AS expression` comes to: the expression has to lie a fixed time behind the column.
-    async fn watermark(
+    pub(super) async fn watermark(
         &mut self,
         written: &Columns,
         columns: &[Column],

@@ -23,11 +23,6 @@ impl Session {
         if self.skip_existing(Kind::Source, &create.name, create.if_not_exists)? {
             return Ok(Outcome::done("CREATE_SOURCE"));
         }
-        if !create.columns.watermarks.is_empty() {
-            return Err(not_implemented(
-                "WATERMARK of a source in the embedded engine",
-            ));
-        }
         let mut columns = checked_columns(&create.columns.columns)?;
         if columns.iter().any(|c| c.generated.is_some()) {
             return Err(not_implemented(
@@ -36,6 +31,11 @@ impl Session {
         }
         let stream = stream_of(&create.with, create.format.as_ref(), "SOURCE", &columns)?;
         let source = with_includes(stream, &mut columns, &create.include)?;
+        let watermark = self.watermark(&create.columns, &columns, true).await?;
+        let source = Source {
+            watermark,
+            ..source
+        };
         let progress = self.check_source(&source, &columns, "CreateSource").await?;
         let definition = source_definition(&create, &columns);
         let (name, path, owner) = (create.name.clone(), self.path(), self.user_id());
@@ -197,6 +197,7 @@ pub(super) fn stream_of(
                 }
             }
         },
+        watermark: None,
     })
 }
 

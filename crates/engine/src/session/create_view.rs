@@ -47,6 +47,8 @@ impl Addition {
                 let object = catalog.draft(name, path, self.owner, self.definition, self.body)?;
                 still_there(catalog, &self.depends_on)?;
                 let (id, kind) = (object.id, object.kind());
+                let joins =
+                    matches!(&object.body, Body::MaterializedView(v) if v.temporal.is_some());
                 let sends = object.sink().is_some_and(|sink| sink.messages.is_some());
                 let object = Object {
                     columns: self.columns,
@@ -55,8 +57,13 @@ impl Addition {
                 };
                 catalog.objects.insert(id, object);
                 altering.set_catalog()?;
-                if sends {
+                if sends || joins {
                     altering.apply(Change::Create(id))?;
+                }
+                if joins {
+                    crate::stream::temporal::backfill(&mut altering.staged, id)
+                        .await
+                        .map_err(crate::engine::internal)?;
                 }
                 if kind == Kind::Sink {
                     crate::stream::sink::backfill(&mut altering.staged, id)
@@ -115,12 +122,22 @@ impl Session {
         if self.skip_existing(Kind::MaterializedView, &create.name, create.if_not_exists)? {
             return Ok(Outcome::done(DONE));
         }
-        let columns = self.describe_stream(&create.query).await?;
-        let query = match create.emit_on_window_close {
-            true => self.closed_windows(&create.query)?,
-            false => create.query.clone(),
+        let temporal = self.temporal_join(&create.query).await?;
+        let columns = match &temporal {
+            Some(temporal) => temporal.shown.clone(),
+            None => self.describe_stream(&create.query).await?,
+        };
+        let query = match (&temporal, create.emit_on_window_close) {
+            (Some(temporal), false) => temporal.query.clone(),
+            (_, true) => self.closed_windows(&create.query)?,
+            (None, false) => create.query.clone(),
         };
         let mut bound = self.bind(&query, columns);
+        if let Some(temporal) = &temporal {
+            let further = temporal.reads.iter().filter(|id| !bound.reads.contains(id));
+            let further: Vec<ObjectId> = further.copied().collect();
+            bound.reads.extend(further);
+        }
         rename(&mut bound.columns, &create.columns)?;
         for (i, column) in bound.columns.iter().enumerate() {
             if column.name == "?column?" {
@@ -160,6 +177,7 @@ impl Session {
             query: bound.query.clone(),
             key: shape.key,
             append_only: shape.append_only,
+            temporal: temporal.map(|temporal| temporal.join),
         });
         let addition = self.addition(&create.name, definition, bound.columns, bound.reads, body);
         match building {
@@ -188,7 +206,7 @@ impl Session {
         let (catalog, path) = (self.inner.catalog(), self.path());
         let watermark = |name: &ObjectName| {
             let object = catalog.find_readable(name, &path)?;
-            let watermark = object.table()?.watermark?;
+            let watermark = object.watermark()?;
             Some(rwt_query::WatermarkOf {
                 column: object.columns.get(watermark.column)?.name.clone(),
                 delay: watermark.delay,
@@ -378,6 +396,7 @@ impl Session {
                     owner,
                 };
                 altering.catalog.schemas.insert(id, schema);
+                altering.catalog.grant_defaults(id, owner, None, "schema");
                 altering.set_catalog()
             })
             .await?;

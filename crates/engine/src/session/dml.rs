@@ -15,8 +15,6 @@ use rwt_sql::statement::DmlVerb;
 use rwt_sql::{DataType, Ident, ObjectName};
 use rwt_wire::{Outcome, RowsTag, SqlError};
 use sqlparser::ast::{AssignmentTarget, Ident as SqlIdent, ObjectNamePart, Statement};
-use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::Parser;
 
 use super::query::{Kept, printed_rows};
 use super::{Session, dml_tag, query_error, wire_columns};
@@ -451,10 +449,7 @@ fn check_columns(verb: DmlVerb, object: &Object, text: &str) -> Result<(), SqlEr
     if !wanted {
         return Ok(());
     }
-    let Some(statement) = Parser::parse_sql(&PostgreSqlDialect {}, text)
-        .ok()
-        .and_then(|mut s| s.pop())
-    else {
+    let Ok(statement) = rwt_query::parse_statement(text) else {
         return Ok(());
     };
     let names: Vec<String> = match &statement {

@@ -114,8 +114,8 @@ impl Session {
             .clone()
             .alter(async |altering: &mut Altering<'_>| {
                 let gone = altering.catalog.schema_removal(schema, cascade)?;
-                altering.catalog.schemas.remove(&schema);
                 remove(altering, &gone)?;
+                altering.catalog.remove_schema(schema);
                 Ok(gone)
             })
             .await?;

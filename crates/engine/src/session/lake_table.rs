@@ -169,6 +169,7 @@ fn lake_parts(altering: &mut Altering<'_>, table: &Object, lake: &LakeTable) -> 
             encode: "NONE".into(),
             origins: Vec::new(),
             delimiter: ',',
+            watermark: None,
         }),
     );
     (sink, source)

@@ -13,11 +13,13 @@ mod drop;
 mod explain;
 pub(crate) mod functions;
 mod lake_table;
+mod privileges;
 mod query;
 mod running;
 mod settings;
 mod show;
 mod streaming;
+mod temporal;
 mod users;
 
 use std::collections::HashMap;
@@ -286,8 +288,8 @@ impl Session {
         };
         let first = verb.split_whitespace().next().unwrap_or_default();
         match (first, verb) {
-            ("GRANT", _) => self.grant(text).await,
-            ("REVOKE", _) => self.revoke(text).await,
+            ("GRANT" | "REVOKE", _) => self.change_privileges(text).await,
+            (_, "ALTER DEFAULT") => self.default_privileges(text).await,
             (_, "CREATE USER") => self.create_user(text).await,
             (_, "CREATE DATABASE") => self.create_database(text).await,
             (_, "CREATE FUNCTION") => self.create_function(text).await,

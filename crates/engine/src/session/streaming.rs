@@ -6,8 +6,6 @@ use sqlparser::ast::{
     Distinct, Expr, FunctionArg, FunctionArgExpr, GroupByExpr, JoinOperator, ObjectNamePart, Query,
     Select, SelectItem, SetExpr, Statement, TableFactor,
 };
-use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::Parser;
 
 use crate::catalog::{Column, Object};
 
@@ -21,7 +19,7 @@ pub(super) struct Shape {
 }
 
 fn parse(sql: &str) -> Option<Query> {
-    match Parser::parse_sql(&PostgreSqlDialect {}, sql).ok()?.pop()? {
+    match rwt_query::parse_statement(sql).ok()? {
         Statement::Query(query) => Some(*query),
         _ => None,
     }

@@ -1,21 +1,21 @@
-//! Users, databases, privileges and SQL functions: the small part that projects use.
+//! Users, databases and SQL functions: the small part that projects use.
 
 use rwt_sql::lexer::{Token, tokenize};
 use rwt_sql::{DataType, Ident, ObjectName};
 use rwt_wire::{Outcome, SqlError, SqlState};
 
 use super::{Session, not_implemented};
-use crate::catalog::{Body, Catalog, Definition, Function, Grant, Kind, User, invalid_input};
+use crate::catalog::{Body, Catalog, Definition, Function, Kind, User};
 use crate::engine::Altering;
 
 /// The words of a statement: identifiers by value, symbols and literals as written.
-struct Words {
+pub(super) struct Words {
     words: Vec<(String, bool)>,
     at: usize,
 }
 
 impl Words {
-    fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         let words = tokenize(text)
             .iter()
             .filter(|t: &&Token| !t.kind.is_trivia())
@@ -25,18 +25,18 @@ impl Words {
         Self { words, at: 0 }
     }
 
-    fn peek(&self) -> &str {
+    pub(super) fn peek(&self) -> &str {
         self.words.get(self.at).map_or("", |(w, _)| w.as_str())
     }
 
-    fn next(&mut self) -> String {
+    pub(super) fn next(&mut self) -> String {
         let word = self.peek().to_owned();
         self.at += 1;
         word
     }
 
     /// Takes these words if they come next.
-    fn take(&mut self, words: &str) -> bool {
+    pub(super) fn take(&mut self, words: &str) -> bool {
         let wanted: Vec<&str> = words.split(' ').collect();
         let there = wanted.iter().enumerate().all(|(i, w)| {
             self.words
@@ -49,44 +49,25 @@ impl Words {
         there
     }
 
-    fn name(&mut self) -> ObjectName {
+    /// Takes these words, which have to come next.
+    pub(super) fn expect(&mut self, words: &str) -> Result<(), SqlError> {
+        if self.take(words) {
+            return Ok(());
+        }
+        Err(SqlError::internal(format!(
+            "sql parser error: expected {}, found: {}",
+            words.to_uppercase(),
+            self.peek()
+        )))
+    }
+
+    pub(super) fn name(&mut self) -> ObjectName {
         let mut parts = vec![Ident::new(self.next())];
         while self.peek() == "." {
             self.at += 1;
             parts.push(Ident::new(self.next()));
         }
         ObjectName(parts)
-    }
-}
-
-/// The letters of a privilege in PostgreSQL's access lists.
-fn letters(words: &mut Words) -> Result<String, SqlError> {
-    let mut letters = String::new();
-    loop {
-        let word = words.next().to_ascii_lowercase();
-        letters.push_str(match word.as_str() {
-            "all" => {
-                words.take("privileges");
-                "darw"
-            }
-            "select" => "r",
-            "insert" => "a",
-            "update" => "w",
-            "delete" => "d",
-            "usage" => "U",
-            "create" => "C",
-            "connect" => "c",
-            "execute" => "X",
-            _ => {
-                return Err(SqlError::internal(format!(
-                    "sql parser error: expected a privilege keyword, found: {word}"
-                )));
-            }
-        });
-        if words.peek() != "," {
-            return Ok(letters);
-        }
-        words.next();
     }
 }
 
@@ -162,6 +143,9 @@ impl Session {
             }
             catalog.users.remove(&user);
             catalog.grants.retain(|g| g.user != user);
+            catalog
+                .default_grants
+                .retain(|g| g.user != user && g.owner != user);
             Ok(())
         })
         .await
@@ -194,89 +178,8 @@ impl Session {
         Ok(Outcome::done("CREATE_DATABASE"))
     }
 
-    pub(super) async fn grant(&mut self, text: &str) -> Result<Outcome, SqlError> {
-        self.change_privileges(text, true).await?;
-        Ok(Outcome::done("GRANT_PRIVILEGE"))
-    }
-
-    pub(super) async fn revoke(&mut self, text: &str) -> Result<Outcome, SqlError> {
-        self.change_privileges(text, false).await?;
-        Ok(Outcome::done("REVOKE_PRIVILEGE"))
-    }
-
-    async fn change_privileges(&mut self, text: &str, give: bool) -> Result<(), SqlError> {
-        let mut words = Words::new(text);
-        words.next();
-        let letters = letters(&mut words)?;
-        if !words.take("on") {
-            return Err(not_implemented("GRANT of a role in the embedded engine"));
-        }
-        for kind in [
-            "materialized view",
-            "table",
-            "view",
-            "source",
-            "sink",
-            "schema",
-            "database",
-            "function",
-        ] {
-            if words.take(kind) {
-                if matches!(kind, "schema" | "database" | "function") {
-                    return Err(not_implemented(format!(
-                        "GRANT ON {kind} in the embedded engine"
-                    )));
-                }
-                break;
-            }
-        }
-        let name = words.name();
-        if !words.take("to") && !words.take("from") {
-            return Err(not_implemented("this form of GRANT in the embedded engine"));
-        }
-        let user = words.next();
-        let catalog = self.inner.catalog();
-        let object = catalog
-            .find_relation(&name, &self.path())
-            .ok_or_else(|| SqlError::not_found("table or source", name.name()))?
-            .id;
-        let user = catalog
-            .user(&user)
-            .ok_or_else(|| invalid_input(format!("User \"{user}\" does not exist")))?
-            .id;
-        self.with_catalog(|catalog| {
-            let at = catalog
-                .grants
-                .iter()
-                .position(|g| g.object == object && g.user == user);
-            match (at, give) {
-                (Some(at), true) => {
-                    for letter in letters.chars() {
-                        if !catalog.grants[at].letters.contains(letter) {
-                            catalog.grants[at].letters.push(letter);
-                        }
-                    }
-                }
-                (None, true) => catalog.grants.push(Grant {
-                    object,
-                    user,
-                    letters,
-                }),
-                (Some(at), false) => {
-                    catalog.grants[at].letters.retain(|l| !letters.contains(l));
-                    if catalog.grants[at].letters.is_empty() {
-                        catalog.grants.remove(at);
-                    }
-                }
-                (None, false) => {}
-            }
-            Ok(())
-        })
-        .await
-    }
-
     /// Changes the catalog alone.
-    async fn with_catalog(
+    pub(super) async fn with_catalog(
         &self,
         change: impl FnOnce(&mut Catalog) -> Result<(), SqlError>,
     ) -> Result<(), SqlError> {

@@ -9,7 +9,7 @@ use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use super::{StorageError, TableData};
-use crate::catalog::{Catalog, Object, ObjectId};
+use crate::catalog::{Body, Catalog, Object, ObjectId};
 
 /// Everything that survives a restart.
 #[derive(Debug, Clone, Default)]
@@ -19,9 +19,9 @@ pub struct State {
     /// The objects.
     pub catalog: Arc<Catalog>,
     /// The rows of tables and sources. For a table in the lake: the rows that are not yet committed there. For a sink to
-    /// Kafka: the messages that the broker does not have yet.
+    /// Kafka: the messages that the broker does not have yet. For a view with a temporal join: the rows that were joined.
     pub tables: HashMap<ObjectId, Arc<TableData>>,
-    /// How far each source has read.
+    /// How far each source has read, and each view with a temporal join its left side.
     pub sources: HashMap<ObjectId, Arc<SourceProgress>>,
     /// What each lake table has committed.
     pub lakes: HashMap<ObjectId, Arc<LakeProgress>>,
@@ -200,10 +200,15 @@ impl State {
     }
 }
 
-/// The Arrow schema of an object's stored columns; of a sink, that of its messages.
+/// The Arrow schema of an object's stored columns; of a sink, that of its messages; of a view, that of its temporal join.
 pub fn stored_schema(object: &Object) -> SchemaRef {
     if object.sink().is_some() {
         return crate::stream::messages_schema();
+    }
+    if let Body::MaterializedView(view) = &object.body
+        && let Some(temporal) = &view.temporal
+    {
+        return rwt_query::schema(&temporal.kept_columns(None));
     }
     let columns: Vec<rwt_query::Column> = object
         .columns

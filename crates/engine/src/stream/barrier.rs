@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 use rwt_wire::SqlError;
 
 use super::diff::Delta;
-use crate::catalog::{ObjectId, OnConflict};
+use crate::catalog::{Object, ObjectId, OnConflict};
 use crate::engine::Inner;
 use crate::storage::{Change, KeyIndex, LakeProgress, State, StorageError, Store};
 
@@ -184,11 +184,7 @@ impl<'a> Staged<'a> {
         table: ObjectId,
         batch: RecordBatch,
     ) -> Result<RecordBatch, StorageError> {
-        let watermark = self
-            .state
-            .catalog
-            .get(table)
-            .and_then(|o| o.table()?.watermark);
+        let watermark = self.state.catalog.get(table).and_then(Object::watermark);
         let (Some(watermark), Some(data)) = (watermark, self.state.tables.get(&table)) else {
             return Ok(batch);
         };
@@ -402,6 +398,7 @@ impl Inner {
         let mut staged = Staged::new(self, writer);
         let result = async {
             staged.collect()?;
+            super::temporal::run(&mut staged).await?;
             super::sink::run(&mut staged).await?;
             let begun = super::lake::advance(&mut staged)?;
             let shipments = super::outbox::advance(&mut staged)?;

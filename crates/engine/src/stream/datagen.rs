@@ -288,6 +288,7 @@ mod tests {
             encode: "JSON".into(),
             origins: Vec::new(),
             delimiter: ',',
+            watermark: None,
         }
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod lake;
 mod messages;
 pub(crate) mod outbox;
 pub(crate) mod sink;
+pub(crate) mod temporal;
 mod value;
 
 pub use datagen::Datagen;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, BooleanArray, Int16Array, Int16Builder, Int32Array, Int64Array, ListBuilder,
     RecordBatch, RecordBatchOptions, StringArray, StringBuilder, TimestampMicrosecondArray,
+    new_null_array,
 };
 use arrow::error::ArrowError;
 use rwt_query::{Column, QueryError, Relation};
@@ -29,8 +30,10 @@ enum T {
     Text,
     Texts,
     Int2s,
+    Int4s,
     Tz,
     Json,
+    Bytes,
 }
 
 impl T {
@@ -43,8 +46,10 @@ impl T {
             Self::Text => DataType::Varchar,
             Self::Texts => DataType::List(Box::new(DataType::Varchar)),
             Self::Int2s => DataType::List(Box::new(DataType::SmallInt)),
+            Self::Int4s => DataType::List(Box::new(DataType::Integer)),
             Self::Tz => DataType::Timestamptz,
             Self::Json => DataType::Jsonb,
+            Self::Bytes => DataType::Bytea,
         }
     }
 }
@@ -209,6 +214,11 @@ pub(crate) fn object_id(schema: Option<&str>, name: &str) -> Option<i32> {
     i32::try_from(system_id(find(schema, name)?)).ok()
 }
 
+/// Schema, name and number of the system tables.
+pub(crate) fn object_ids() -> impl Iterator<Item = (&'static str, &'static str, i32)> {
+    tables().filter_map(|t| Some((t.schema, t.name, i32::try_from(system_id(t)).ok()?)))
+}
+
 /// The numbers of the system schemas.
 fn system_schemas() -> [(i64, &'static str); 4] {
     [
@@ -249,7 +259,12 @@ pub(crate) async fn relation(
         .collect();
     let batch =
         batch(&columns, table.columns, &rows).map_err(|e| QueryError::Internal(e.to_string()))?;
-    Ok(Some(Relation::rows(columns, Arc::new(vec![batch]))))
+    // Objects are listed by their numbers.
+    let numbered = matches!(columns.first(), Some(c) if c.name == "oid" || c.name == "id");
+    let key = if numbered { vec![0] } else { Vec::new() };
+    Ok(Some(
+        Relation::rows(columns, Arc::new(vec![batch])).with_key(key),
+    ))
 }
 
 fn batch(columns: &[Column], types: &[(&str, T)], rows: &Rows) -> Result<RecordBatch, ArrowError> {
@@ -310,6 +325,10 @@ fn array<'a>(t: T, cells: impl Iterator<Item = &'a Cell>) -> ArrayRef {
                 }
             }
             Arc::new(list.finish())
+        }
+        // No table has such values yet.
+        T::Int4s | T::Bytes => {
+            new_null_array(&rwt_query::arrow_type(&t.data_type()), cells.count())
         }
         T::Int2s => {
             let mut list = ListBuilder::new(Int16Builder::new());

@@ -100,13 +100,13 @@ pub(super) const TABLES: &[SystemTable] = &[
     table!("pg_class", class, "oid": Int4, "relname": Text, "relnamespace": Int4, "relowner": Int4, "relpersistence": Text, "relkind": Text, "relpages": Int2, "relam": Int4, "reltablespace": Int4, "reloptions": Texts, "relispartition": Bool, "relpartbound": Text),
     table!("pg_namespace", namespace, "oid": Int4, "nspname": Text, "nspowner": Int4, "nspacl": Texts),
     table!("pg_attribute", attribute, "attrelid": Int4, "attname": Text, "atttypid": Int4, "attlen": Int2, "attnum": Int2, "attnotnull": Bool, "atthasdef": Bool, "attisdropped": Bool, "attidentity": Text, "attgenerated": Text, "atttypmod": Int4, "attoptions": Texts, "attcollation": Int4, "attndims": Int4),
-    table!("pg_index", index, "indexrelid": Int4, "indrelid": Int4, "indnatts": Int2, "indnkeyatts": Int2, "indisunique": Bool, "indkey": Int2s, "indoption": Int2s, "indexprs": Text, "indpred": Text, "indimmediate": Bool, "indisprimary": Bool, "indisclustered": Bool, "indisvalid": Bool, "indisreplident": Bool),
+    table!("pg_index", index, "indexrelid": Int4, "indrelid": Int4, "indnatts": Int2, "indnkeyatts": Int2, "indisunique": Bool, "indkey": Int2s, "indoption": Int2s, "indexprs": Text, "indpred": Text, "indimmediate": Bool, "indisprimary": Bool, "indisclustered": Bool, "indisvalid": Bool, "indisreplident": Bool, "indclass": Int4s),
     table!("pg_indexes", indexes, "schemaname": Text, "tablename": Text, "indexname": Text, "tablespace": Text, "indexdef": Text),
     table!("pg_database", database, "oid": Int4, "datname": Text, "datdba": Int4, "encoding": Int4, "datcollate": Text, "datctype": Text, "datistemplate": Bool, "datallowconn": Bool, "datconnlimit": Int4, "dattablespace": Int4, "datacl": Texts),
     table!("pg_roles", roles, "oid": Int4, "rolname": Text, "rolsuper": Bool, "rolinherit": Bool, "rolcreaterole": Bool, "rolcreatedb": Bool, "rolcanlogin": Bool, "rolreplication": Bool, "rolconnlimit": Int4, "rolvaliduntil": Tz, "rolbypassrls": Bool, "rolpassword": Text, "rolconfig": Texts),
     table!("pg_user", user, "usesysid": Int4, "usename": Text, "usecreatedb": Bool, "usesuper": Bool, "passwd": Text),
     table!("pg_type", types, "oid": Int4, "typname": Text, "typelem": Int4, "typarray": Int4, "typinput": Text, "typlen": Int4, "typnotnull": Bool, "typbasetype": Int4, "typtypmod": Int4, "typcollation": Int4, "typnamespace": Int4, "typtype": Text, "typrelid": Int4, "typdefault": Text, "typcategory": Text, "typreceive": Int4),
-    table!("pg_constraint", constraint, "oid": Int4, "conname": Text, "connamespace": Int4, "contype": Text, "condeferrable": Bool, "convalidated": Bool, "conrelid": Int4, "contypid": Int4, "conindid": Int4, "conparentid": Int4, "confrelid": Int4, "conislocal": Bool, "coninhcount": Int4, "connoinherit": Bool, "conkey": Int2s, "confkey": Int2s),
+    table!("pg_constraint", constraint, "oid": Int4, "conname": Text, "connamespace": Int4, "contype": Text, "condeferrable": Bool, "convalidated": Bool, "conrelid": Int4, "contypid": Int4, "conindid": Int4, "conparentid": Int4, "confrelid": Int4, "conislocal": Bool, "coninhcount": Int4, "connoinherit": Bool, "conkey": Int2s, "confkey": Int2s, "confupdtype": Text, "confdeltype": Text, "confmatchtype": Text, "conpfeqop": Int4s, "conppeqop": Int4s, "conffeqop": Int4s, "confdelsetcols": Int2s, "conexclop": Int4s, "conbin": Text),
     table!("pg_description", description, "objoid": Int4, "classoid": Int4, "objsubid": Int4, "description": Text),
     table!("pg_tables", pg_tables, "schemaname": Text, "tablename": Text, "tableowner": Text, "tablespace": Text),
     table!("pg_views", views, "schemaname": Text, "viewname": Text, "viewowner": Text, "definition": Text),
@@ -126,16 +126,19 @@ pub(super) const TABLES: &[SystemTable] = &[
     table!("pg_keywords", none, "word": Text, "catcode": Text, "catdesc": Text),
     table!("pg_language", none, "oid": Int4, "lanname": Text, "lanowner": Int4, "lanispl": Bool, "lanpltrusted": Bool),
     table!("pg_locks", none, "locktype": Text, "database": Int4, "relation": Int4, "pid": Int4, "mode": Text, "granted": Bool),
-    table!("pg_opclass", none, "oid": Int4, "opcmethod": Int4, "opcname": Text, "opcnamespace": Int4, "opcowner": Int4, "opcfamily": Int4, "opcintype": Int4, "opckeytype": Int4),
+    table!("pg_opclass", none, "oid": Int4, "opcmethod": Int4, "opcname": Text, "opcnamespace": Int4, "opcowner": Int4, "opcfamily": Int4, "opcintype": Int4, "opcdefault": Bool, "opckeytype": Int4),
     table!("pg_operator", none, "oid": Int4, "oprname": Text, "oprnamespace": Int4, "oprowner": Int4, "oprleft": Int4, "oprright": Int4, "oprresult": Int4),
-    table!("pg_partitioned_table", none, "partrelid": Int4, "partstrat": Text, "partnatts": Int2),
+    table!("pg_partitioned_table", none, "partrelid": Int4, "partstrat": Text, "partnatts": Int2, "partdefid": Int4, "partattrs": Int2s, "partclass": Int4s, "partcollation": Int4s, "partexprs": Text),
     table!("pg_policy", none, "oid": Int4, "polname": Text, "polrelid": Int4),
     table!("pg_prepared_statements", none, "name": Text, "statement": Text, "prepare_time": Tz, "parameter_types": Texts, "from_sql": Bool),
     table!("pg_prepared_xacts", none, "transaction": Text, "gid": Text, "prepared": Tz, "owner": Text, "database": Text),
     table!("pg_proc", none, "oid": Int4, "proname": Text, "pronamespace": Int4, "proowner": Int4, "proargdefaults": Int4, "prokind": Text, "prorettype": Int4, "proargtypes": Texts),
     table!("pg_publication", none, "oid": Int4, "pubname": Text),
     table!("pg_publication_rel", none, "oid": Int4, "prpubid": Int4, "prrelid": Int4),
-    table!("pg_rewrite", none, "oid": Int4, "rulename": Text, "ev_class": Int4, "ev_type": Text),
+    table!("pg_rewrite", none, "oid": Int4, "rulename": Text, "ev_class": Int4, "ev_type": Text, "ev_enabled": Text, "is_instead": Bool, "ev_qual": Text, "ev_action": Text),
+    table!("pg_range", none, "rngtypid": Int4, "rngsubtype": Int4, "rngmultitypid": Int4, "rngcollation": Int4, "rngsubopc": Int4, "rngcanonical": Text, "rngsubdiff": Text),
+    table!("pg_sequence", none, "seqrelid": Int4, "seqtypid": Int4, "seqstart": Int8, "seqincrement": Int8, "seqmax": Int8, "seqmin": Int8, "seqcache": Int8, "seqcycle": Bool),
+    table!("pg_sequences", none, "schemaname": Text, "sequencename": Text, "sequenceowner": Text, "increment_by": Int8, "last_value": Int8, "cycle": Bool, "start_value": Int8, "max_value": Int8, "min_value": Int8),
     table!("pg_shadow", shadow, "usename": Text, "usesysid": Int4, "usecreatedb": Bool, "usesuper": Bool, "userepl": Bool, "usebypassrls": Bool, "passwd": Text, "valuntil": Tz, "useconfig": Texts),
     table!("pg_shdescription", none, "objoid": Int4, "classoid": Int4, "description": Text),
     table!("pg_stat_activity", none, "pid": Int4, "datid": Int4, "leader_pid": Int4, "datname": Text, "usesysid": Int4, "usename": Text, "application_name": Text, "client_addr": Text, "client_hostname": Text, "client_port": Int2, "state": Text, "query": Text),
@@ -144,7 +147,7 @@ pub(super) const TABLES: &[SystemTable] = &[
     table!("pg_subscription", none, "oid": Int4, "subdbid": Int4, "subname": Text),
     table!("pg_tablespace", none, "oid": Int4, "spcname": Text, "spcowner": Int4, "spcacl": Text, "spcoptions": Text),
     table!("pg_timezone_names", none, "name": Text, "abbrev": Text, "is_dst": Bool),
-    table!("pg_trigger", none, "oid": Int4, "tgrelid": Int4, "tgname": Text),
+    table!("pg_trigger", none, "oid": Int4, "tgrelid": Int4, "tgparentid": Int4, "tgname": Text, "tgfoid": Int4, "tgtype": Int2, "tgenabled": Text, "tgisinternal": Bool, "tgconstrrelid": Int4, "tgconstrindid": Int4, "tgconstraint": Int4, "tgdeferrable": Bool, "tginitdeferred": Bool, "tgnargs": Int2, "tgattr": Int2s, "tgargs": Bytes, "tgqual": Text, "tgoldtable": Text, "tgnewtable": Text),
 ];
 
 fn owner<'a>(context: &'a Context<'_>, object: &Object) -> &'a str {
@@ -510,17 +513,18 @@ fn constraint(context: &Context<'_>) -> Rows {
 
 fn description(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
+    let class = super::object_id(Some("rw_catalog"), "rw_tables").map(i64::from);
     for object in context.catalog.objects.values() {
         if object.kind() == Kind::MaterializedView {
             // comments on materialized views are stored and not shown, as in RisingWave
             continue;
         }
         if let Some(comment) = &object.comment {
-            rows.push(row![object.id, Cell::Null, 0_i64, comment.as_str()]);
+            rows.push(row![object.id, class, 0_i64, comment.as_str()]);
         }
         for (i, column) in object.columns.iter().enumerate() {
             if let Some(comment) = &column.comment {
-                rows.push(row![object.id, Cell::Null, i + 1, comment.as_str()]);
+                rows.push(row![object.id, class, i + 1, comment.as_str()]);
             }
         }
     }

@@ -542,7 +542,7 @@ impl Binder<'_> {
         self.literal_of(text, &DataType::Varchar)
     }
 
-    /// A kernel of texts that gives a text, for functions that need the session.
+    /// A kernel that gives a text, for functions that need the session.
     pub(crate) fn session_text(
         &self,
         name: &str,
@@ -552,16 +552,30 @@ impl Binder<'_> {
         + Sync
         + 'static,
     ) -> Bound {
+        self.session_value(name, &DataType::Varchar, args, row)
+    }
+
+    /// A kernel for functions that need the session or its catalog.
+    pub(crate) fn session_value(
+        &self,
+        name: &str,
+        data_type: &DataType,
+        args: Vec<Expr>,
+        row: impl for<'v> Fn(&[crate::value::Value<'v>]) -> Result<crate::value::Value<'v>, QueryError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Bound {
         let expr = Kernel::rowwise(
             name,
             format!("{}@{}", self.settings.user, self.settings.database),
-            arrow::datatypes::DataType::Utf8,
+            crate::types::arrow_type(data_type),
             Volatility::Stable,
             true,
             args,
             row,
         );
-        Bound::of(expr, DataType::Varchar)
+        Bound::of(expr, data_type.clone())
     }
 }
 

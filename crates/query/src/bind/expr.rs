@@ -5,8 +5,8 @@ use datafusion::logical_expr::expr::{Case, InList, Like};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator as PlanOperator};
 use rwt_sql::DataType;
 use sqlparser::ast::{
-    AccessExpr, Array, BinaryOperator, CaseWhen, DataType as AstType, Expr as Ast, Ident,
-    Subscript, UnaryOperator, Value,
+    AccessExpr, Array, BinaryOperator, CaseWhen, DataType as AstType, Expr as Ast, FunctionArg,
+    FunctionArgExpr, FunctionArguments, Ident, Subscript, UnaryOperator, Value,
 };
 
 use super::literal::data_type;
@@ -151,6 +151,11 @@ impl Binder<'_> {
                 compare_op,
                 right,
             } => self.any_all(left, compare_op, right, true, env),
+            Ast::Like { pattern, any, .. } | Ast::ILike { pattern, any, .. }
+                if patterns(pattern, *any).is_some() =>
+            {
+                self.like_any(ast, env)
+            }
             Ast::Like {
                 negated,
                 expr,
@@ -187,7 +192,15 @@ impl Binder<'_> {
             Ast::Tuple(items) => self.row(items, env),
             Ast::Array(Array { elem, .. }) => self.array(elem, env),
             Ast::CompoundFieldAccess { root, access_chain } => self.access(root, access_chain, env),
-            Ast::Collate { expr, .. } => self.expr(expr, env),
+            Ast::Collate { expr, collation } => {
+                let name = crate::names::parts(collation).pop().unwrap_or_default();
+                if !["c", "posix"].contains(&name.to_lowercase().as_str()) {
+                    return Err(QueryError::NotImplemented(
+                        "Collate collation other than `C` or `POSIX` is not implemented".into(),
+                    ));
+                }
+                self.expr(expr, env)
+            }
             other => self.special(other, env),
         }
     }
@@ -305,7 +318,7 @@ impl Binder<'_> {
 
     fn cast_expr(&self, inner: &Ast, to: &AstType, env: &Env<'_>) -> Result<Bound, QueryError> {
         let written = to.to_string().to_ascii_lowercase();
-        if written == "regclass" || written == "pg_catalog.regclass" {
+        if written == "regclass" {
             return self.regclass(inner, env);
         }
         let target = data_type(to)?;
@@ -351,27 +364,44 @@ impl Binder<'_> {
         Ok(())
     }
 
+    /// `x::regclass`: the number of the relation that a text names.
     fn regclass(&self, inner: &Ast, env: &Env<'_>) -> Result<Bound, QueryError> {
         let value = self.expr(inner, env)?;
-        if !value.untyped {
-            return self.cast(value, &DataType::Integer, CastContext::Explicit);
-        }
-        let text = value.literal_text().unwrap_or_default().to_owned();
-        if let Ok(id) = text.parse::<i32>() {
+        let missing = |name: &str| {
+            QueryError::Bind(format!("Invalid parameter name: class not found: {name}"))
+        };
+        if let (true, Some(text)) = (value.untyped, value.literal_text()) {
+            let id = text.parse().ok().or_else(|| self.catalog.object_id(text));
+            let id = id.ok_or_else(|| missing(text))?;
             return Ok(Bound::of(
                 Expr::Literal(ScalarValue::Int32(Some(id)), None),
                 DataType::Integer,
             ));
         }
-        match self.catalog.object_id(&text) {
-            Some(id) => Ok(Bound::of(
-                Expr::Literal(ScalarValue::Int32(Some(id)), None),
-                DataType::Integer,
-            )),
-            None => Err(QueryError::Bind(format!(
-                "Invalid parameter name: class not found: {text}"
-            ))),
+        let value = self.default_type(value)?;
+        if value.data_type != DataType::Varchar {
+            return self.cast(value, &DataType::Integer, CastContext::Explicit);
         }
+        let ids = self.catalog.all_ids().clone();
+        let id = self.session_value(
+            "cast_regclass",
+            &DataType::Integer,
+            vec![value.expr],
+            move |a| {
+                let text = a[0].str();
+                let id = match text.parse() {
+                    Ok(id) => Some(id),
+                    Err(_) => ids.get(&crate::names::key_of_text(text)).copied(),
+                };
+                let id = id.ok_or_else(|| {
+                    QueryError::Evaluation(format!(
+                        "Invalid parameter name: class not found: {text}"
+                    ))
+                })?;
+                Ok(crate::value::Value::Int(i64::from(id)))
+            },
+        );
+        Ok(id)
     }
 
     fn case(
@@ -499,6 +529,46 @@ impl Binder<'_> {
             _ => None,
         };
         self.like_of(left, right, escape, negated, insensitive)
+    }
+
+    /// `value LIKE ANY (list)`, `SOME` and `ALL`.
+    fn like_any(&self, ast: &Ast, env: &Env<'_>) -> Result<Bound, QueryError> {
+        let insensitive = matches!(ast, Ast::ILike { .. });
+        let (Ast::Like {
+            negated,
+            expr,
+            pattern,
+            any,
+            ..
+        }
+        | Ast::ILike {
+            negated,
+            expr,
+            pattern,
+            any,
+            ..
+        }) = ast
+        else {
+            return Err(QueryError::Internal(format!("no LIKE: {ast}")));
+        };
+        let (list, all) = patterns(pattern, *any).unwrap_or((pattern, false));
+        let value = self.expr(expr, env)?;
+        let value = self.cast(value, &DataType::Varchar, CastContext::Implicit)?;
+        let list = self.expr(list, env)?;
+        let texts = DataType::List(Box::new(DataType::Varchar));
+        if !list.untyped && !matches!(list.data_type, DataType::List(_)) {
+            return Err(QueryError::bind(
+                "op SOME/ANY/ALL (array) requires array on right side",
+            ));
+        }
+        let list = self.cast(list, &texts, CastContext::Implicit)?;
+        let args = vec![value.expr, list.expr];
+        Ok(Bound::boolean(kernel::pattern::like_any(
+            args,
+            *negated,
+            insensitive,
+            all,
+        )))
     }
 
     /// `value LIKE pattern` of bound sides; `ESCAPE ''` is an escape by no character.
@@ -746,6 +816,28 @@ impl Binder<'_> {
             "function {name}({}) does not exist",
             types.join(", ")
         ))
+    }
+}
+
+/// The list of patterns behind LIKE ANY, SOME and ALL, and whether all are asked for.
+fn patterns(pattern: &Ast, any: bool) -> Option<(&Ast, bool)> {
+    if any {
+        return Some((pattern, false));
+    }
+    let Ast::Function(call) = pattern else {
+        return None;
+    };
+    let all = match crate::names::parts(&call.name).as_slice() {
+        [name] if name == "some" => false,
+        [name] if name == "all" => true,
+        _ => return None,
+    };
+    let FunctionArguments::List(list) = &call.args else {
+        return None;
+    };
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(list))] => Some((list, all)),
+        _ => None,
     }
 }
 

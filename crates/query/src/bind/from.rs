@@ -1,13 +1,15 @@
 //! FROM: relations, views, sub-queries, joins and table functions.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::common::{Column as PlanColumn, JoinType, UnnestOptions};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use rwt_sql::DataType;
 use sqlparser::ast::{
-    Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    JoinConstraint, JoinOperator, ObjectName as AstName, TableAlias, TableFactor, TableWithJoins,
+    Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+    JoinConstraint, JoinOperator, ObjectName as AstName, SelectItem, SetExpr, TableAlias,
+    TableFactor, TableWithJoins,
 };
 
 use super::operator::Comparison;
@@ -58,6 +60,16 @@ impl Binder<'_> {
             )?,
         };
         for join in &item.joins {
+            // ASOF joins arrive as those that RisingWave does not have, see `crate::parse`.
+            let asof = match &join.join_operator {
+                JoinOperator::Semi(c) => Some((JoinType::Inner, c)),
+                JoinOperator::LeftSemi(c) => Some((JoinType::Left, c)),
+                _ => None,
+            };
+            if let Some((kind, constraint)) = asof {
+                current = self.asof_join(current, &join.relation, kind, constraint, env)?;
+                continue;
+            }
             let (kind, constraint) = match &join.join_operator {
                 JoinOperator::Join(c) | JoinOperator::Inner(c) | JoinOperator::CrossJoin(c) => {
                     (JoinType::Inner, c)
@@ -87,23 +99,14 @@ impl Binder<'_> {
         {
             return Ok(done);
         }
-        if let TableFactor::Derived {
-            lateral: true,
-            subquery,
-            alias,
-            ..
-        } = factor
-            && let Some(done) =
-                self.lateral_join(&left, subquery, alias.as_ref(), kind, constraint, env)?
-        {
-            return Ok(done);
-        }
+        self.refuse_temporal(factor, kind)?;
         let right = self.factor(factor, Some(&left.1), env)?;
-        let lateral = matches!(factor, TableFactor::Derived { lateral: true, .. });
         let (left_plan, left_scope) = left;
         let (mut right_plan, right_scope) = right;
-        if lateral {
-            right_plan = LogicalPlan::Subquery(super::subquery::subquery(right_plan));
+        // What reads columns of the left side is computed for each of its rows, see `crate::unnest`.
+        let reads = |c: &PlanColumn| left_plan.schema().has_column(c);
+        if crate::unnest::outer_columns(&right_plan)?.iter().any(reads) {
+            right_plan = LogicalPlan::Subquery(super::subquery(right_plan));
         }
         let mut scope = Scope {
             columns: left_scope
@@ -121,9 +124,7 @@ impl Binder<'_> {
                     scope: &scope,
                     ..*env
                 };
-                let condition = self.condition(ast, &env, "ON")?.expr;
-                self.stream_condition(&condition)?;
-                conditions.push(condition);
+                conditions.push(self.join_condition(ast, &env)?);
                 Vec::new()
             }
             JoinConstraint::Using(columns) => columns
@@ -175,6 +176,18 @@ impl Binder<'_> {
         Ok((plan, scope))
     }
 
+    /// The condition of ON.
+    pub(super) fn join_condition(&self, ast: &Ast, env: &Env<'_>) -> Result<Expr, QueryError> {
+        let condition = self.condition(ast, env, "ON")?.expr;
+        if crate::unnest::has_subquery(&condition)? {
+            return Err(QueryError::NotImplemented(
+                "Subquery in join on condition".into(),
+            ));
+        }
+        self.stream_condition(&condition)?;
+        Ok(condition)
+    }
+
     /// The columns of USING come first and once; those of the tables stay reachable by the tables' names.
     fn merge(
         &self,
@@ -214,20 +227,33 @@ impl Binder<'_> {
         Ok(LogicalPlanBuilder::from(plan).project(all)?.build()?)
     }
 
-    fn factor(
+    pub(super) fn factor(
         &self,
         factor: &TableFactor,
         left: Option<&Scope>,
         env: &Env<'_>,
     ) -> Result<(LogicalPlan, Scope), QueryError> {
+        let scope = left.cloned().unwrap_or_default();
+        let around = Env {
+            scope: &scope,
+            ..*env
+        };
+        // A function reads the columns on its left without LATERAL.
+        let of_rows = Env {
+            outer: Some(&around),
+            ..*env
+        };
         match factor {
             TableFactor::Table {
                 name,
                 alias,
                 args: None,
-                version: None,
+                version,
                 ..
             } => {
+                if let Some(version) = version {
+                    return Err(self.refused_version(version));
+                }
                 let key = names::key(name);
                 let bound = self.named_relation(&key, env)?;
                 aliased(bound, alias.as_ref(), Some(&key.1))
@@ -243,7 +269,7 @@ impl Binder<'_> {
                     let (bound, table) = self.window_table(name, &args.args, env)?;
                     return aliased(bound, alias.as_ref(), Some(&table));
                 }
-                self.function_table(name, &args.args, alias.as_ref(), *with_ordinality, env)
+                self.function_table(name, &args.args, alias.as_ref(), *with_ordinality, &of_rows)
             }
             TableFactor::Derived {
                 lateral,
@@ -251,18 +277,13 @@ impl Binder<'_> {
                 alias,
                 ..
             } => {
-                let scope = left.cloned().unwrap_or_default();
-                let around = Env {
-                    scope: &scope,
-                    ..*env
-                };
                 let outer = if *lateral { Some(&around) } else { env.outer };
                 let bound = self.query(subquery, env, outer)?;
                 aliased(bound, alias.as_ref(), None)
             }
             TableFactor::Function {
                 name, args, alias, ..
-            } => self.function_table(name, args, alias.as_ref(), false, env),
+            } => self.function_table(name, args, alias.as_ref(), false, &of_rows),
             TableFactor::UNNEST {
                 alias,
                 array_exprs,
@@ -274,7 +295,7 @@ impl Binder<'_> {
                     .map(|e| FunctionArg::Unnamed(FunctionArgExpr::Expr(e.clone())))
                     .collect();
                 let name = AstName::from(vec!["unnest".into()]);
-                self.function_table(&name, &args, alias.as_ref(), *with_ordinality, env)
+                self.function_table(&name, &args, alias.as_ref(), *with_ordinality, &of_rows)
             }
             TableFactor::NestedJoin {
                 table_with_joins,
@@ -482,8 +503,12 @@ impl Binder<'_> {
         env: &Env<'_>,
     ) -> Result<(LogicalPlan, Scope), QueryError> {
         let function_name = names::parts(name).pop().unwrap_or_default();
+        let (name, args) = match as_record(name, args, alias)? {
+            Some((name, args)) => (name, Cow::Owned(args)),
+            None => (name.clone(), Cow::Borrowed(args)),
+        };
         let call = Function {
-            name: name.clone(),
+            name,
             uses_odbc_syntax: false,
             parameters: FunctionArguments::None,
             args: FunctionArguments::List(FunctionArgumentList {
@@ -558,6 +583,44 @@ impl Binder<'_> {
         }
         Ok((plan, scope))
     }
+}
+
+/// `jsonb_to_record(x) AS t(a int)` and its plural as the function that fills a row of these columns.
+fn as_record(
+    name: &AstName,
+    args: &[FunctionArg],
+    alias: Option<&TableAlias>,
+) -> Result<Option<(AstName, Vec<FunctionArg>)>, QueryError> {
+    let function = names::parts(name).pop().unwrap_or_default();
+    let filled = match function.as_str() {
+        "jsonb_to_record" => "jsonb_populate_record",
+        "jsonb_to_recordset" => "jsonb_populate_recordset",
+        _ => return Ok(None),
+    };
+    let columns = alias.map_or(&[][..], |alias| &alias.columns);
+    let fields: Vec<String> = columns
+        .iter()
+        .filter_map(|c| Some(format!("{} {}", c.name, c.data_type.as_ref()?)))
+        .collect();
+    if fields.is_empty() || fields.len() < columns.len() {
+        return Err(QueryError::bind(format!(
+            "a column definition list is required for {function}: write AS t(name type, …) behind it"
+        )));
+    }
+    let template = format!("SELECT {filled}(NULL::struct<{}>)", fields.join(", "));
+    let query = crate::parse::query(&template)?;
+    let SetExpr::Select(select) = *query.body else {
+        return Ok(None);
+    };
+    let Some(SelectItem::UnnamedExpr(Ast::Function(call))) = select.projection.into_iter().next()
+    else {
+        return Ok(None);
+    };
+    let FunctionArguments::List(mut list) = call.args else {
+        return Ok(None);
+    };
+    list.args.extend(args.iter().cloned());
+    Ok(Some((call.name, list.args)))
 }
 
 /// A relation's columns with the hidden ones marked.

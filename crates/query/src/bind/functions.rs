@@ -165,8 +165,6 @@ pub(crate) fn is_left_out(name: &str) -> bool {
     matches!(
         name,
         "hex_to_int256"
-            | "jsonb_to_record"
-            | "jsonb_to_recordset"
             | "l1_distance"
             | "l2_distance"
             | "cosine_distance"
@@ -685,8 +683,8 @@ fn catalog_table(name: &str) -> Vec<Overload> {
         })],
         "pg_relation_size" | "pg_table_size" | "pg_total_relation_size" | "pg_indexes_size" => {
             vec![
-                f(&[Integer], BigInt, |_| Ok(Value::Int(0))),
-                f(&[Varchar], BigInt, |_| Ok(Value::Int(0))),
+                f(&[Integer, Varchar], BigInt, |_| Ok(Value::Int(0))).optional(1),
+                f(&[Varchar, Varchar], BigInt, |_| Ok(Value::Int(0))).optional(1),
             ]
         }
         "has_table_privilege"

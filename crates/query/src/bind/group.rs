@@ -1,8 +1,9 @@
 //! GROUP BY: the keys, the aggregates, and what may be named after grouping.
 
 use arrow::datatypes::DataType as ArrowType;
+use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use sqlparser::ast::{Expr as Ast, GroupByExpr, GroupByWithModifier, Value};
 
 use super::query::output_position;
@@ -36,6 +37,10 @@ impl Binder<'_> {
         }
         for aggregate in &aggregates {
             no_nested_aggregates(aggregate)?;
+        }
+        let grouped = stage.plan.schema().clone();
+        for expr in stage.exprs_mut() {
+            no_correlation(expr, &grouped)?;
         }
         let grouping = self.grouping(asts, modifiers, &stage.output, env)?;
         // Group by columns: an expression becomes a column of the input first.
@@ -75,10 +80,17 @@ impl Binder<'_> {
         let group_exprs: Vec<Expr> = if grouping.len() == 1 {
             keys.iter().map(|(_, key)| key.clone()).collect()
         } else {
-            let sets = grouping
-                .iter()
-                .map(|set| set.iter().filter_map(|(expr, _)| key_of(expr)).collect())
-                .collect();
+            let mut sets: Vec<Vec<Expr>> = Vec::with_capacity(grouping.len());
+            for set in &grouping {
+                let mut set_keys: Vec<Expr> = Vec::with_capacity(set.len());
+                for key in set.iter().filter_map(|(expr, _)| key_of(expr)) {
+                    if !set_keys.contains(&key) {
+                        set_keys.push(key);
+                    }
+                }
+                sets.push(set_keys);
+            }
+            stage.plan = self.told_apart(stage.plan, &mut sets)?;
             vec![Expr::GroupingSet(
                 datafusion::logical_expr::GroupingSet::GroupingSets(sets),
             )]
@@ -129,6 +141,34 @@ impl Binder<'_> {
                 .build()?;
         }
         Ok(stage)
+    }
+
+    /// Gives sets that are there again a further key, the same for every row: DataFusion would group by them once.
+    fn told_apart(
+        &self,
+        plan: LogicalPlan,
+        sets: &mut [Vec<Expr>],
+    ) -> Result<LogicalPlan, QueryError> {
+        let same = |a: &[Expr], b: &[Expr]| a.len() == b.len() && a.iter().all(|e| b.contains(e));
+        let mut again: Vec<String> = Vec::new();
+        let written = sets.to_vec();
+        for at in 0..sets.len() {
+            let before = written[..at].iter().filter(|s| same(s, &written[at]));
+            for place in 0..before.count() {
+                if again.len() <= place {
+                    again.push(self.fresh("again"));
+                }
+                sets[at].push(column(&again[place]));
+            }
+        }
+        if again.is_empty() {
+            return Ok(plan);
+        }
+        let columns = plan.schema().columns().into_iter().map(Expr::Column);
+        let all: Vec<Expr> = columns
+            .chain(again.iter().map(|name| lit(true).alias(name)))
+            .collect();
+        Ok(LogicalPlanBuilder::from(plan).project(all)?.build()?)
     }
 
     /// The sets of expressions to group by, with their Arrow types; one for a plain GROUP BY.
@@ -293,6 +333,28 @@ fn no_nested_aggregates(expr: &Expr) -> Result<(), QueryError> {
         .args
         .iter()
         .try_for_each(|arg| no_windows(arg, "aggregate functions"))
+}
+
+/// RisingWave knows no sub-query that reads what was grouped.
+fn no_correlation(expr: &Expr, grouped: &DFSchema) -> Result<(), QueryError> {
+    let mut correlated = false;
+    expr.apply(|e| {
+        let inner = match e {
+            Expr::ScalarSubquery(inner) => inner,
+            Expr::Exists(exists) => &exists.subquery,
+            Expr::InSubquery(within) => &within.subquery,
+            _ => return Ok(TreeNodeRecursion::Continue),
+        };
+        let outer = crate::unnest::outer_columns(&inner.subquery)?;
+        correlated |= outer.iter().any(|column| grouped.has_column(column));
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if correlated {
+        return Err(QueryError::NotImplemented(
+            "correlated subquery in HAVING or SELECT with agg".into(),
+        ));
+    }
+    Ok(())
 }
 
 /// After grouping, only keys and aggregates may be named.

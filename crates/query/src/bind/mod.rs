@@ -4,6 +4,7 @@
 
 mod accumulate;
 mod aggregate;
+mod asof;
 mod call;
 mod cast;
 mod dml;
@@ -12,7 +13,6 @@ mod from;
 mod functions;
 mod group;
 mod lambda;
-mod lateral;
 mod literal;
 mod name;
 mod nested;
@@ -24,6 +24,7 @@ mod sliding;
 mod special;
 pub(crate) mod stream;
 mod subquery;
+mod temporal;
 mod window;
 mod window_table;
 
@@ -36,9 +37,11 @@ use datafusion::common::{Column as PlanColumn, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use rwt_sql::DataType;
 
+pub(crate) use accumulate::single_value;
 pub(crate) use cast::Context as CastContext;
 pub(crate) use name::output_name;
 pub(crate) use operator::Comparison;
+pub(crate) use subquery::subquery;
 
 use crate::catalog::Catalog;
 use crate::error::QueryError;

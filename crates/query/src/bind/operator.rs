@@ -127,6 +127,18 @@ impl Binder<'_> {
                 };
                 self.contains(outer, inner, wrong)
             }
+            BinaryOperator::PGOverlap => {
+                let wrong = no_operator("&&", &left, &right);
+                let is_list = |b: &Bound| matches!(b.data_type, DataType::List(_)) && !b.untyped;
+                let same = left.data_type == right.data_type;
+                if !(is_list(&left) || is_list(&right)) || !(same || left.untyped || right.untyped)
+                {
+                    return Err(wrong);
+                }
+                let (sides, _, _) = self.align(vec![left, right])?;
+                let sides = sides.into_iter().map(|b| b.expr).collect();
+                Ok(Bound::boolean(crate::kernel::list::overlap(sides)))
+            }
             BinaryOperator::HashMinus => {
                 let value = self.cast(left, &DataType::Jsonb, CastContext::Implicit)?;
                 let path = DataType::List(Box::new(DataType::Varchar));

@@ -1,7 +1,7 @@
 //! SELECT: from the FROM clause up to the result's columns, with grouping, windows, DISTINCT and ORDER BY.
 
 use arrow::datatypes::DataType as ArrowType;
-use datafusion::common::tree_node::TreeNode;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr};
 use sqlparser::ast::{
     AccessExpr, Distinct, Expr as Ast, OrderByExpr, Select, SelectItem,
@@ -10,7 +10,6 @@ use sqlparser::ast::{
 
 use super::group::{collect, no_aggregates, replace};
 use super::query::{output_position, sort};
-use super::subquery::as_value;
 use super::{Binder, Bound, BoundQuery, Env, OutputColumn, Scope, column, output_name};
 use crate::error::QueryError;
 use crate::names::{folded, parts};
@@ -93,9 +92,6 @@ impl Binder<'_> {
             on,
             having: None,
         };
-        for expr in stage.exprs_mut() {
-            *expr = as_value(expr.clone(), &env)?;
-        }
         stage.having = having;
         let stage = self.group(stage, &select.group_by, &env)?;
         let stage = self.window_stage(stage)?;
@@ -261,23 +257,25 @@ impl Binder<'_> {
         Ok(())
     }
 
+    /// Window functions, those that others read first.
     fn window_stage(&self, mut stage: Stage) -> Result<Stage, QueryError> {
-        let mut windows: Vec<Expr> = Vec::new();
-        for expr in stage.exprs_mut() {
-            collect(expr, &mut windows, |e| matches!(e, Expr::WindowFunction(_)));
+        loop {
+            let mut windows: Vec<Expr> = Vec::new();
+            for expr in stage.exprs_mut() {
+                innermost_windows(expr, &mut windows)?;
+            }
+            if windows.is_empty() {
+                return Ok(stage);
+            }
+            let targets: Vec<(Expr, Expr)> = windows
+                .iter()
+                .map(|window| (window.clone(), column(&window.schema_name().to_string())))
+                .collect();
+            stage.plan = LogicalPlanBuilder::window_plan(stage.plan, windows)?;
+            for expr in stage.exprs_mut() {
+                *expr = replace(expr.clone(), &targets)?;
+            }
         }
-        if windows.is_empty() {
-            return Ok(stage);
-        }
-        let targets: Vec<(Expr, Expr)> = windows
-            .iter()
-            .map(|window| (window.clone(), column(&window.schema_name().to_string())))
-            .collect();
-        stage.plan = LogicalPlanBuilder::window_plan(stage.plan, windows)?;
-        for expr in stage.exprs_mut() {
-            *expr = replace(expr.clone(), &targets)?;
-        }
-        Ok(stage)
     }
 
     /// Functions in the SELECT list that give several rows.
@@ -426,6 +424,25 @@ impl Binder<'_> {
             .build()?;
         Ok(BoundQuery { plan, columns })
     }
+}
+
+/// Collects window functions that read no others, each once.
+fn innermost_windows(expr: &Expr, found: &mut Vec<Expr>) -> Result<(), QueryError> {
+    expr.apply(|e| {
+        if !matches!(e, Expr::WindowFunction(_)) {
+            return Ok(TreeNodeRecursion::Continue);
+        }
+        let mut nested = false;
+        e.apply_children(|child| {
+            nested |= child.exists(|e| Ok(matches!(e, Expr::WindowFunction(_))))?;
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        if !nested && !found.contains(e) {
+            found.push(e.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
 }
 
 /// What the SELECT list of a stream must not have.

@@ -10,8 +10,40 @@ use sqlparser::ast::{BinaryOperator, CeilFloorKind, DateTimeField, Expr as Ast, 
 use super::{Binder, Bound, CastContext, Comparison, Env};
 use crate::error::QueryError;
 use crate::kernel::{arithmetic, datetime, jsonb, map, numbers, to_char};
-use crate::types::is_number;
+use crate::types::{arrow_type, is_number};
 use crate::value::Value;
+
+/// What an index has at a place, counted from one through its columns and those that it includes; nothing beyond them.
+fn indexed(definition: &str, place: i64) -> String {
+    let mut items: Vec<String> = Vec::new();
+    let mut rest = definition;
+    while let Some(open) = rest.find('(') {
+        let (mut depth, mut item, mut end) = (0_usize, String::new(), rest.len());
+        for (at, c) in rest.char_indices().skip(open) {
+            match c {
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            match (c, depth) {
+                (')', 0) => {
+                    end = at + 1;
+                    break;
+                }
+                (',', 1) => items.push(std::mem::take(&mut item)),
+                ('(', 1) => {}
+                _ => item.push(c),
+            }
+        }
+        items.push(item);
+        rest = &rest[end..];
+    }
+    let place = usize::try_from(place - 1).ok();
+    let item = place.and_then(|place| items.get(place));
+    let column = item.map_or("", |item| item.trim());
+    let column = column.strip_suffix(" DESC").unwrap_or(column);
+    column.strip_suffix(" ASC").unwrap_or(column).to_owned()
+}
 
 fn int_literal(value: i32) -> Bound {
     Bound::of(
@@ -419,6 +451,11 @@ impl Binder<'_> {
             ("current_schema", 0) => self.current_schema()?,
             ("current_schemas", 1) => {
                 let arg = self.cast(args[0].clone(), &DataType::Boolean, CastContext::Implicit)?;
+                let list = DataType::List(Box::new(DataType::Varchar));
+                if arg.literal().is_some_and(ScalarValue::is_null) {
+                    let null = Expr::Literal(ScalarValue::try_from(&arrow_type(&list))?, None);
+                    return Ok(Some(Bound::of(null, list)));
+                }
                 let implicit = matches!(arg.literal(), Some(ScalarValue::Boolean(Some(true))));
                 let system: &[&str] = if implicit {
                     &["pg_catalog", "rw_catalog"]
@@ -427,7 +464,6 @@ impl Binder<'_> {
                 };
                 let path = self.settings.search_path.iter().map(String::as_str);
                 let schemas: Vec<&str> = system.iter().copied().chain(path).collect();
-                let list = DataType::List(Box::new(DataType::Varchar));
                 self.literal_of(&format!("{{{}}}", schemas.join(",")), &list)?
             }
             ("current_user" | "session_user" | "user" | "current_role", 0) => {
@@ -471,15 +507,29 @@ impl Binder<'_> {
                 })
             }
             ("pg_get_viewdef" | "pg_get_indexdef", 1..=3) => {
-                let id = self.cast(args[0].clone(), &DataType::Integer, CastContext::Implicit)?;
-                let definitions = self.catalog.definitions().clone();
+                let integer =
+                    |arg: &Bound| self.cast(arg.clone(), &DataType::Integer, CastContext::Implicit);
+                let mut exprs = vec![integer(&args[0])?.expr];
                 let index = name == "pg_get_indexdef";
-                self.session_text(name, vec![id.expr], move |a| {
+                if index && let Some(place) = args.get(1) {
+                    exprs.push(integer(place)?.expr);
+                }
+                let definitions = self.catalog.definitions().clone();
+                self.session_text(name, exprs, move |a| {
                     let id = i32::try_from(a[0].int()).unwrap_or(-1);
-                    Ok(definitions
-                        .get(&id)
-                        .filter(|text| text.starts_with("CREATE INDEX ") == index)
-                        .map_or(Value::Null, |text| Value::text(text.clone())))
+                    let found = definitions.get(&id);
+                    let Some(text) = found.filter(|t| t.starts_with("CREATE INDEX ") == index)
+                    else {
+                        let what = match index {
+                            true => "index not found",
+                            false => "view or materialized view does not exist",
+                        };
+                        return Err(QueryError::parameter("oid", format!("{what}: {id}")));
+                    };
+                    Ok(Value::text(match a.get(1).map(Value::int) {
+                        None | Some(0) => text.clone(),
+                        Some(place) => indexed(text, place),
+                    }))
                 })
             }
             ("pg_sleep_for", 1) => {

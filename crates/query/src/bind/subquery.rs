@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{ScalarValue, Spans};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Subquery};
 use rwt_sql::DataType;
 use sqlparser::ast::{
-    BinaryOperator, Expr as Ast, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, GroupByExpr, OrderByExpr, Query, SelectItem, SetExpr, TableFactor,
+    BinaryOperator, Expr as Ast, OrderByExpr, Query, SelectItem, SetExpr, TableFactor,
 };
 
-use super::operator::{Comparison, comparison_of};
+use super::operator::comparison_of;
 use super::{Binder, Bound, BoundQuery, CastContext, Env};
 use crate::error::QueryError;
 use crate::kernel::list;
@@ -32,13 +30,16 @@ impl Binder<'_> {
             return Err(QueryError::bind("Subquery must return only one column"));
         };
         let result = self.default_type(out.bound.clone())?;
-        let correlated = !inner.plan.all_out_ref_exprs().is_empty();
-        // Without outer columns the single row is checked where it is read; with them DataFusion asks for an aggregate.
-        let plan = if correlated || inner.plan.max_rows().is_some_and(|n| n <= 1) {
+        // Without outer columns a batch counts the rows when they are there; with them they cannot be, which is found when
+        // the sub-query is taken apart.
+        let correlated = !crate::unnest::outer_columns(&inner.plan)?.is_empty();
+        let plan = if correlated || crate::unnest::at_most_one(&inner.plan) {
             inner.plan
+        } else if self.streaming {
+            return Err(crate::unnest::several_rows());
         } else {
             let name = self.fresh("single");
-            let single = super::accumulate::single_value(out.bound.expr.clone(), &result.arrow);
+            let single = super::single_value(out.bound.expr.clone(), &result.arrow);
             LogicalPlanBuilder::from(inner.plan)
                 .aggregate(Vec::<Expr>::new(), vec![single.alias(&name)])?
                 .build()?
@@ -51,6 +52,9 @@ impl Binder<'_> {
 
     /// `ARRAY(SELECT …)`: the rows of one column as a list, empty where there are none.
     pub(crate) fn array_subquery(&self, query: &Query, env: &Env<'_>) -> Result<Bound, QueryError> {
+        if self.inner(query, env)?.columns.len() != 1 {
+            return Err(QueryError::bind("Subquery must return only one column"));
+        }
         let list = self.scalar_subquery(&collected(query)?, env)?;
         let empty = self.literal_of("{}", &list.data_type)?;
         self.coalesce(vec![list, empty])
@@ -93,15 +97,6 @@ impl Binder<'_> {
         let (Some(item), Some(value)) = (sides.pop(), sides.pop()) else {
             return Err(QueryError::Internal("IN without two sides".into()));
         };
-        if negated && let Some(outer) = outer_side(&value.key(), env) {
-            // RisingWave's NOT IN is an anti join: a NULL in the list does not make the condition unknown.
-            let same = outer.eq(item.key());
-            let plan = LogicalPlanBuilder::from(inner.plan).filter(same)?.build()?;
-            return Ok(Bound::boolean(Expr::Exists(Exists {
-                subquery: subquery(plan),
-                negated,
-            })));
-        }
         let name = self.fresh("item");
         let plan = LogicalPlanBuilder::from(inner.plan)
             .project(vec![item.key().alias(&name)])?
@@ -113,7 +108,7 @@ impl Binder<'_> {
         })))
     }
 
-    /// `x = ANY (list)`, `x <> ALL (list)`, `x = ANY (SELECT …)`.
+    /// `x = ANY (list)`, `x <> ALL (list)`.
     pub(crate) fn any_all(
         &self,
         left: &Ast,
@@ -124,15 +119,6 @@ impl Binder<'_> {
     ) -> Result<Bound, QueryError> {
         let comparison = comparison_of(op)
             .ok_or_else(|| QueryError::NotImplemented(format!("{op} with ANY or ALL")))?;
-        if let Ast::Subquery(query) = unwrap(right) {
-            return match (comparison, all) {
-                (Comparison::Equal, false) => self.in_subquery(left, query, false, env),
-                (Comparison::NotEqual, true) => self.in_subquery(left, query, true, env),
-                _ => Err(QueryError::NotImplemented(format!(
-                    "{op} ANY or ALL with a sub-query"
-                ))),
-            };
-        }
         let value = self.expr(left, env)?;
         let list = self.expr(right, env)?;
         let value = if value.untyped {
@@ -162,7 +148,7 @@ impl Binder<'_> {
             }
             _ => {
                 return Err(QueryError::bind(
-                    "op ANY/ALL (array) requires array on right side",
+                    "op SOME/ANY/ALL (array) requires array on right side",
                 ));
             }
         };
@@ -176,77 +162,57 @@ impl Binder<'_> {
 
 /// The query that collects the rows of another one in their order.
 fn collected(query: &Query) -> Result<Query, QueryError> {
-    let unsupported =
-        || QueryError::NotImplemented(format!("ARRAY({query}) in the embedded engine"));
-    let template = |sql: &str| crate::parse::query(sql).map_err(|_| unsupported());
     let order = super::query::order_items(query.order_by.as_ref())?;
-    let SetExpr::Select(select) = query.body.as_ref() else {
-        return match order {
-            [] => around(
-                template("SELECT array_agg(c) FROM (SELECT 1) AS s (c)")?,
-                query,
-            ),
-            _ => Err(unsupported()),
-        };
+    let select = match query.body.as_ref() {
+        SetExpr::Select(select) => Some(select),
+        _ => None,
     };
-    let whole = query.limit_clause.is_none() && query.fetch.is_none();
-    // ORDER BY of the only column, or of anything where the rows are not changed on the way.
-    let by_column = |item: &OrderByExpr| match (&item.expr, select.projection.as_slice()) {
-        (Ast::Value(value), _) => value.to_string() == "1",
-        (by, [SelectItem::UnnamedExpr(only)]) => by == only,
-        (Ast::Identifier(by), [SelectItem::ExprWithAlias { alias, .. }]) => by.value == alias.value,
-        _ => false,
-    };
-    match order {
-        [] => around(
-            template("SELECT array_agg(c) FROM (SELECT 1) AS s (c)")?,
-            query,
-        ),
-        [item] if by_column(item) => {
-            let direction = item.options.to_string();
-            let sql = format!("SELECT array_agg(c ORDER BY c{direction}) FROM (SELECT 1) AS s (c)");
-            around(template(&sql)?, query)
-        }
-        _ => {
-            let plain = whole
-                && query.with.is_none()
-                && select.distinct.is_none()
-                && select.having.is_none()
-                && matches!(&select.group_by, GroupByExpr::Expressions(items, _) if items.is_empty());
-            let ([SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. }], true) =
-                (select.projection.as_slice(), plain)
-            else {
-                return Err(unsupported());
-            };
-            let mut out = query.clone();
-            out.order_by = None;
-            let mut call = template("SELECT array_agg(c ORDER BY c)")?;
-            let (SetExpr::Select(out_select), SetExpr::Select(call)) =
-                (out.body.as_mut(), call.body.as_mut())
-            else {
-                return Err(unsupported());
-            };
-            let (
-                Some(
-                    SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. },
-                ),
-                Some(SelectItem::UnnamedExpr(Ast::Function(function))),
-            ) = (out_select.projection.pop(), call.projection.pop())
-            else {
-                return Err(unsupported());
-            };
-            let mut function = function;
-            if let FunctionArguments::List(args) = &mut function.args {
-                args.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(value))];
-                args.clauses = vec![FunctionArgumentClause::OrderBy(order.to_vec())];
+    // ORDER BY of the only column needs no other beside it.
+    let by_column = |item: &OrderByExpr| {
+        let only = select.map_or(&[][..], |select| select.projection.as_slice());
+        match (&item.expr, only) {
+            (Ast::Value(value), _) => value.to_string() == "1",
+            (by, [SelectItem::UnnamedExpr(only)]) => by == only,
+            (Ast::Identifier(by), [SelectItem::ExprWithAlias { alias, .. }]) => {
+                by.value == alias.value
             }
-            out_select.projection = vec![SelectItem::UnnamedExpr(Ast::Function(function))];
-            Ok(out)
+            _ => false,
         }
+    };
+    let mut inner = query.clone();
+    let (mut columns, mut sorts) = (vec!["c".to_owned()], Vec::new());
+    for item in order {
+        let column = if by_column(item) {
+            "c".to_owned()
+        } else {
+            let column = format!("o{}", columns.len());
+            match inner.body.as_mut() {
+                SetExpr::Select(select) if select.distinct.is_none() => {
+                    select
+                        .projection
+                        .push(SelectItem::UnnamedExpr(item.expr.clone()));
+                }
+                _ => {
+                    return Err(QueryError::invalid_input(
+                        "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
+                    ));
+                }
+            }
+            columns.push(column.clone());
+            column
+        };
+        sorts.push(format!("{column}{}", item.options));
     }
+    let by = match sorts.is_empty() {
+        true => String::new(),
+        false => format!(" ORDER BY {}", sorts.join(", ")),
+    };
+    let columns = columns.join(", ");
+    let outer = format!("SELECT array_agg(c{by}) FROM (SELECT 1) AS s ({columns})");
+    around(crate::parse::query(&outer)?, &inner)
 }
 
-/// A query over `(SELECT 1) AS s (c)` with another one in the place of that.
+/// A query over `(SELECT 1) AS s (…)` with another one in the place of that.
 fn around(mut outer: Query, inner: &Query) -> Result<Query, QueryError> {
     if let SetExpr::Select(select) = outer.body.as_mut()
         && let Some(from) = select.from.first_mut()
@@ -256,92 +222,6 @@ fn around(mut outer: Query, inner: &Query) -> Result<Query, QueryError> {
         return Ok(outer);
     }
     Err(QueryError::Internal("a query without a sub-query".into()))
-}
-
-fn unwrap(ast: &Ast) -> &Ast {
-    match ast {
-        Ast::Nested(inner) => unwrap(inner),
-        other => other,
-    }
-}
-
-/// An expression over the columns here as seen from a sub-query; `None` if it is more than that (aggregates).
-fn outer_side(expr: &Expr, env: &Env<'_>) -> Option<Expr> {
-    let mut possible = true;
-    let done = expr.clone().transform_up(|e| {
-        Ok(match e {
-            Expr::Column(ref column) => {
-                match env.scope.columns.iter().find(|c| c.bound.expr == e) {
-                    Some(found) => {
-                        let arrow = found.bound.arrow.clone();
-                        let field = arrow::datatypes::Field::new(&column.name, arrow, true);
-                        Transformed::yes(Expr::OuterReferenceColumn(field.into(), column.clone()))
-                    }
-                    None => {
-                        possible = false;
-                        Transformed::no(e)
-                    }
-                }
-            }
-            Expr::AggregateFunction(_)
-            | Expr::WindowFunction(_)
-            | Expr::OuterReferenceColumn(..)
-            | Expr::ScalarSubquery(_)
-            | Expr::Exists(_)
-            | Expr::InSubquery(_) => {
-                possible = false;
-                Transformed::no(e)
-            }
-            other => Transformed::no(other),
-        })
-    });
-    done.ok().filter(|_| possible).map(|done| done.data)
-}
-
-/// EXISTS and IN as values (in a SELECT list): whether the sub-query has rows. DataFusion knows them as conditions only.
-pub(crate) fn as_value(expr: Expr, env: &Env<'_>) -> Result<Expr, QueryError> {
-    let done = expr.transform_up(|e| {
-        let (plan, negated) = match e {
-            Expr::Exists(Exists { subquery, negated }) => (subquery.subquery, negated),
-            Expr::InSubquery(InSubquery {
-                expr,
-                subquery: inner,
-                negated,
-            }) => {
-                let item = inner
-                    .subquery
-                    .schema()
-                    .columns()
-                    .into_iter()
-                    .next()
-                    .map(Expr::Column);
-                let (Some(outer), Some(item)) = (outer_side(&expr, env), item) else {
-                    return Ok(Transformed::no(Expr::InSubquery(InSubquery {
-                        expr,
-                        subquery: inner,
-                        negated,
-                    })));
-                };
-                let plan = LogicalPlanBuilder::from(inner.subquery.as_ref().clone())
-                    .filter(outer.eq(item))?;
-                (Arc::new(plan.build()?), negated)
-            }
-            other => return Ok(Transformed::no(other)),
-        };
-        let one = Expr::Literal(ScalarValue::Int64(Some(1)), None);
-        let count = datafusion::functions_aggregate::count::count(one).alias("rows#exists");
-        let plan = LogicalPlanBuilder::from(plan.as_ref().clone())
-            .aggregate(Vec::<Expr>::new(), vec![count])?
-            .build()?;
-        let zero = Expr::Literal(ScalarValue::Int64(Some(0)), None);
-        let some = Expr::IsTrue(Box::new(Expr::ScalarSubquery(subquery(plan)).gt(zero)));
-        Ok(Transformed::yes(if negated {
-            Expr::Not(Box::new(some))
-        } else {
-            some
-        }))
-    })?;
-    Ok(done.data)
 }
 
 /// A sub-query with the outer columns that it reads.

@@ -4,7 +4,7 @@ use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::functions_window as df;
 use datafusion::logical_expr::expr::{
-    AggregateFunction, NullTreatment, WindowFunction, WindowFunctionParams,
+    AggregateFunction, Case, NullTreatment, WindowFunction, WindowFunctionParams,
 };
 use datafusion::logical_expr::{
     Expr, SortExpr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition,
@@ -15,6 +15,7 @@ use sqlparser::ast::{
     WindowSpec, WindowType,
 };
 
+use super::operator::Comparison;
 use super::query::sort;
 use super::{Binder, Bound, CastContext, Env};
 use crate::error::QueryError;
@@ -28,6 +29,16 @@ pub(crate) struct Over {
     frame: WindowFrame,
     /// The frame ends before it begins.
     empty: bool,
+    /// The number of the session that is the frame of `SESSION WITH GAP`.
+    session: Option<Expr>,
+}
+
+impl Over {
+    /// The window of a function that looks at its frame: a session is a partition of its own.
+    fn framed(mut self) -> Self {
+        self.partition_by.extend(self.session.take());
+        self
+    }
 }
 
 /// Names of functions that only exist with OVER.
@@ -75,6 +86,7 @@ impl Binder<'_> {
                 order_by: Vec::new(),
                 frame: WindowFrame::new(None),
                 empty: false,
+                session: None,
             },
         };
         for ast in &spec.partition_by {
@@ -82,6 +94,14 @@ impl Binder<'_> {
         }
         over.order_by.extend(self.sorts(&spec.order_by, env)?);
         over.frame = match &spec.window_frame {
+            Some(ast::WindowFrame {
+                units: AstUnits::Groups,
+                start_bound: AstBound::Following(Some(gap)),
+                end_bound: None,
+            }) => {
+                over.session = Some(self.session(&over, &spec.order_by, gap, env)?);
+                WindowFrame::new(None)
+            }
             Some(frame) => {
                 let by = match spec.order_by.as_slice() {
                     [item] => Some(self.any(&item.expr, env)?),
@@ -97,6 +117,51 @@ impl Binder<'_> {
             None => WindowFrame::new((!over.order_by.is_empty()).then_some(false)),
         };
         Ok(over)
+    }
+
+    /// The number of a row's session: one begins where a row is at least the gap behind the one before it.
+    fn session(
+        &self,
+        over: &Over,
+        order_by: &[OrderByExpr],
+        gap: &ast::Expr,
+        env: &Env<'_>,
+    ) -> Result<Expr, QueryError> {
+        let [item] = order_by else {
+            return Err(QueryError::invalid_input(
+                "there must be exactly one ordering column for `SESSION` frame",
+            ));
+        };
+        if item.options.asc == Some(false) {
+            return Err(QueryError::NotImplemented(
+                "a `SESSION` frame of descending rows in the embedded engine".into(),
+            ));
+        }
+        let value = self.any(&item.expr, env)?;
+        let before = self.window_call("lag", vec![value.clone()], over.clone())?;
+        let gap = self.expr(gap, env)?;
+        let next = self.operator(&ast::BinaryOperator::Plus, before, gap)?;
+        let begins = self.comparison(Comparison::GreaterOrEqual, value, next)?;
+        let number = |n: i64| Box::new(Expr::Literal(ScalarValue::Int64(Some(n)), None));
+        let begun = Case::new(
+            None,
+            vec![(Box::new(begins.expr), number(1))],
+            Some(number(0)),
+        );
+        let unbounded = WindowFrameBound::Preceding(ScalarValue::UInt64(None));
+        let so_far = Over {
+            frame: WindowFrame::new_bounds(
+                WindowFrameUnits::Rows,
+                unbounded,
+                WindowFrameBound::CurrentRow,
+            ),
+            ..over.clone()
+        };
+        let sum = datafusion::functions_aggregate::sum::sum_udaf();
+        Ok(Expr::WindowFunction(Box::new(WindowFunction {
+            fun: WindowFunctionDefinition::AggregateUDF(sum),
+            params: params(vec![Expr::Case(begun)], so_far, None, false),
+        })))
     }
 
     /// The Arrow types of the sort keys of an aggregate.
@@ -280,7 +345,7 @@ impl Binder<'_> {
             fun: WindowFunctionDefinition::WindowUDF(udwf),
             params: WindowFunctionParams {
                 null_treatment: ignore_nulls.then_some(NullTreatment::IgnoreNulls),
-                ..params(vec![value.expr], over, None, false)
+                ..params(vec![value.expr], over.framed(), None, false)
             },
         }));
         Ok(Bound::new(expr, value.data_type, value.arrow))
@@ -309,7 +374,7 @@ impl Binder<'_> {
                 fun: WindowFunctionDefinition::AggregateUDF(super::sliding::sliding(func)),
                 params: WindowFunctionParams {
                     null_treatment: ignore_nulls.then_some(NullTreatment::IgnoreNulls),
-                    ..params(p.args, over.clone(), filter, p.distinct)
+                    ..params(p.args, over.clone().framed(), filter, p.distinct)
                 },
             }));
             Ok(Transformed::new(window, true, TreeNodeRecursion::Jump))

@@ -363,6 +363,26 @@ pub(crate) fn contains_all(outer: Expr, inner: Expr) -> Expr {
     )
 }
 
+/// `a && b` of lists.
+pub(crate) fn overlap(sides: Vec<Expr>) -> Expr {
+    Kernel::rowwise(
+        "array_overlaps",
+        "",
+        ArrowType::Boolean,
+        PURE,
+        true,
+        sides,
+        |a| {
+            let mut items = a[0].list().iter();
+            let there = |item: &Value<'_>| {
+                let mut others = a[1].list().iter();
+                others.any(|o| order(o, item) == Some(Ordering::Equal))
+            };
+            Ok(Value::Bool(items.any(there)))
+        },
+    )
+}
+
 /// `array_cat` and `||` of lists.
 pub(crate) fn concatenate(args: Vec<Expr>, arrow: ArrowType) -> Expr {
     Kernel::rowwise("array_cat", "", arrow, PURE, false, args, |a| {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use arrow::array::StringArray;
 use arrow::datatypes::DataType as ArrowType;
 use datafusion::logical_expr::{Expr, Volatility};
 use regex::Regex;
@@ -134,6 +135,40 @@ pub(crate) fn regex_match(args: Vec<Expr>) -> Expr {
         |a| {
             with_regex(a[1].str(), Flags::default(), |regex| {
                 Value::Bool(regex.is_match(a[0].str()))
+            })
+        },
+    )
+}
+
+/// `value LIKE ANY (patterns)` and its kind: whether one of the patterns, or each, matches.
+pub(crate) fn like_any(args: Vec<Expr>, negated: bool, insensitive: bool, all: bool) -> Expr {
+    let variant = format!("{negated} {insensitive} {all}");
+    Kernel::rowwise(
+        "like_any",
+        variant,
+        ArrowType::Boolean,
+        Volatility::Immutable,
+        true,
+        args,
+        move |a| {
+            let patterns = a[1].list().iter();
+            let patterns: StringArray = patterns.map(|p| (!p.is_null()).then(|| p.str())).collect();
+            let value = StringArray::new_scalar(a[0].str());
+            let matches = match insensitive {
+                true => arrow::compute::ilike(&value, &patterns)?,
+                false => arrow::compute::like(&value, &patterns)?,
+            };
+            let mut unknown = false;
+            for found in &matches {
+                match found.map(|found| found != negated) {
+                    Some(holds) if holds != all => return Ok(Value::Bool(!all)),
+                    Some(_) => {}
+                    None => unknown = true,
+                }
+            }
+            Ok(match unknown {
+                true => Value::Null,
+                false => Value::Bool(all),
             })
         },
     )

@@ -40,7 +40,7 @@ impl Table {
         let mut arrays = self.rows.columns().to_vec();
         arrays.push(Arc::new(Int64Array::from(self.ids.clone())));
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
-        Relation::rows(columns, Arc::new(vec![batch]))
+        Relation::rows(columns, Arc::new(vec![batch])).with_key(self.key.clone())
     }
 
     fn key_of(&self, rows: &RecordBatch, row: usize) -> String {
@@ -350,6 +350,7 @@ impl Database {
                 sql: query.to_owned(),
                 columns,
             },
+            key: Vec::new(),
         };
         self.views.entry(name.to_owned()).or_insert(relation);
         Ok(())

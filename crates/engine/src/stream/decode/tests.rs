@@ -12,6 +12,7 @@ fn source(format: &str, encode: &str, origins: Vec<Origin>) -> Source {
         encode: encode.into(),
         origins,
         delimiter: ';',
+        watermark: None,
     }
 }
 
