@@ -206,6 +206,32 @@ fn a_hook_that_fails_is_an_error_of_the_run() {
     }
 }
 
+/// The hooks at the end are sent once, whatever the command and the rounds, and see how each node went.
+#[test]
+fn what_comes_at_the_end_of_a_run_knows_its_results() {
+    let place = Place::fixture("by_name");
+    let file = place.path().join("dbt_project.yml");
+    let text = fs::read_to_string(&file).unwrap();
+    let hooks = r#"on-run-start: "create table if not exists runs (node varchar, status varchar, columns int)"
+on-run-end:
+  - "{% for result in results %}insert into runs values ('{{ result.node.name }}', '{{ result.status }}', {{ result.node.columns | length }});{% endfor %}"
+  - "flush"
+"#;
+    fs::write(&file, format!("{text}{hooks}")).unwrap();
+    place.up();
+    let rows = "select node || ' ' || status from runs order by 1";
+    place.ok(&["run"]);
+    let first = place.sql().column(rows);
+    assert_eq!(first.len(), 2, "{first:?}");
+    assert!(
+        first.iter().all(|row| row.ends_with(" success")),
+        "{first:?}"
+    );
+    place.ok(&["run"]);
+    place.ok(&["build"]);
+    assert_eq!(place.sql().column(rows).len(), 6);
+}
+
 #[test]
 fn a_selector_that_matches_nothing_is_warned_of() {
     let place = Place::example();

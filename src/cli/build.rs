@@ -11,19 +11,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use clap::Args;
-use rwt_plan::step::{Phase, StepKind};
+use rwt_compiler::artifacts::RunResult;
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde_json::json;
 
 use super::apply::finish_first;
 use super::args::{GlobalArgs, KindArgs};
 use super::context::{Context, FlagsOf};
-use super::deploy::{Deployer, Manner, Planned, print_node, report_of};
+use super::deploy::{Deployer, Manner, print_node, report_of};
 use super::run::{
     RunArgs, carry_out, hint_at_permission, joined, refuse_to_leave_behind, run_options,
 };
 use super::test::{Lines, nodes, unit_engine, write_junit};
-use super::{CommandResult, Exit, Failure, interrupt, results};
+use super::{CommandResult, Exit, Failure, end_hooks, interrupt, results};
 use crate::apply::{NodeReport, RunReport, Status};
 use crate::testing::{BuildReport, Counter, DataTests, Runner, TestReport, TestRun, UnitTests};
 use crate::ui::{Printer, RunProgress};
@@ -116,16 +116,21 @@ pub(super) fn build(
         is_stopped: false,
         other_failure: false,
     };
-    let last = rounds.last_with_models();
-    for number in 0..rounds.rounds.len() {
-        going.round(&rounds, number, Some(number) == last)?;
+    for round in &rounds.rounds {
+        going.round(&rounds, round)?;
     }
+    let is_whole = !going.is_stopped;
     let Going {
         nodes,
         tests,
-        other_failure,
+        mut other_failure,
         ..
     } = going;
+    let mut results = results::of_nodes(context, deployer.compiled(), &nodes);
+    results.extend(tests.iter().map(TestReport::result));
+    if is_whole {
+        other_failure |= !end_hooks::run(context, &results, printer)?;
+    }
     let seconds = clock.elapsed().as_secs_f64();
     let report = BuildReport {
         run: RunReport {
@@ -140,7 +145,7 @@ pub(super) fn build(
             started_at,
         },
     };
-    write_results(&deployer, args, manner, &report)?;
+    write_results(&deployer, args, manner, results, seconds)?;
     if let Some(path) = &args.junit {
         write_junit(path, &report.tests)?;
     }
@@ -248,12 +253,6 @@ impl Rounds {
         self.rounds.iter().map(count).sum()
     }
 
-    fn last_with_models(&self) -> Option<usize> {
-        self.rounds
-            .iter()
-            .rposition(|round| !round.models.is_empty())
-    }
-
     fn beginning(&self, deployer: &Deployer<'_>, manner: Manner<'_>) -> String {
         let plural = |count: usize| if count == 1 { "" } else { "s" };
         let models: usize = self.rounds.iter().map(|round| round.models.len()).sum();
@@ -291,13 +290,12 @@ struct Going<'a> {
 }
 
 impl Going<'_> {
-    fn round(&mut self, rounds: &Rounds, number: usize, is_last: bool) -> Result<(), Failure> {
-        let round = &rounds.rounds[number];
+    fn round(&mut self, rounds: &Rounds, round: &Round) -> Result<(), Failure> {
         self.run_unit_tests(round);
         let models = self.let_through(&round.models);
         if !models.is_empty() {
             let is_first = self.nodes.iter().all(|node| node.status == Status::Skipped);
-            self.run_models(&models, is_first, is_last)?;
+            self.run_models(&models, is_first)?;
         }
         self.run_data_tests(round, rounds)
     }
@@ -349,28 +347,16 @@ impl Going<'_> {
     fn run_models(
         &mut self,
         models: &BTreeSet<UniqueId>,
-        is_first: bool,
-        is_last: bool,
+        mut is_first: bool,
     ) -> Result<(), Failure> {
         let options = run_options(self.deployer, &self.args.run);
         let mut fresh = self.deployer.anew(models)?;
         let mut open = models.clone();
-        let mut going_on = !is_first;
         let mut report = report_of(Vec::new(), 0.0);
         // Models whose text asks the database are planned when what they read is there.
         let is_done = loop {
             let deployer = fresh.as_ref().unwrap_or(self.deployer);
-            let plan = || -> Result<Planned, Failure> {
-                let mut planned = deployer.plan(&open, &options)?;
-                for step in &mut planned.plan.steps {
-                    let is_other = step.phase == Phase::Start && going_on
-                        || step.phase == Phase::End && !is_last;
-                    if step.kind == StepKind::Hook && is_other {
-                        step.statements.clear();
-                    }
-                }
-                Ok(planned)
-            };
+            let plan = || Ok(deployer.plan(&open, &options)?.as_round(is_first));
             let (more, is_done) =
                 carry_out(deployer, &plan, self.manner, self.interrupted, self.printer)?;
             report = joined(report, more);
@@ -381,7 +367,7 @@ impl Going<'_> {
             let Some((next, more)) = deployer.again()? else {
                 break is_done;
             };
-            (fresh, open, going_on) = (Some(next), more, true);
+            (fresh, open, is_first) = (Some(next), more, false);
         };
         for node in &report.nodes {
             if matches!(
@@ -459,7 +445,8 @@ fn write_results(
     deployer: &Deployer<'_>,
     args: &BuildArgs,
     manner: Manner<'_>,
-    report: &BuildReport,
+    results: Vec<RunResult>,
+    seconds: f64,
 ) -> Result<(), Failure> {
     let context = deployer.context;
     let said = json!({
@@ -476,9 +463,7 @@ fn write_results(
         "threads": manner.threads,
         "fail_fast": args.run.fail_fast,
     });
-    let mut results = results::of_nodes(context, deployer.compiled(), &report.run.nodes);
-    results.extend(report.tests.tests.iter().map(TestReport::result));
-    results::write(context, results, report.run.seconds, said)?;
+    results::write(context, results, seconds, said)?;
     context.write_manifest(deployer.compiled())?;
     Ok(())
 }

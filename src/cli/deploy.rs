@@ -43,10 +43,15 @@ pub(super) struct Planned {
 }
 
 impl Planned {
-    /// Without what was done before the first round of a run.
-    pub(super) fn going_on(mut self) -> Self {
+    /// As a round of a run: `on-run-start` is sent in the first one, `on-run-end` after the last one.
+    pub(super) fn as_round(mut self, is_first: bool) -> Self {
         for step in &mut self.plan.steps {
-            if step.kind == StepKind::Hook && step.phase == Phase::Start {
+            let is_elsewhere = match step.phase {
+                Phase::Start => !is_first,
+                Phase::End => true,
+                _ => false,
+            };
+            if step.kind == StepKind::Hook && is_elsewhere {
                 step.statements.clear();
             }
         }

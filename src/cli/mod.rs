@@ -17,6 +17,7 @@ mod diff;
 mod diff_database;
 mod docs;
 mod drop;
+mod end_hooks;
 mod exit;
 mod flows;
 mod freshness;

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::Args;
+use rwt_compiler::artifacts::RunResult;
 use rwt_plan::plan::Action;
 use rwt_plan::{CatalogSnapshot, Options};
 use rwt_project::manifest::{ResourceType, UniqueId};
@@ -17,7 +18,7 @@ use super::deploy::{
     self, Deployer, Manner, Planned, adopting, is_different, print_node, report_of,
 };
 use super::drop::DependentsError;
-use super::{CommandResult, Exit, Failure, interrupt, results};
+use super::{CommandResult, Exit, Failure, end_hooks, interrupt, results};
 use crate::apply::{self, RunReport, Status};
 use crate::ui::{Printer, RunProgress};
 
@@ -137,7 +138,7 @@ pub(super) fn run_selected(
         return Ok(exit);
     }
     let options = run_options(&deployer, args);
-    let planned = deployer.plan(selected, &options)?;
+    let planned = deployer.plan(selected, &options)?.as_round(true);
     if args.full_refresh {
         refuse_to_leave_behind(context, selected, &planned.catalog)?;
     }
@@ -158,7 +159,7 @@ pub(super) fn run_selected(
     let first = std::cell::Cell::new(Some(planned));
     let plan = || match first.take() {
         Some(planned) => Ok(planned),
-        None => deployer.plan(selected, &options),
+        None => Ok(deployer.plan(selected, &options)?.as_round(true)),
     };
     let (mut done, mut is_whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
     // Models whose text asks the database are planned when what they read is there.
@@ -172,13 +173,17 @@ pub(super) fn run_selected(
             "\n{} model{plural} after what the database answers now\n",
             open.len()
         ));
-        let plan = || deployer.plan(&open, &options).map(Planned::going_on);
+        let plan = || Ok(deployer.plan(&open, &options)?.as_round(false));
         let (more, whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
         (done, is_whole) = (joined(done, more), whole);
     }
     done.nodes.extend(deployer.left_waiting());
+    let results = results::of_nodes(context, deployer.compiled(), &done.nodes);
+    if is_whole {
+        done.other_failure |= !end_hooks::run(context, &results, printer)?;
+    }
     done.seconds = clock.elapsed().as_secs_f64();
-    write_results(&deployer, args, manner, &done)?;
+    write_results(&deployer, args, manner, results, done.seconds)?;
     let exit = report(&done, printer);
     hint_at_permission(&done, printer);
     Ok(if is_whole { exit } else { Exit::Failure })
@@ -279,7 +284,8 @@ fn write_results(
     deployer: &Deployer<'_>,
     args: &RunArgs,
     manner: Manner<'_>,
-    report: &RunReport,
+    results: Vec<RunResult>,
+    seconds: f64,
 ) -> Result<(), Failure> {
     let context = deployer.context;
     let said = json!({
@@ -295,8 +301,7 @@ fn write_results(
         "threads": manner.threads,
         "fail_fast": args.fail_fast,
     });
-    let nodes = results::of_nodes(context, deployer.compiled(), &report.nodes);
-    results::write(context, nodes, report.seconds, said)?;
+    results::write(context, results, seconds, said)?;
     context.write_manifest(deployer.compiled())?;
     Ok(())
 }

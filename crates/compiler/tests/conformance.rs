@@ -6,7 +6,8 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use miette::Diagnostic as _;
-use rwt_compiler::{Flags, NodeOutcome, When};
+use rwt_compiler::artifacts::RunResult;
+use rwt_compiler::{Flags, When};
 use rwt_project::graph::{NamedSelectors, Selection};
 use rwt_project::manifest::UniqueId;
 use serde_json::Value;
@@ -474,7 +475,7 @@ fn statements_are_dbts() {
             };
             let package = compiler.project().name().to_owned();
             let hook =
-                |when: When, outcomes: &[NodeOutcome], replica: &mut Replica, say: &mut Say<'_>| {
+                |when: When, outcomes: &[RunResult], replica: &mut Replica, say: &mut Say<'_>| {
                     let done = match when {
                         When::Start => compiler.run_hooks(when, replica),
                         When::End => compiler.run_end_hooks(outcomes, replica),
@@ -510,12 +511,10 @@ fn statements_are_dbts() {
                         .remove(&(node.schema.clone(), node.identifier.clone()));
                 }
                 let done = compiler.materialize(&id, &mut replica);
-                outcomes.push(NodeOutcome {
-                    unique_id: id.clone(),
+                outcomes.push(RunResult {
+                    unique_id: id.0.clone(),
                     status: if done.is_ok() { "success" } else { "error" }.to_owned(),
-                    message: String::new(),
-                    execution_time: 0.0,
-                    failures: None,
+                    ..RunResult::default()
                 });
                 let sent = normal(std::mem::take(&mut replica.sent), run);
                 let error = want["errors"][&id.0].as_str();

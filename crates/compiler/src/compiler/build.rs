@@ -12,12 +12,12 @@ use rwt_project::yaml::SourceFile;
 use serde_json::Value as Json;
 
 use super::batches::BatchRun;
-use super::{Compiler, NodeOutcome, NodeResult, When};
+use super::{Compiler, NodeResult, When};
+use crate::artifacts::RunResult;
 use crate::compile::Body;
 use crate::error::CompileError;
 use crate::jinja::{
-    Level, NodeScope, Phase, Scope, SharedSession, TemplateError, dict, from_json, lazy, list,
-    load_seed,
+    Level, NodeScope, Phase, Scope, SharedSession, TemplateError, from_json, lazy, list, load_seed,
 };
 use crate::materialize::{DatabaseError, Session, is_query, lend};
 use crate::parse::{EPHEMERAL, References, cte_name, declared, node_json, node_template};
@@ -83,16 +83,16 @@ impl Compiler {
     /// As [`Compiler::run_hooks`].
     pub fn run_end_hooks(
         &self,
-        outcomes: &[NodeOutcome],
+        results: &[RunResult],
         session: &mut dyn Session,
     ) -> Result<Vec<NodeResult>, CompileError> {
-        self.hooks(When::End, outcomes, session)
+        self.hooks(When::End, results, session)
     }
 
     fn hooks(
         &self,
         when: When,
-        outcomes: &[NodeOutcome],
+        results: &[RunResult],
         session: &mut dyn Session,
     ) -> Result<Vec<NodeResult>, CompileError> {
         let hooks = match when {
@@ -104,7 +104,7 @@ impl Compiler {
         }
         let names = match when {
             When::Start => Vec::new(),
-            When::End => self.end_names(outcomes),
+            When::End => self.end_names(results),
         };
         lend(session, |session| {
             hooks
@@ -170,7 +170,7 @@ impl Compiler {
     }
 
     /// What `on-run-end` sees besides: `results`, `schemas`, `database_schemas`.
-    fn end_names(&self, outcomes: &[NodeOutcome]) -> Vec<(&'static str, Value)> {
+    fn end_names(&self, results: &[RunResult]) -> Vec<(&'static str, Value)> {
         let mut schemas: Vec<(&str, &str)> = Vec::new();
         let nodes = self.manifest.nodes.values();
         for node in
@@ -187,28 +187,15 @@ impl Compiler {
                 Value::from(*schema),
             ]))
         };
-        let results = outcomes.iter().map(|outcome| {
-            let node = self.manifest.nodes.get(&outcome.unique_id);
-            dict([
-                (
-                    Value::from("node"),
-                    node.map_or_else(|| Value::from(()), model_value),
-                ),
-                (
-                    Value::from("unique_id"),
-                    Value::from(outcome.unique_id.0.as_str()),
-                ),
-                (Value::from("status"), Value::from(outcome.status.as_str())),
-                (
-                    Value::from("message"),
-                    Value::from(outcome.message.as_str()),
-                ),
-                (
-                    Value::from("execution_time"),
-                    Value::from(outcome.execution_time),
-                ),
-                (Value::from("failures"), Value::from(outcome.failures)),
-            ])
+        let results = results.iter().map(|result| {
+            let node = UniqueId(result.unique_id.clone());
+            let node = self.manifest.nodes.get(&node);
+            let node = node.map_or(Json::Null, node_json);
+            let mut result = serde_json::to_value(result).unwrap_or_default();
+            if let Json::Object(fields) = &mut result {
+                fields.insert("node".to_owned(), node);
+            }
+            from_json(&result)
         });
         vec![
             ("results", list(results)),

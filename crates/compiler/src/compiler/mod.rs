@@ -92,21 +92,6 @@ pub struct NodeResult {
     pub rows_affected: Option<u64>,
 }
 
-/// How a node went, for `on-run-end` hooks.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NodeOutcome {
-    /// The node.
-    pub unique_id: UniqueId,
-    /// dbt's word: `success`, `error`, `skipped`, `pass`, `fail`, `warn`.
-    pub status: String,
-    /// What the database or rwt said.
-    pub message: String,
-    /// Seconds.
-    pub execution_time: f64,
-    /// Failing rows of a test.
-    pub failures: Option<u64>,
-}
-
 /// A parsed project.
 pub struct Compiler {
     project: Arc<Project>,
