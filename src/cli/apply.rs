@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use rwt_plan::plan::PLAN_FORMAT;
@@ -14,7 +14,7 @@ use super::args::{GlobalArgs, Output};
 use super::context::{Context, FlagsOf, unexpected};
 use super::deploy::{self, Deployer, Manner, Planned, StalePlan};
 use super::plan::{ChangeArgs, show};
-use super::{CommandResult, Exit, Failure, interrupt};
+use super::{CommandResult, Exit, Failure, interrupt, results};
 use crate::apply::{self, Outcome, RunReport};
 use crate::state::DeploymentStatus;
 use crate::ui::Printer;
@@ -144,7 +144,14 @@ fn apply(
     };
     let outcome = deployer.carry_out(&planned, &lock, manner, interrupted, printer)?;
     drop(lock);
-    Ok(closing(deployer, &outcome, printer))
+    let context = deployer.context;
+    let results = results::of_nodes(context, deployer.compiled(), &outcome.report.nodes);
+    let is_interrupted = interrupted.load(Ordering::SeqCst);
+    let hooks_ran = is_interrupted || deploy::run_late_hooks(context, &results, printer)?;
+    Ok(match (closing(deployer, &outcome, printer), hooks_ran) {
+        (Exit::Ok, false) => Exit::Failure,
+        (exit, _) => exit,
+    })
 }
 
 /// Reads a plan, and sees that it is for here and now.

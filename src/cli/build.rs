@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use clap::Args;
+use rwt_compiler::artifacts::RunResult;
 use rwt_plan::step::{Phase, StepKind};
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde_json::json;
@@ -18,7 +19,7 @@ use serde_json::json;
 use super::apply::finish_first;
 use super::args::{GlobalArgs, KindArgs};
 use super::context::{Context, FlagsOf};
-use super::deploy::{Deployer, Manner, Planned, print_node, report_of};
+use super::deploy::{Deployer, Manner, Planned, print_node, report_of, run_late_hooks};
 use super::run::{
     RunArgs, carry_out, hint_at_permission, joined, refuse_to_leave_behind, run_options,
 };
@@ -127,7 +128,7 @@ pub(super) fn build(
         ..
     } = going;
     let seconds = clock.elapsed().as_secs_f64();
-    let report = BuildReport {
+    let mut report = BuildReport {
         run: RunReport {
             nodes,
             seconds,
@@ -140,6 +141,10 @@ pub(super) fn build(
             started_at,
         },
     };
+    if !interrupted.load(Ordering::SeqCst) {
+        let results = results_of(&deployer, &report);
+        report.run.other_failure |= !run_late_hooks(context, &results, printer)?;
+    }
     write_results(&deployer, args, manner, &report)?;
     if let Some(path) = &args.junit {
         write_junit(path, &report.tests)?;
@@ -455,6 +460,14 @@ impl Going<'_> {
     }
 }
 
+/// What became of models and tests.
+fn results_of(deployer: &Deployer<'_>, report: &BuildReport) -> Vec<RunResult> {
+    let compiled = deployer.compiled();
+    let mut results = results::of_nodes(deployer.context, compiled, &report.run.nodes);
+    results.extend(report.tests.tests.iter().map(TestReport::result));
+    results
+}
+
 fn write_results(
     deployer: &Deployer<'_>,
     args: &BuildArgs,
@@ -476,9 +489,12 @@ fn write_results(
         "threads": manner.threads,
         "fail_fast": args.run.fail_fast,
     });
-    let mut results = results::of_nodes(context, deployer.compiled(), &report.run.nodes);
-    results.extend(report.tests.tests.iter().map(TestReport::result));
-    results::write(context, results, report.run.seconds, said)?;
+    results::write(
+        context,
+        results_of(deployer, report),
+        report.run.seconds,
+        said,
+    )?;
     context.write_manifest(deployer.compiled())?;
     Ok(())
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rwt_compiler::CompiledNode;
+use rwt_compiler::artifacts::RunResult;
 use rwt_compiler::materialize::DatabaseError;
+use rwt_compiler::{CompiledNode, NodeOutcome};
 use rwt_plan::catalog::CatalogSnapshot;
 use rwt_plan::plan::{Action, Adopt, ObjectPlan, Reason};
 use rwt_plan::step::{Phase, StepKind};
@@ -467,6 +468,35 @@ impl<'a> Deployer<'a> {
                 rwt_sql::redact(&cells.join(" "))
             })
             .collect()
+    }
+}
+
+/// Runs the `on-run-end` hooks that read how the nodes went, when that is known. Tells what one does wrong; false then.
+pub(super) fn run_late_hooks(
+    context: &Context,
+    results: &[RunResult],
+    printer: &Printer,
+) -> Result<bool, Failure> {
+    if !context.compiler.has_late_hooks() {
+        return Ok(true);
+    }
+    let outcomes: Vec<NodeOutcome> = results
+        .iter()
+        .map(|result| NodeOutcome {
+            unique_id: UniqueId(result.unique_id.clone()),
+            status: result.status.clone(),
+            message: result.message.clone().unwrap_or_default(),
+            execution_time: result.execution_time,
+            failures: result.failures,
+        })
+        .collect();
+    let mut session = context.session()?;
+    match context.compiler.run_end_hooks(&outcomes, &mut session) {
+        Ok(_) => Ok(true),
+        Err(error) => {
+            printer.problem(&error);
+            Ok(false)
+        }
     }
 }
 

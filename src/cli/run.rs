@@ -1,7 +1,7 @@
 //! `rwt run`
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Args;
@@ -14,7 +14,7 @@ use super::apply::{finish_first, report, tell_sink_failures};
 use super::args::{EventTimeArgs, GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf};
 use super::deploy::{
-    self, Deployer, Manner, Planned, adopting, is_different, print_node, report_of,
+    self, Deployer, Manner, Planned, adopting, is_different, print_node, report_of, run_late_hooks,
 };
 use super::drop::DependentsError;
 use super::{CommandResult, Exit, Failure, interrupt, results};
@@ -178,6 +178,10 @@ pub(super) fn run_selected(
     }
     done.nodes.extend(deployer.left_waiting());
     done.seconds = clock.elapsed().as_secs_f64();
+    if !interrupted.load(Ordering::SeqCst) {
+        let results = results::of_nodes(context, deployer.compiled(), &done.nodes);
+        done.other_failure |= !run_late_hooks(context, &results, printer)?;
+    }
     write_results(&deployer, args, manner, &done)?;
     let exit = report(&done, printer);
     hint_at_permission(&done, printer);
