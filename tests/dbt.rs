@@ -150,6 +150,35 @@ fn a_query_of_a_hook_is_sent() {
     assert!(script.contains("select 'it begins'"), "{script}");
 }
 
+#[test]
+fn a_hook_at_the_end_sees_how_the_nodes_went() {
+    let place = place_with(
+        "on-run-end: \"insert into went values ('{{ results | map(attribute='node') | map(attribute='name') | join(',') }}', \
+         '{{ results | map(attribute='status') | unique | join(',') }}')\"\n",
+    );
+    let sql = place.sql();
+    sql.rows("create table went (names varchar, status varchar)");
+    let went = || sql.column("select names || ' ' || status from went order by 1");
+    place.ok(&["run", "--select", "events", "totals"]);
+    assert_eq!(went(), ["events,totals success"]);
+    // A failure is a result, too; the script has what an empty run would say.
+    fs::write(
+        place.path().join("models/broken.sql"),
+        "select 1 / 0 as a from nowhere",
+    )
+    .unwrap();
+    place.rwt(&["build", "--select", "broken"]).exits_with(1);
+    assert_eq!(went(), ["broken error", "events,totals success"]);
+    sql.rows("drop table went");
+    let failed = place.rwt(&["run", "--select", "events"]).exits_with(1);
+    assert!(failed.stderr.contains("project.yml"), "{}", failed.stderr);
+    assert!(
+        failed.stdout.contains("Completed with 1 error"),
+        "{}",
+        failed.stdout
+    );
+}
+
 fn write(place: &Place, path: &str, text: &str) {
     let path = place.path().join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use rwt_plan::plan::PLAN_FORMAT;
@@ -15,7 +15,7 @@ use super::context::{Context, FlagsOf, unexpected};
 use super::deploy::{self, Deployer, Manner, Planned, StalePlan};
 use super::plan::{ChangeArgs, show};
 use super::run::joined;
-use super::{CommandResult, Exit, Failure, interrupt};
+use super::{CommandResult, Exit, Failure, end_hooks, interrupt, results};
 use crate::apply::{self, Outcome, RunReport};
 use crate::state::DeploymentStatus;
 use crate::ui::Printer;
@@ -104,6 +104,13 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
         (deployer, selected) = (next, open);
         let (more, next_exit) = apply(&deployer, args, &selected, manner, &interrupted, printer)?;
         (done, exit) = (joined(done, more), next_exit);
+    }
+    // What a plan could not show.
+    if context.compiler.has_late_hooks() && !interrupted.load(Ordering::SeqCst) {
+        let results = results::of_nodes(&context, deployer.compiled(), &done.nodes);
+        if !end_hooks::run(&context, &results, printer)? {
+            (done.other_failure, exit) = (true, Exit::Failure);
+        }
     }
     if printer.is_json() {
         printer.document(&done);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
+use rwt_compiler::microbatch::EventTime;
 use rwt_project::graph::Indirect;
 use rwt_project::manifest::ResourceType;
 
@@ -183,7 +184,7 @@ struct EndsBeforeItBegins;
 
 impl EventTimeArgs {
     /// Start and end, where they are given.
-    pub(super) fn span(&self) -> Result<Option<(DateTime<Utc>, DateTime<Utc>)>, Failure> {
+    pub(super) fn span(&self) -> Result<Option<EventTime>, Failure> {
         match (self.event_time_start, self.event_time_end) {
             (Some(start), Some(end)) if start >= end => Err(Failure::usage(EndsBeforeItBegins)),
             (Some(start), Some(end)) => Ok(Some((start, end))),

@@ -119,7 +119,6 @@ pub(super) fn build(
     for round in &rounds.rounds {
         going.round(&rounds, round)?;
     }
-    let is_whole = !going.is_stopped;
     let Going {
         nodes,
         tests,
@@ -128,7 +127,7 @@ pub(super) fn build(
     } = going;
     let mut results = results::of_nodes(context, deployer.compiled(), &nodes);
     results.extend(tests.iter().map(TestReport::result));
-    if is_whole {
+    if !interrupted.load(Ordering::SeqCst) {
         other_failure |= !end_hooks::run(context, &results, printer)?;
     }
     let seconds = clock.elapsed().as_secs_f64();

@@ -6,11 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, Utc};
 use miette::{Diagnostic, Severity};
 use rwt_compiler::artifacts;
 use rwt_compiler::jinja::{Level, Reporter};
 use rwt_compiler::materialize::DatabaseError;
+use rwt_compiler::microbatch::EventTime;
 use rwt_compiler::{CompileErrors, CompiledNode, Compiler, Flags};
 use rwt_plan::Desired;
 use rwt_project::graph::{Dag, NamedError, NamedSelectors, Selection};
@@ -588,7 +588,7 @@ pub(super) struct FlagsOf {
     /// `--store-failures`
     pub store_failures: bool,
     /// `--event-time-start` and `--event-time-end`
-    pub event_time: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    pub event_time: Option<EventTime>,
 }
 
 impl Default for FlagsOf {

@@ -19,7 +19,7 @@ pub(super) fn run(
     match context.compiler.run_end_hooks(results, &mut session) {
         Ok(_) => Ok(true),
         Err(error) => {
-            printer.error(&miette::Report::new(error));
+            printer.problem(&error);
             Ok(false)
         }
     }

@@ -1,7 +1,7 @@
 //! `rwt run`
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Args;
@@ -179,7 +179,7 @@ pub(super) fn run_selected(
     }
     done.nodes.extend(deployer.left_waiting());
     let results = results::of_nodes(context, deployer.compiled(), &done.nodes);
-    if is_whole {
+    if !interrupted.load(Ordering::SeqCst) {
         done.other_failure |= !end_hooks::run(context, &results, printer)?;
     }
     done.seconds = clock.elapsed().as_secs_f64();

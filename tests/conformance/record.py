@@ -107,7 +107,9 @@ class Case:
                 self.node = info.unique_id
 
         merged = {**self.spec.get("vars", {}), **(vars or {})}
-        common = ["--target-path", str(self.dir / "target"), "--project-dir", str(self.dir), "--profiles-dir", str(self.dir), "--no-version-check", "--no-static-parser"]
+        common = ["--project-dir", str(self.dir), "--profiles-dir", str(self.dir)]
+        if args[0] != "deps":
+            common += ["--target-path", str(self.dir / "target"), "--no-version-check", "--no-static-parser"]
         quiet = ["--quiet", "--no-partial-parse", "--no-use-colors", "--log-path", str(self.dir / "logs")]
         if merged:
             common += ["--vars", json.dumps(merged)]

@@ -48,6 +48,9 @@ impl Batch {
     }
 }
 
+/// A span of event time as the command line names it: the first moment, and the first behind it.
+pub type EventTime = (DateTime<Utc>, DateTime<Utc>);
+
 /// What is wrong with a configuration: the key and the words.
 pub type Wrong = (&'static str, String);
 
@@ -122,7 +125,7 @@ impl Microbatch {
     pub fn batches(
         &self,
         is_incremental: bool,
-        asked: Option<(DateTime<Utc>, DateTime<Utc>)>,
+        asked: Option<EventTime>,
         now: DateTime<Utc>,
     ) -> Vec<Batch> {
         let size = self.size;

@@ -189,7 +189,7 @@ fn nodes_and_their_configs_are_dbts() {
             } else {
                 "alias"
             };
-            if kind != "exposure" {
+            if !matches!(kind, "exposure" | "unit_test") {
                 say(id, "identifier", &want[identifier], &got["identifier"]);
             }
             let sorted = |value: &Value| {
@@ -406,6 +406,12 @@ fn stable(statement: &str) -> String {
     out + rest
 }
 
+/// Statements without the schemas that dbt makes of itself, whose names are in quotes.
+fn own(mut statements: Vec<String>) -> Vec<String> {
+    statements.retain(|sql| !sql.starts_with("create schema if not exists \""));
+    statements
+}
+
 /// Materializations that rwt does not touch again where they exist: rule `unchanged`.
 fn kept(materialized: &str) -> bool {
     [
@@ -486,6 +492,10 @@ fn statements_are_dbts() {
                     }
                     let prefix = format!("operation.{package}.{package}-{}-", when.key());
                     let mut wanted = Vec::new();
+                    // What macros of hooks send while dbt renders them belongs to no node there.
+                    if when == When::Start {
+                        wanted.extend(own(recorded(&want["statements"][""], run)));
+                    }
                     let recorded_hooks = want["statements"].as_object().into_iter().flatten();
                     for (_, messages) in recorded_hooks.filter(|(id, _)| id.starts_with(&prefix)) {
                         wanted.extend(recorded(messages, run));
@@ -546,7 +556,9 @@ fn statements_are_dbts() {
                     }
                     (Ok(_), None) => {}
                 }
-                if existed && sent.is_empty() && kept(&node.materialized) {
+                // What its text asks is asked before it is known that nothing has changed.
+                let only_asks = sent.iter().all(|sql| sql.starts_with("select"));
+                if existed && only_asks && kept(&node.materialized) {
                     continue;
                 }
                 say(&id.0, &recorded(&want["statements"][&id.0], run), &sent);

@@ -158,7 +158,7 @@ pub(super) fn docs(project: &Project) -> BTreeMap<String, DocJson> {
     for file in &project.docs {
         let (package, path) = project.package_of(file.path());
         for (name, text) in crate::compiler::docs_blocks(file.text()) {
-            add(package, name, path.display().to_string(), text);
+            add(package, name, path.display().to_string(), &text);
         }
     }
     all

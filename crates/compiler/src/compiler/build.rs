@@ -89,6 +89,18 @@ impl Compiler {
         self.hooks(When::End, results, session)
     }
 
+    /// Whether an `on-run-end` hook reads how the nodes went: then all of them are rendered when the run is over, and what
+    /// they say is not known before.
+    pub fn has_late_hooks(&self) -> bool {
+        let hooks = self.project.file.on_run_end.iter();
+        let mut texts = hooks.map(|hook| hook.text.as_str());
+        texts.any(|text| {
+            let is_part = |c: char| c.is_alphanumeric() || c == '_';
+            text.split(|c: char| !is_part(c))
+                .any(|word| word == "results")
+        })
+    }
+
     fn hooks(
         &self,
         when: When,

@@ -142,13 +142,13 @@ fn docs(project: &Project) -> HashMap<String, String> {
     let mut found = HashMap::new();
     for file in &project.docs {
         let blocks = docs_blocks(file.text()).into_iter();
-        found.extend(blocks.map(|(name, text)| (name.to_owned(), text.to_owned())));
+        found.extend(blocks.map(|(name, text)| (name.to_owned(), text)));
     }
     found
 }
 
-/// Name and text of each docs block of a file.
-pub(crate) fn docs_blocks(text: &str) -> Vec<(&str, &str)> {
+/// Name and text of each docs block of a file. Jinja in them is rendered, and nothing of the project is known to it.
+pub(crate) fn docs_blocks(text: &str) -> Vec<(&str, String)> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some((_, behind)) = rest.split_once("{%") {
@@ -165,9 +165,18 @@ pub(crate) fn docs_blocks(text: &str) -> Vec<(&str, &str)> {
             inside.starts_with("enddocs")
         });
         if let Some((end, _)) = end {
-            found.push((name, body[..end].trim()));
+            found.push((name, rendered(body[..end].trim())));
             rest = &body[end..];
         }
     }
     found
+}
+
+/// A text that cannot be rendered is a text.
+fn rendered(text: &str) -> String {
+    if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
+        return text.to_owned();
+    }
+    let rendered = minijinja::Environment::new().render_str(text, ());
+    rendered.map_or_else(|_| text.to_owned(), |text| text.trim().to_owned())
 }

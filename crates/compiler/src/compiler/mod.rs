@@ -12,7 +12,6 @@ mod unit_test;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
 use rwt_project::Project;
 use rwt_project::graph::Dag;
 use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
@@ -27,6 +26,7 @@ use crate::compile::{Body, CompiledNode};
 use crate::error::{CompileError, CompileErrors};
 use crate::jinja::{Jinja, MacroTable, Quiet, Relation, Reporter, Shared, SharedSession};
 use crate::materialize::{Inquiry, RecordedStatement, Recorder, Session, drop_statement, lend};
+use crate::microbatch::EventTime;
 use crate::parse::{EPHEMERAL, Parser, References, in_parallel, template_name};
 pub use data_test::TestResult;
 pub use freshness::{Freshness, FreshnessStatus};
@@ -40,7 +40,7 @@ pub struct Flags {
     /// `--store-failures`
     pub store_failures: bool,
     /// `--event-time-start` and `--event-time-end`
-    pub event_time: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    pub event_time: Option<EventTime>,
     /// The command's name, for `flags.WHICH`.
     pub command: String,
     /// The invocation that this is a part of; a new one where none is named.

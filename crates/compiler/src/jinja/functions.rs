@@ -7,7 +7,7 @@ use minijinja::value::{Kwargs, Object, Rest, Tuple, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 use rwt_project::manifest::Reference;
 use rwt_project::profile::{is_secret_name, marker};
-use rwt_project::yaml::nearest;
+use rwt_project::yaml::{SourceFile, nearest, parse};
 use serde_json::Value as Json;
 
 use super::collections::{dict, from_json, list, mutable, pairs_of, to_json};
@@ -560,11 +560,12 @@ fn conversions(env: &mut Environment<'static>) {
     });
     env.add_function(
         "fromyaml",
-        |text: String, default: Option<Value>| match serde_saphyr::from_str::<Json>(&text) {
-            Ok(json) => Ok(from_json(&json)),
-            Err(error) => {
-                default.ok_or_else(|| raise("rwt::jinja::yaml", format!("not YAML: {error}"), None))
-            }
+        |text: String, default: Option<Value>| match parse(&SourceFile::new("fromyaml", text)) {
+            Ok(yaml) => Ok(from_json(&yaml.to_value())),
+            Err(errors) => default.ok_or_else(|| {
+                let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                raise("rwt::jinja::yaml", told.join("; "), None)
+            }),
         },
     );
     for name in ["zip", "zip_strict"] {

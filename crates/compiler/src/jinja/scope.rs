@@ -16,6 +16,7 @@ use super::collections;
 use super::macros::{MacroDefinition, MacroTable, PackageValue};
 use super::relation::Relation;
 use crate::materialize::Session;
+use crate::microbatch::EventTime;
 
 /// A session that template functions can share with their caller.
 pub type SharedSession = Arc<Mutex<dyn Session>>;
@@ -69,7 +70,7 @@ pub struct Shared {
     /// `--store-failures`
     pub store_failures: bool,
     /// `--event-time-start` and `--event-time-end`
-    pub event_time: Option<(chrono::DateTime<chrono::Utc>, chrono::DateTime<chrono::Utc>)>,
+    pub event_time: Option<EventTime>,
     /// The command, for `flags.WHICH`.
     pub command: String,
     /// A new id per invocation.

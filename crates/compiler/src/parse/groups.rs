@@ -51,8 +51,10 @@ impl Parser<'_> {
                 let help = format!("access is one of {}", ACCESS.join(", "));
                 say("rwt::project::access", message, help, found);
             }
-            // A generic test belongs to what it tests.
-            if node.resource_type == ResourceType::Test && node.test_macro().is_some() {
+            // A generic test and a unit test belong to what they test.
+            let belongs =
+                node.test_macro().is_some() || node.resource_type == ResourceType::UnitTest;
+            if belongs {
                 continue;
             }
             for read in node.depends_on.iter().filter_map(|id| nodes.get(id)) {

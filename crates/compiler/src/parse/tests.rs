@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 
 use super::{Parsed, Parser};
 use crate::error::{CompileError, NodeName};
-use crate::jinja::{Captured, NodeScope, Phase, Relation, Scope, TemplateError};
+use crate::jinja::{Captured, NodeScope, Phase, Relation, Scope, TemplateError, from_json};
 use crate::materialize::BUILT_IN;
 
 /// Where `store_failures` puts its tables.
@@ -543,7 +543,12 @@ impl Parser<'_> {
             ("schema", None) => Some(AUDIT_SCHEMA.to_owned()),
             (_, found) => found.map(str::to_owned),
         };
-        let node = || Value::UNDEFINED;
+        let node = || {
+            from_json(&serde_json::json!({
+                "unique_id": draft.id.0, "resource_type": "test", "name": draft.name, "fqn": draft.fqn,
+                "package_name": draft.fqn.first(), "original_file_path": draft.original_file_path,
+            }))
+        };
         let naming = self.name(custom, &draft.alias, &node).map_err(failed)?;
         let description = self.described(&draft.description, &scope).map_err(failed)?;
         Ok(Parsed {

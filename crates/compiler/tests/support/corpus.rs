@@ -4,9 +4,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
-use rwt_compiler::microbatch::moment;
+use rwt_compiler::microbatch::{EventTime, moment};
 use rwt_compiler::{Compiler, Flags, load};
 use rwt_project::LoadOptions;
 use rwt_project::environment::Environment;
@@ -75,7 +74,7 @@ impl Case {
     }
 
     /// `--event-time-start` and `--event-time-end` of its runs.
-    pub fn event_time(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    pub fn event_time(&self) -> Option<EventTime> {
         let time = |index: usize| {
             let text = self.spec["event_time"][index].as_str()?;
             Some(moment(text).expect("a time").and_utc())

@@ -55,7 +55,10 @@ impl Desired {
             schemas: BTreeSet::new(),
             objects: IndexMap::new(),
             on_run_start: hooks(When::Start)?,
-            on_run_end: hooks(When::End)?,
+            on_run_end: match compiler.has_late_hooks() {
+                true => Vec::new(),
+                false => hooks(When::End)?,
+            },
             lint_ignore: compiler
                 .project()
                 .vars

@@ -35,7 +35,7 @@ pub struct Desired {
     pub objects: IndexMap<String, DesiredObject>,
     /// Statements of `on-run-start`.
     pub on_run_start: Vec<String>,
-    /// Statements of `on-run-end`.
+    /// Statements of `on-run-end`; none where they are known only when the run is over.
     pub on_run_end: Vec<String>,
     /// Codes of advice that are not to be heard: the variable `lint_ignore`.
     pub lint_ignore: BTreeSet<String>,

@@ -130,7 +130,11 @@ impl Parser<'_> {
         let text = &self.text[range.clone()];
         if text.is_empty() {
             let help = "a comma stands between two criteria, without blanks: `tag:a,config.x:b`";
-            let around = range.start.saturating_sub(1)..(range.end + 1).min(self.text.len());
+            // The comma and its neighbour, which may be of several bytes.
+            let before = self.text[..range.start].char_indices().next_back();
+            let behind = self.text[range.end..].chars().next();
+            let around =
+                before.map_or(0, |(at, _)| at)..range.end + behind.map_or(0, char::len_utf8);
             return Err(self.error(
                 around,
                 "there is nothing on one side of a comma",

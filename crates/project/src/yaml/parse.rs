@@ -172,6 +172,29 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 }
 
+/// What PyYAML, which dbt uses, makes of a number that it does not read as YAML 1.2 does: `010` is 8, `08` and `1e3` are
+/// text.
+fn number(text: &str) -> Option<Kind> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let plain = || Some(Kind::Text(text.to_owned()));
+    if digits.len() > 1 && digits.starts_with('0') {
+        if digits.chars().all(|c| c.is_ascii_digit() || c == '_') {
+            let octal = i64::from_str_radix(&digits.replace('_', ""), 8);
+            return octal.map_or_else(|_| plain(), |value| Some(Kind::Int(sign * value)));
+        }
+        if digits.starts_with("0o") {
+            return plain();
+        }
+    }
+    let is_hex = digits.starts_with("0x") || digits.starts_with("0X");
+    let (mantissa, exponent) = digits.split_once(['e', 'E']).filter(|_| !is_hex)?;
+    let is_float = mantissa.contains('.') && exponent.starts_with(['+', '-']);
+    (!is_float).then(plain)?
+}
+
 struct Builder<'a> {
     file: &'a Arc<SourceFile>,
     errors: &'a mut Vec<YamlError>,
@@ -191,8 +214,8 @@ impl Builder<'_> {
                 (Kind::Text(at.text().to_owned()), at)
             }
             Raw::Bool(value) => (Kind::Bool(value), at),
-            Raw::Int(value) => (Kind::Int(value), at),
-            Raw::Float(value) => (Kind::Float(value), at),
+            Raw::Int(value) => (number(at.text()).unwrap_or(Kind::Int(value)), at),
+            Raw::Float(value) => (number(at.text()).unwrap_or(Kind::Float(value)), at),
             Raw::Text(text) => (Kind::Text(text), at),
             Raw::List(items) => {
                 let items: Vec<Yaml> = items.into_iter().map(|item| self.build(item)).collect();
@@ -314,6 +337,16 @@ mod tests {
         assert_eq!(yaml.get("a").unwrap().to_value(), expected);
         let keys: Vec<&String> = yaml.as_map().unwrap().keys().collect();
         assert_eq!(keys, ["a", "on", "y", "1.50"]);
+    }
+
+    #[test]
+    fn numbers_are_what_they_are_for_dbt() {
+        let yaml =
+            tree("a: [10, 010, -017, 08, 0o17, 0x1F, 1_000, 1e3, 1.5e+3, 1.5e3, .5, '010']\n");
+        let expected = serde_json::json!([
+            10, 8, -15, "08", "0o17", 31, 1000, "1e3", 1500.0, "1.5e3", 0.5, "010"
+        ]);
+        assert_eq!(yaml.get("a").unwrap().to_value(), expected);
     }
 
     #[test]

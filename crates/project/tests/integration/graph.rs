@@ -471,3 +471,9 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_comma_behind_a_wide_blank_has_its_place() {
+    let error = Selector::parse("--select", "\u{a0},").unwrap_err();
+    assert_eq!((error.at.offset(), error.at.len()), (0, 3));
+}

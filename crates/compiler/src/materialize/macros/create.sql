@@ -28,12 +28,14 @@
         {%- call statement('main') -%}
             {{ create }}
         {%- endcall -%}
-        {%- do rwt__wait() -%}
+        {#- The others are there at once. -#}
+        {%- set waits = model.config.materialized in ['table', 'materialized_view', 'sink'] -%}
+        {%- if waits -%}{%- do rwt__wait() -%}{%- endif -%}
         {%- if grants and grants_first -%}
             {%- do apply_grants(relation, config.get('grants'), should_revoke=false) -%}
         {%- endif -%}
         {%- do create_indexes(relation) -%}
-        {%- if config.get('indexes') -%}{%- do rwt__wait() -%}{%- endif -%}
+        {%- if waits and config.get('indexes') -%}{%- do rwt__wait() -%}{%- endif -%}
         {%- if grants and not grants_first -%}
             {%- do apply_grants(relation, config.get('grants'), should_revoke=false) -%}
         {%- endif -%}

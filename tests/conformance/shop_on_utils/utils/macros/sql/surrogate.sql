@@ -67,6 +67,6 @@ select * from days
 {% endmacro %}
 
 {% macro log_info(message) %}{{ return(adapter.dispatch('log_info', 'helpers')(message)) }}{% endmacro %}
-{% macro default__log_info(message) %}{% do log(var('prefix') ~ ': ' ~ message, info=False) %}{% endmacro %}
+{% macro default__log_info(message) %}{% do log(var('prefix', '-') ~ ': ' ~ message, info=False) %}{% endmacro %}
 {% macro marker() %}{{ return(adapter.dispatch('marker', 'helpers')()) }}{% endmacro %}
-{% macro default__marker() %}{{ return('of helpers ' ~ var('prefix') ~ ' ' ~ var('width')) }}{% endmacro %}
+{% macro default__marker() %}{{ return('of helpers ' ~ var('prefix', '-') ~ ' ' ~ var('width', 0)) }}{% endmacro %}

@@ -1,0 +1,2 @@
+
+"dev"."public"."by_minute"

@@ -1,0 +1,2 @@
+
+create secret "dev"."public"."kafka_secret" with (backend = 'meta') as 'secret'

@@ -1,0 +1,2 @@
+{{ config(materialized='connection') }}
+create connection {{ this.identifier }} with (type = 'iceberg', catalog.type = 'rest', catalog.uri = 'http://lake:8181', warehouse.path = 'demo')

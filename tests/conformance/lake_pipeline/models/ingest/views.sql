@@ -1,0 +1,1 @@
+create source {{ this }} (user_id int, page varchar) with ({{ kafka('views') }}) format plain encode json;

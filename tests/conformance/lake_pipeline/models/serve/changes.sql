@@ -1,0 +1,2 @@
+{{ config(materialized='subscription', retention='3D', subscription_options={'x': 'y'}) }}
+{{ ref('by_minute') }}

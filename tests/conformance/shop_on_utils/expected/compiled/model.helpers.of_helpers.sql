@@ -1,0 +1,1 @@
+select 'hx' as prefix, 3 as width

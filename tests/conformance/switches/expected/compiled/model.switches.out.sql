@@ -1,0 +1,1 @@
+select * from "public"."base" where '{{ 'big' if var('sinks') else 'small' }}' = '{{ 'big' if var('sinks') else 'small' }}'

@@ -1,0 +1,1 @@
+{{ maybe_sink(ref('base')) }} where '{{ var("tenant").plan }}' = '{{ var("tenant")["plan"] }}'

@@ -1,0 +1,2 @@
+
+select 1 as customer_id, cast('a' as varchar) as full_name

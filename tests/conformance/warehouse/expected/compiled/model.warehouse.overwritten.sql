@@ -1,0 +1,2 @@
+
+select month, sum(amount) as amount from "dev"."public"."general_ledger" group by 1
