@@ -345,6 +345,7 @@ impl Unnesting<'_, '_> {
         if !at_most_one(&plan) {
             return Err(several_rows());
         }
+        let plan = self.plan(plan)?;
         let value = first_column(&plan);
         let (Attached { plan, keys }, domain) = self.of_each(plan, base)?;
         let name = self.binder.fresh("value");
@@ -365,7 +366,7 @@ impl Unnesting<'_, '_> {
     ) -> Result<Existence, QueryError> {
         match expr {
             Expr::Exists(Exists { subquery, negated }) => Ok(Existence {
-                rows: Arc::unwrap_or_clone(subquery.subquery),
+                rows: self.plan(Arc::unwrap_or_clone(subquery.subquery))?,
                 negated,
             }),
             Expr::InSubquery(InSubquery {
@@ -373,7 +374,7 @@ impl Unnesting<'_, '_> {
                 subquery,
                 negated,
             }) => {
-                let plan = Arc::unwrap_or_clone(subquery.subquery);
+                let plan = self.plan(Arc::unwrap_or_clone(subquery.subquery))?;
                 let item = first_column(&plan);
                 let value = self.replaced(*expr, base, input, false)?;
                 let schema = input.schema().clone();
@@ -455,7 +456,7 @@ impl Unnesting<'_, '_> {
             && outer_columns(&within.subquery.subquery)?.is_empty()
         {
             let value = self.replaced(within.expr.as_ref().clone(), base, &mut input, false)?;
-            let plan = within.subquery.subquery.as_ref().clone();
+            let plan = self.plan(within.subquery.subquery.as_ref().clone())?;
             let condition = value.eq(first_column(&plan));
             return joined(input, plan, kind, &[], &[], Some(condition));
         }
