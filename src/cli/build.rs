@@ -355,7 +355,7 @@ impl Going<'_> {
         // Models whose text asks the database are planned when what they read is there.
         let is_done = loop {
             let deployer = fresh.as_ref().unwrap_or(self.deployer);
-            let plan = || Ok(deployer.plan(&open, &options)?.as_round(is_first));
+            let plan = || Ok(deployer.plan(&open, &options)?.in_round(is_first));
             let (more, is_done) =
                 carry_out(deployer, &plan, self.manner, self.interrupted, self.printer)?;
             report = joined(report, more);

@@ -44,7 +44,7 @@ pub(super) struct Planned {
 
 impl Planned {
     /// As a round of a run: `on-run-start` is sent in the first one, `on-run-end` after the last one.
-    pub(super) fn as_round(mut self, is_first: bool) -> Self {
+    pub(super) fn in_round(mut self, is_first: bool) -> Self {
         for step in &mut self.plan.steps {
             let is_elsewhere = match step.phase {
                 Phase::Start => !is_first,

@@ -138,7 +138,7 @@ pub(super) fn run_selected(
         return Ok(exit);
     }
     let options = run_options(&deployer, args);
-    let planned = deployer.plan(selected, &options)?.as_round(true);
+    let planned = deployer.plan(selected, &options)?.in_round(true);
     if args.full_refresh {
         refuse_to_leave_behind(context, selected, &planned.catalog)?;
     }
@@ -159,7 +159,7 @@ pub(super) fn run_selected(
     let first = std::cell::Cell::new(Some(planned));
     let plan = || match first.take() {
         Some(planned) => Ok(planned),
-        None => Ok(deployer.plan(selected, &options)?.as_round(true)),
+        None => Ok(deployer.plan(selected, &options)?.in_round(true)),
     };
     let (mut done, mut is_whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
     // Models whose text asks the database are planned when what they read is there.
@@ -173,7 +173,7 @@ pub(super) fn run_selected(
             "\n{} model{plural} after what the database answers now\n",
             open.len()
         ));
-        let plan = || Ok(deployer.plan(&open, &options)?.as_round(false));
+        let plan = || Ok(deployer.plan(&open, &options)?.in_round(false));
         let (more, whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
         (done, is_whole) = (joined(done, more), whole);
     }
