@@ -230,6 +230,29 @@ on-run-end:
     place.ok(&["run"]);
     place.ok(&["build"]);
     assert_eq!(place.sql().column(rows).len(), 6);
+    // Tests are a run, too.
+    fs::create_dir_all(place.path().join("tests")).unwrap();
+    fs::write(
+        place.path().join("tests/none.sql"),
+        "select 1 as a where false",
+    )
+    .unwrap();
+    place.ok(&["test"]);
+    assert_eq!(place.sql().column(rows).pop(), Some("none pass".to_owned()));
+    place.sql().rows("drop table runs");
+    fs::write(
+        &file,
+        format!("{text}{}", hooks.replace("on-run-start", "vars: {} #")),
+    )
+    .unwrap();
+    let failed = place.rwt(&["test"]).exits_with(1);
+    assert!(
+        failed
+            .stdout
+            .contains("PASS=1 WARN=0 ERROR=1 SKIP=0 TOTAL=2"),
+        "{}",
+        failed.stdout
+    );
 }
 
 #[test]

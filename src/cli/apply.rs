@@ -15,7 +15,7 @@ use super::context::{Context, FlagsOf, unexpected};
 use super::deploy::{self, Deployer, Manner, Planned, StalePlan};
 use super::plan::{ChangeArgs, show};
 use super::run::joined;
-use super::{CommandResult, Exit, Failure, end_hooks, interrupt, results};
+use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
 use crate::apply::{self, Outcome, RunReport};
 use crate::state::DeploymentStatus;
 use crate::ui::Printer;
@@ -108,7 +108,7 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     // What a plan could not show.
     if context.compiler.has_late_hooks() && !interrupted.load(Ordering::SeqCst) {
         let results = results::of_nodes(&context, deployer.compiled(), &done.nodes);
-        if !end_hooks::run(&context, &results, printer)? {
+        if !project_hooks::end(&context, &results, printer)? {
             (done.other_failure, exit) = (true, Exit::Failure);
         }
     }

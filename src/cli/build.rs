@@ -23,7 +23,7 @@ use super::run::{
     RunArgs, carry_out, hint_at_permission, joined, refuse_to_leave_behind, run_options,
 };
 use super::test::{Lines, nodes, unit_engine, write_junit};
-use super::{CommandResult, Exit, Failure, end_hooks, interrupt, results};
+use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
 use crate::apply::{NodeReport, RunReport, Status};
 use crate::testing::{BuildReport, Counter, DataTests, Runner, TestReport, TestRun, UnitTests};
 use crate::ui::{Printer, RunProgress};
@@ -128,7 +128,7 @@ pub(super) fn build(
     let mut results = results::of_nodes(context, deployer.compiled(), &nodes);
     results.extend(tests.iter().map(TestReport::result));
     if !interrupted.load(Ordering::SeqCst) {
-        other_failure |= !end_hooks::run(context, &results, printer)?;
+        other_failure |= !project_hooks::end(context, &results, printer)?;
     }
     let seconds = clock.elapsed().as_secs_f64();
     let report = BuildReport {
@@ -142,6 +142,7 @@ pub(super) fn build(
             tests,
             seconds,
             started_at,
+            other_failure: false,
         },
     };
     write_results(&deployer, args, manner, results, seconds)?;

@@ -18,7 +18,7 @@ use super::deploy::{
     self, Deployer, Manner, Planned, adopting, is_different, print_node, report_of,
 };
 use super::drop::DependentsError;
-use super::{CommandResult, Exit, Failure, end_hooks, interrupt, results};
+use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
 use crate::apply::{self, RunReport, Status};
 use crate::ui::{Printer, RunProgress};
 
@@ -180,7 +180,7 @@ pub(super) fn run_selected(
     done.nodes.extend(deployer.left_waiting());
     let results = results::of_nodes(context, deployer.compiled(), &done.nodes);
     if !interrupted.load(Ordering::SeqCst) {
-        done.other_failure |= !end_hooks::run(context, &results, printer)?;
+        done.other_failure |= !project_hooks::end(context, &results, printer)?;
     }
     done.seconds = clock.elapsed().as_secs_f64();
     write_results(&deployer, args, manner, results, done.seconds)?;

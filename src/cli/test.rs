@@ -1,17 +1,20 @@
 //! `rwt test`
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
+use rwt_compiler::artifacts::RunResult;
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde_json::json;
 
 use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf, unexpected};
-use super::{CommandResult, Exit, Failure, interrupt, results, test_record, test_watch};
+use super::{
+    CommandResult, Exit, Failure, interrupt, project_hooks, results, test_record, test_watch,
+};
 use crate::testing::{
     Counter, Coverage, DataTests, Runner, TestObserver, TestReport, TestRun, UnitTests, Verdict,
     coverage, junit,
@@ -173,9 +176,14 @@ pub(super) fn run_these(
     let mut tests = runner.unit_tests(&units, &mut unit_tests);
     let data = nodes(context, &ids, ResourceType::Test);
     let stops = args.fail_fast && tests.iter().any(TestReport::stops);
+    // The hooks need the database, as data tests do. Who watches does not want them each time.
+    let has_hooks = has_data && !stops && !args.watch;
     if stops {
         tests.extend(runner.skipped(&data, "a unit test failed, and --fail-fast was said"));
     } else if has_data {
+        if has_hooks {
+            project_hooks::start(context)?;
+        }
         let connector = context.connector();
         let names = context.names(&connector.connect()?)?;
         let with = DataTests {
@@ -187,12 +195,17 @@ pub(super) fn run_these(
         tests.extend(runner.data_tests(&data, &with)?);
     }
     lines.progress.finish();
+    let results: Vec<RunResult> = tests.iter().map(TestReport::result).collect();
+    let hooks_hold = !has_hooks
+        || interrupted.load(Ordering::SeqCst)
+        || project_hooks::end(context, &results, printer)?;
     let run = TestRun {
         tests,
         seconds: clock.elapsed().as_secs_f64(),
         started_at,
+        other_failure: !hooks_hold,
     };
-    write_results(context, args, &run)?;
+    write_results(context, args, results, run.seconds)?;
     if let Some(path) = &args.junit {
         write_junit(path, &run)?;
     }
@@ -332,7 +345,12 @@ pub(super) fn write_junit(path: &Path, run: &TestRun) -> Result<(), Failure> {
     std::fs::write(path, junit(run)).map_err(unexpected(&doing))
 }
 
-fn write_results(context: &Context, args: &TestArgs, run: &TestRun) -> Result<(), Failure> {
+fn write_results(
+    context: &Context,
+    args: &TestArgs,
+    tests: Vec<RunResult>,
+    seconds: f64,
+) -> Result<(), Failure> {
     let said = json!({
         "which": "test",
         "vars": context.compiler.project().cli_vars,
@@ -343,6 +361,5 @@ fn write_results(context: &Context, args: &TestArgs, run: &TestRun) -> Result<()
         "threads": args.threads,
         "fail_fast": args.fail_fast,
     });
-    let tests = run.tests.iter().map(TestReport::result).collect();
-    results::write(context, tests, run.seconds, said)
+    results::write(context, tests, seconds, said)
 }

@@ -126,6 +126,8 @@ pub struct TestRun {
     pub seconds: f64,
     /// When it began.
     pub started_at: DateTime<Utc>,
+    /// A hook of the project failed.
+    pub other_failure: bool,
 }
 
 impl TestRun {
@@ -135,9 +137,9 @@ impl TestRun {
         tests.filter(|test| test.status == status).count()
     }
 
-    /// Whether a test failed or could not be run.
+    /// Whether a test or a hook failed or could not be run.
     pub fn failed(&self) -> bool {
-        self.tests.iter().any(TestReport::stops)
+        self.other_failure || self.tests.iter().any(TestReport::stops)
     }
 
     /// `3 data tests, 1 unit test`
@@ -172,15 +174,22 @@ impl fmt::Display for TestRun {
             self.seconds
         )?;
         writeln!(f)?;
-        fmt::Display::fmt(&Closing(&self.tests), f)?;
+        let other = usize::from(self.other_failure);
+        let failed = self.count(Verdict::Fail) + self.count(Verdict::Error);
+        if self.other_failure && failed == 0 {
+            writeln!(f, "Completed with 1 error, which is shown above.")?;
+            writeln!(f)?;
+        } else {
+            fmt::Display::fmt(&Closing(&self.tests), f)?;
+        }
         write!(
             f,
             "Done. PASS={} WARN={} ERROR={} SKIP={} TOTAL={}",
             self.count(Verdict::Pass),
             self.count(Verdict::Warn),
-            self.count(Verdict::Fail) + self.count(Verdict::Error),
+            failed + other,
             self.count(Verdict::Skipped),
-            self.tests.len()
+            self.tests.len() + other
         )
     }
 }
