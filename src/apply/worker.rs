@@ -360,12 +360,9 @@ impl<'a> Worker<'a> {
         let catalog = self.read()?;
         let target = self.scope.connector.target();
         let names = Names::of(&catalog, &target.database);
-        let mut connection = self
-            .scope
-            .connector
-            .connect()
+        let connection = self
+            .connect_once()
             .map_err(|error| Trouble::Lost(not_connected(&error)))?;
-        connection.set_comment(self.comment.clone());
         let canceller = connection.canceller();
         let mut session = LiveSession::new(
             connection,
@@ -520,17 +517,20 @@ impl<'a> Worker<'a> {
 
     fn connect(&self, deadline: Instant) -> Result<Connection, ConnectError> {
         loop {
-            match self.scope.connector.connect() {
+            match self.connect_once() {
                 Err(ConnectError::Refused { .. }) if Instant::now() < deadline && !self.stops() => {
                     thread::sleep(POLL);
                 }
-                Ok(mut connection) => {
-                    connection.set_comment(self.comment.clone());
-                    return Ok(connection);
-                }
-                refused => return refused,
+                result => return result,
             }
         }
+    }
+
+    /// Opens a connection that sends the step's comment.
+    fn connect_once(&self) -> Result<Connection, ConnectError> {
+        let mut connection = self.scope.connector.connect()?;
+        connection.set_comment(self.comment.clone());
+        Ok(connection)
     }
 
     fn stops(&self) -> bool {

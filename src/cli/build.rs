@@ -51,13 +51,8 @@ pub(super) fn main(global: &GlobalArgs, args: &BuildArgs, printer: &Printer) -> 
     };
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
-    let mut selected = context.selected_ids(&args.run.select, printer)?;
-    let nodes = &context.compiler.manifest().nodes;
-    selected.retain(|id| {
-        nodes
-            .get(id)
-            .is_some_and(|node| args.kinds.takes(node.resource_type))
-    });
+    let takes = |kind| args.kinds.takes(kind);
+    let selected = context.selected_of(&args.run.select, takes, printer)?;
     build(&context, args, &selected, printer)
 }
 

@@ -420,13 +420,19 @@ impl Context {
         args: &SelectArgs,
         printer: &Printer,
     ) -> Result<BTreeSet<UniqueId>, Failure> {
+        self.selected_of(args, |kind| kind != ResourceType::Snapshot, printer)
+    }
+
+    /// The same for nodes of some kinds.
+    pub(super) fn selected_of(
+        &self,
+        args: &SelectArgs,
+        takes: impl Fn(ResourceType) -> bool,
+        printer: &Printer,
+    ) -> Result<BTreeSet<UniqueId>, Failure> {
         let nodes = &self.compiler.manifest().nodes;
         let mut selected = self.selected_ids(args, printer)?;
-        selected.retain(|id| {
-            nodes
-                .get(id)
-                .is_none_or(|node| node.resource_type != ResourceType::Snapshot)
-        });
+        selected.retain(|id| nodes.get(id).is_some_and(|node| takes(node.resource_type)));
         Ok(selected)
     }
 

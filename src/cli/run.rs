@@ -101,12 +101,7 @@ fn run_kind(
     };
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
-    let nodes = &context.compiler.manifest().nodes;
-    let mut selected = context.selected_ids(&args.select, printer)?;
-    selected.retain(|id| {
-        let node = nodes.get(id);
-        node.is_some_and(|node| node.resource_type == kind)
-    });
+    let selected = context.selected_of(&args.select, |found| found == kind, printer)?;
     run_selected(&context, args, &selected, printer)
 }
 
@@ -138,7 +133,8 @@ pub(super) fn run_selected(
         return Ok(exit);
     }
     let options = run_options(&deployer, args);
-    let planned = deployer.plan(selected, &options)?.in_round(true);
+    let first_round = || Ok::<_, Failure>(deployer.plan(selected, &options)?.in_round(true));
+    let planned = first_round()?;
     if args.full_refresh {
         refuse_to_leave_behind(context, selected, &planned.catalog)?;
     }
@@ -157,10 +153,7 @@ pub(super) fn run_selected(
         if manner.threads == 1 { "" } else { "s" },
     ));
     let first = std::cell::Cell::new(Some(planned));
-    let plan = || match first.take() {
-        Some(planned) => Ok(planned),
-        None => Ok(deployer.plan(selected, &options)?.in_round(true)),
-    };
+    let plan = || first.take().map_or_else(first_round, Ok);
     let (mut done, mut is_whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
     // Models whose text asks the database are planned when what they read is there.
     while is_whole

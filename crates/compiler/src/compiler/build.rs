@@ -20,7 +20,9 @@ use crate::jinja::{
     Level, NodeScope, Phase, Scope, SharedSession, TemplateError, from_json, lazy, list, load_seed,
 };
 use crate::materialize::{DatabaseError, Session, is_query, lend};
-use crate::parse::{EPHEMERAL, References, cte_name, declared, node_json, node_template};
+use crate::parse::{
+    EPHEMERAL, References, cte_name, declared, node_json, node_template, template_of,
+};
 
 impl Compiler {
     /// Builds a node through a session: renders its text, then runs its materialization, from its first hook to its last.
@@ -353,7 +355,7 @@ impl Compiler {
             ResourceType::Test
                 if node.raw_code.starts_with("{{ ") && is_yaml(&node.original_file_path) =>
             {
-                format!("rwt:test {}", node.raw_code)
+                template_of(&node.raw_code)
             }
             kind => node_template(&node.original_file_path, &node.name, kind),
         };

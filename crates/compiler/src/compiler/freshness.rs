@@ -74,11 +74,7 @@ impl Compiler {
         };
         lend(&mut kept, |session| self.ask_freshness(node, session))??;
         let wrong = |what: String| CompileError::Freshness {
-            name: format!(
-                "{}.{}",
-                node.source_name.as_deref().unwrap_or_default(),
-                node.name
-            ),
+            name: node.listed("name"),
             what,
         };
         let rows = kept.table.map(|table| table.rows).unwrap_or_default();
@@ -151,11 +147,7 @@ impl Compiler {
             }
             (None, None) => {
                 return Err(CompileError::Freshness {
-                    name: format!(
-                        "{}.{}",
-                        node.source_name.as_deref().unwrap_or_default(),
-                        node.name
-                    ),
+                    name: node.listed("name"),
                     what: "no 'loaded_at_field' and no 'loaded_at_query' says what to look at"
                         .to_owned(),
                 });

@@ -236,12 +236,7 @@ impl Jinja {
         write(&self.sources).insert(name.to_owned(), rewritten.text);
         let compiled = self.env.get_template(name).map(|_| ());
         write(&self.sources).remove(name);
-        let origin = Origin {
-            file: Arc::clone(file),
-            map: Arc::new(rewritten.map),
-            start: 0,
-            padding: 0,
-        };
+        let origin = Origin::whole(file, rewritten.map);
         match compiled {
             Ok(()) => Ok(origin),
             Err(error) => Err(template_error(
@@ -262,12 +257,7 @@ impl Jinja {
     pub fn keep(&mut self, name: &str, file: &Arc<SourceFile>) -> Result<(), TemplateError> {
         let rewritten = rewritten(file, FileKind::Model)?;
         write(&self.sources).insert(name.to_owned(), rewritten.text);
-        let origin = Origin {
-            file: Arc::clone(file),
-            map: Arc::new(rewritten.map),
-            start: 0,
-            padding: 0,
-        };
+        let origin = Origin::whole(file, rewritten.map);
         self.origins.insert(name.to_owned(), origin);
         Ok(())
     }
@@ -456,6 +446,16 @@ impl Jinja {
 }
 
 impl Origin {
+    /// Of a template that is a whole file.
+    fn whole(file: &Arc<SourceFile>, map: OffsetMap) -> Self {
+        Self {
+            file: Arc::clone(file),
+            map: Arc::new(map),
+            start: 0,
+            padding: 0,
+        }
+    }
+
     fn locate(&self, range: Range<usize>) -> (Arc<SourceFile>, Range<usize>) {
         let inside = |offset: usize| self.start + offset.saturating_sub(self.padding);
         let range = inside(range.start)..inside(range.end);

@@ -15,41 +15,21 @@ use crate::error::{CompileError, NodeName};
 use crate::jinja::{Captured, NodeScope, Phase, Relation, Scope, TemplateError, from_json};
 
 impl Parser<'_> {
-    /// A CSV file.
-    pub(super) fn seed(&self, file: &NodeFile) -> Result<Parsed, CompileError> {
-        let properties = self.project.properties.seeds.get(&file.name);
-        let config = self
-            .project
-            .resolve_seed_config(&file.fqn, property_values(properties));
-        self.file_node(file, ResourceType::Seed, config, properties)
-    }
-
-    /// A user-defined function; its text is its body.
-    pub(super) fn function(&self, file: &NodeFile) -> Result<Parsed, CompileError> {
-        let properties = self.project.properties.functions.get(&file.name);
-        let properties = properties.map(|function| &function.node);
-        let config = self
-            .project
-            .resolve_function_config(&file.fqn, property_values(properties));
-        self.file_node(file, ResourceType::Function, config, properties)
-    }
-
-    /// A snapshot; its text is its query.
-    pub(super) fn snapshot(&self, file: &NodeFile) -> Result<Parsed, CompileError> {
-        let properties = self.project.properties.snapshots.get(&file.name);
-        let config = self
-            .project
-            .resolve_snapshot_config(&file.fqn, property_values(properties));
-        self.file_node(file, ResourceType::Snapshot, config, properties)
-    }
-
-    fn file_node(
+    /// A seed, which is a CSV file; a function, whose text is its body; a snapshot, whose text is its query.
+    pub(super) fn file(
         &self,
         file: &NodeFile,
         resource_type: ResourceType,
-        mut config: ResolvedConfig,
-        properties: Option<&ModelProperties>,
     ) -> Result<Parsed, CompileError> {
+        let all = &self.project.properties;
+        let properties = match resource_type {
+            ResourceType::Function => all.functions.get(&file.name).map(|found| &found.node),
+            ResourceType::Snapshot => all.snapshots.get(&file.name),
+            _ => all.seeds.get(&file.name),
+        };
+        let own = property_values(properties);
+        let project = &self.project;
+        let mut config = project.resolve_file_config(resource_type, &file.fqn, &own);
         let word = resource_type.word();
         let package = file.fqn.first().cloned().unwrap_or_default();
         let id = UniqueId(format!("{word}.{package}.{}", file.name));

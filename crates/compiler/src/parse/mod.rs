@@ -28,7 +28,7 @@ use config_types::Configured;
 pub(crate) use files::{file_template, node_template};
 use resolve::AnyNames;
 pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name, node_json};
-pub(crate) use tests::{generic_text, has_constants, python_repr};
+pub(crate) use tests::{generic_text, has_constants, python_repr, template_of};
 
 use crate::error::{CompileError, CompileErrors, NodeName};
 use crate::jinja::{
@@ -144,15 +144,15 @@ impl<'a> Parser<'a> {
     ) -> Option<Result<Parsed, CompileError>> {
         let project = self.project;
         if let Some(seed) = project.seeds.get(index) {
-            return Some(self.seed(seed));
+            return Some(self.file(seed, ResourceType::Seed));
         }
         index -= project.seeds.len();
         if let Some(function) = project.functions.get(index) {
-            return Some(self.function(function));
+            return Some(self.file(function, ResourceType::Function));
         }
         index -= project.functions.len();
         if let Some(snapshot) = project.snapshots.get(index) {
-            return Some(self.snapshot(snapshot));
+            return Some(self.file(snapshot, ResourceType::Snapshot));
         }
         index -= project.snapshots.len();
         if let Some(test) = project.tests.get(index) {

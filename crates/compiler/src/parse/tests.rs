@@ -26,7 +26,8 @@ pub fn generic_text(test: &GenericTest) -> (String, Arc<SourceFile>) {
     (template_of(&call), SourceFile::new(&test.file, call))
 }
 
-fn template_of(call: &str) -> String {
+/// The template of a generic test's text.
+pub fn template_of(call: &str) -> String {
     format!("rwt:test {call}")
 }
 
@@ -432,10 +433,9 @@ impl Parser<'_> {
         let is_known = match (test.namespace.as_deref(), test.name.as_str()) {
             (None, "not_null" | "unique") => test.args.is_empty(),
             (None, "accepted_values") => {
+                let mut keys = test.args.keys().map(String::as_str);
                 test.args.contains_key("values")
-                    && (test.args.iter()).all(|(key, value)| {
-                        ["values", "quote"].contains(&key.as_str()) && is_constant(value)
-                    })
+                    && keys.all(|key| ["values", "quote"].contains(&key))
             }
             _ => false,
         };
@@ -459,25 +459,18 @@ impl Parser<'_> {
             }
             captured.macros.insert(definition.unique_id());
         }
+        let mut refers = |name, version| {
+            captured.refs.insert(Reference {
+                package: None,
+                name,
+                version,
+            })
+        };
         match test.target.clone() {
-            TestTarget::Source(source, table) => {
-                captured.sources.insert((source, table));
-            }
-            TestTarget::Ref(name) => {
-                captured.refs.insert(Reference {
-                    package: None,
-                    name,
-                    version: None,
-                });
-            }
-            TestTarget::Version(name, version) => {
-                captured.refs.insert(Reference {
-                    package: None,
-                    name,
-                    version: Some(version),
-                });
-            }
-        }
+            TestTarget::Source(source, table) => captured.sources.insert((source, table)),
+            TestTarget::Ref(name) => refers(name, None),
+            TestTarget::Version(name, version) => refers(name, Some(version)),
+        };
         Some(captured)
     }
 

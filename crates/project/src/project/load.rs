@@ -398,46 +398,20 @@ impl Project {
             .find(|snapshot| snapshot.fqn == node.fqn)
     }
 
-    /// The configuration of a seed, `own` being what its property file says.
-    pub fn resolve_seed_config(
+    /// The configuration of a seed, function or snapshot, `own` being what its property file says.
+    pub fn resolve_file_config(
         &self,
+        kind: ResourceType,
         fqn: &[String],
-        own: IndexMap<String, Value>,
+        own: &IndexMap<String, Value>,
     ) -> ResolvedConfig {
-        resolve(
-            &self.trees(fqn, |file| file.seeds.as_ref()),
-            fqn,
-            None,
-            &own,
-        )
-    }
-
-    /// The same for a function.
-    pub fn resolve_function_config(
-        &self,
-        fqn: &[String],
-        own: IndexMap<String, Value>,
-    ) -> ResolvedConfig {
-        resolve(
-            &self.trees(fqn, |file| file.functions.as_ref()),
-            fqn,
-            None,
-            &own,
-        )
-    }
-
-    /// The same for a snapshot.
-    pub fn resolve_snapshot_config(
-        &self,
-        fqn: &[String],
-        own: IndexMap<String, Value>,
-    ) -> ResolvedConfig {
-        resolve(
-            &self.trees(fqn, |file| file.snapshots.as_ref()),
-            fqn,
-            None,
-            &own,
-        )
+        let trees = self.trees(fqn, |file| match kind {
+            ResourceType::Seed => file.seeds.as_ref(),
+            ResourceType::Function => file.functions.as_ref(),
+            ResourceType::Snapshot => file.snapshots.as_ref(),
+            _ => None,
+        });
+        resolve(&trees, fqn, None, own)
     }
 
     /// The same for a unit test.
