@@ -56,10 +56,16 @@ async fn of_values(values: &RowValues, place: Place<'_>) -> Result<Relation, Tes
         return Ok(Relation::rows(columns, std::sync::Arc::default()));
     }
     let row = |row: &TestRow| row_sql(row, &columns, named, place);
-    let selects: Result<Vec<String>, TestError> = values.rows.iter().map(row).collect();
-    let selects = selects?;
+    let rows: Result<Vec<String>, TestError> = values.rows.iter().map(row).collect();
+    let names = columns.iter().map(|column| Ident::new(column.name.as_str()));
+    let names: Vec<String> = names.map(|name| name.quoted().to_string()).collect();
     let known = Known::default();
-    let sql = selects.join(" union all ");
+    // VALUES keeps the order in which the rows are written; the branches of a UNION ALL come as they are ready.
+    let sql = format!(
+        "select * from (values {}) as given ({})",
+        rows?.join(", "),
+        names.join(", ")
+    );
     match place.engine.relation(&sql, &known, place.settings).await {
         Ok(relation) => Ok(relation),
         Err(error) => Err(find_cell(values, &columns, error, place).await),
@@ -85,10 +91,9 @@ fn row_sql(
                 at: first_line(&row.at),
             }
         })?;
-        let name = Ident::new(column.name.as_str());
-        cells.push(format!("{value} as {}", name.quoted()));
+        cells.push(value);
     }
-    Ok(format!("select {}", cells.join(", ")))
+    Ok(format!("({})", cells.join(", ")))
 }
 
 /// Which value it is that its column does not take.
