@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use rwt_compiler::CompileError;
 use rwt_compiler::artifacts::{RunResult, Timing};
 use rwt_plan::plan::{Action, ObjectPlan};
 use rwt_project::manifest::Node;
@@ -100,6 +101,17 @@ impl NodeReport {
         Self {
             message: format!("SKIP: {why}"),
             ..Self::skipped(&node.unique_id.0, &node.name, relation, materialized)
+        }
+    }
+
+    /// The report of a node that cannot be compiled, with the names of what is skipped for it.
+    pub fn not_compiled(node: &Node, error: CompileError, skipped_children: Vec<String>) -> Self {
+        Self {
+            status: Status::Error,
+            message: error.to_string(),
+            skipped_children,
+            error: Some(error.into()),
+            ..Self::left_out(node, "")
         }
     }
 

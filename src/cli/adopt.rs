@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::Context;
-use super::deploy::{Deployer, Planned, is_different};
+use super::deploy::{Deployer, Errors, Planned, is_different};
 use super::{CommandResult, Exit, interrupt};
 use crate::ui::Printer;
 
@@ -43,7 +43,7 @@ pub(super) fn main(global: &GlobalArgs, args: &AdoptArgs, printer: &Printer) -> 
     context.ensure_stack(printer)?;
     let selected = context.selected_ids(&args.select, printer)?;
     let interrupted = interrupt::flag(context.runtime().handle())?;
-    let deployer = Deployer::open(&context, &selected)?;
+    let deployer = Deployer::open(&context, &selected, Errors::Refused)?;
     let options = Options {
         adopt: if args.all { Adopt::All } else { Adopt::Compare },
         ..deployer.options()

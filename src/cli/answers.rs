@@ -4,15 +4,15 @@
 //! what the database holds now; when it reads a model that is not there yet it waits, with all that hangs on it, until
 //! that one is, and another plan takes it in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rwt_compiler::jinja::SharedSession;
-use rwt_compiler::{CompileErrors, CompiledNode};
+use rwt_compiler::{CompileError, CompiledNode};
 use rwt_project::manifest::{ResourceType, UniqueId};
 
 use super::Failure;
-use super::context::{Context, not_compiled};
+use super::context::Context;
 use crate::apply::LiveSession;
 use crate::catalog::Names;
 use crate::client::Connector;
@@ -20,6 +20,8 @@ use crate::client::Connector;
 /// The project's nodes as they are compiled on the target's database.
 pub(super) struct Answered {
     pub compiled: Vec<CompiledNode>,
+    /// What is wrong with those that cannot be compiled, which are there without statements.
+    pub failed: BTreeMap<UniqueId, CompileError>,
     /// Selected nodes that cannot be planned yet.
     pub waiting: BTreeSet<UniqueId>,
 }
@@ -33,8 +35,10 @@ impl Answered {
         selected: &BTreeSet<UniqueId>,
         before: Option<&BTreeSet<UniqueId>>,
     ) -> Result<Self, Failure> {
+        let compiled = context.compiled_in_part()?.clone();
         let mut answered = Self {
-            compiled: context.compiled()?.to_vec(),
+            compiled: compiled.nodes,
+            failed: compiled.failed,
             waiting: BTreeSet::new(),
         };
         if !answered.asks() {
@@ -49,17 +53,15 @@ impl Answered {
         }
         let names = Arc::new(Mutex::new(names));
         let session = LiveSession::new(connection, names, &target.database, &target.schema);
-        answered.compile(context, selected, &Arc::new(Mutex::new(session)))?;
+        answered.compile(context, &Arc::new(Mutex::new(session)))?;
         Ok(answered)
     }
 
     fn compile(
         &mut self,
         context: &Context,
-        selected: &BTreeSet<UniqueId>,
         session: &Arc<Mutex<LiveSession>>,
     ) -> Result<(), Failure> {
-        let mut errors = Vec::new();
         let shared: SharedSession = session.clone();
         for node in self.compiled.iter_mut().filter(|node| node.asks) {
             let id = node.unique_id.clone();
@@ -80,16 +82,19 @@ impl Answered {
                         *node = again;
                     }
                 }
-                Err(found) if selected.contains(&id) => errors.extend(found.0),
-                // Nobody has asked for it.
-                Err(_) => {}
+                Err(found) => self.failed.extend(found.0.into_iter().map(|error| (id.clone(), error))),
             }
         }
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(not_compiled(CompileErrors(errors)))
-        }
+        Ok(())
+    }
+
+    /// What cannot be compiled of the selected nodes, and why.
+    pub(super) fn failed_of<'a>(
+        &'a self,
+        selected: &'a BTreeSet<UniqueId>,
+    ) -> impl Iterator<Item = (&'a UniqueId, &'a CompileError)> {
+        let failed = self.failed.iter();
+        failed.filter(|(id, _)| selected.contains(*id))
     }
 
     /// Whether any node's text asks the database.
@@ -134,7 +139,8 @@ fn waiting(
         .collect()
 }
 
-fn with_descendants<'a>(
+/// Nodes with all that hangs on them.
+pub(super) fn with_descendants<'a>(
     context: &Context,
     ids: impl Iterator<Item = &'a UniqueId>,
 ) -> BTreeSet<UniqueId> {

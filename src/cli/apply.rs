@@ -12,7 +12,7 @@ use rwt_project::manifest::UniqueId;
 
 use super::args::{GlobalArgs, Output};
 use super::context::{Context, FlagsOf, unexpected};
-use super::deploy::{self, Deployer, Manner, Planned, StalePlan};
+use super::deploy::{self, Deployer, Errors, Manner, Planned, StalePlan};
 use super::plan::{ChangeArgs, show};
 use super::run::joined;
 use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
@@ -77,7 +77,7 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     context.ensure_stack(printer)?;
     let selected = context.selected_to_run(&args.change.select, printer)?;
     let interrupted = interrupt::flag(context.runtime().handle())?;
-    let deployer = Deployer::open(&context, &selected)?;
+    let deployer = Deployer::open(&context, &selected, Errors::Refused)?;
     if args.abort {
         return abort(&deployer, args, &interrupted, printer);
     }

@@ -20,7 +20,8 @@ use super::args::{GlobalArgs, KindArgs};
 use super::context::{Context, FlagsOf};
 use super::deploy::{Deployer, Manner, print_node, report_of};
 use super::run::{
-    RunArgs, carry_out, hint_at_permission, joined, refuse_to_leave_behind, run_options,
+    RunArgs, carry_out, hint_at_permission, joined, not_told, print_nodes,
+    refuse_to_leave_behind, run_options,
 };
 use super::test::{Lines, nodes, unit_engine, write_junit};
 use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
@@ -67,7 +68,7 @@ pub(super) fn build(
     let started_at = chrono::Utc::now();
     context.ensure_topics(printer)?;
     let interrupted = &interrupt::flag(context.runtime().handle())?;
-    let deployer = Deployer::open(context, selected)?;
+    let deployer = Deployer::open(context, selected, args.run.errors())?;
     let target = deployer.connector.target();
     let manner = Manner {
         command: "build",
@@ -105,12 +106,15 @@ pub(super) fn build(
         printer,
         runner,
         unit_tests: unit_engine(context)?,
+        failed: BTreeMap::new(),
         blocked: BTreeMap::new(),
+        has_begun: false,
         nodes: Vec::new(),
         tests: Vec::new(),
         is_stopped: false,
         other_failure: false,
     };
+    going.leave_out_what_cannot_be_compiled();
     for round in &rounds.rounds {
         going.round(&rounds, round)?;
     }
@@ -274,8 +278,12 @@ struct Going<'a> {
     printer: &'a Printer,
     runner: Runner<'a>,
     unit_tests: UnitTests<'a>,
+    /// What cannot be compiled, until it is its turn.
+    failed: BTreeMap<UniqueId, NodeReport>,
     /// What is not built, and why.
     blocked: BTreeMap<UniqueId, String>,
+    /// A model was run, so that the hooks before all of them have been.
+    has_begun: bool,
     nodes: Vec<NodeReport>,
     tests: Vec<TestReport>,
     /// Nothing more is begun.
@@ -289,10 +297,20 @@ impl Going<'_> {
         self.run_unit_tests(round);
         let models = self.let_through(&round.models);
         if !models.is_empty() {
-            let is_first = self.nodes.iter().all(|node| node.status == Status::Skipped);
+            let is_first = !std::mem::replace(&mut self.has_begun, true);
             self.run_models(&models, is_first)?;
         }
         self.run_data_tests(round, rounds)
+    }
+
+    fn leave_out_what_cannot_be_compiled(&mut self) {
+        for report in self.deployer.not_compiled() {
+            let id = UniqueId(report.unique_id.clone());
+            if report.status == Status::Error {
+                self.block(&[id.clone()], &format!("{} cannot be compiled", report.name));
+                self.failed.insert(id, report);
+            }
+        }
     }
 
     fn run_unit_tests(&mut self, round: &Round) {
@@ -326,7 +344,8 @@ impl Going<'_> {
             let Some(node) = self.context.compiler.manifest().nodes.get(id) else {
                 continue;
             };
-            let report = NodeReport::left_out(node, &why);
+            let failed = self.failed.remove(id);
+            let report = failed.unwrap_or_else(|| NodeReport::left_out(node, &why));
             let progress = RunProgress::new(self.printer, 0);
             print_node(
                 &progress,
@@ -355,6 +374,11 @@ impl Going<'_> {
             let (more, is_done) =
                 carry_out(deployer, &plan, self.manner, self.interrupted, self.printer)?;
             report = joined(report, more);
+            // The others of what cannot be compiled were told in their turn.
+            let mut failed = not_told(deployer.not_compiled(), &report.nodes);
+            failed.retain(|node| models.contains(&UniqueId(node.unique_id.clone())));
+            print_nodes(&failed, self.printer);
+            report.nodes.extend(failed);
             if !is_done || report.failed() {
                 report.nodes.extend(deployer.left_waiting());
                 break is_done;

@@ -11,7 +11,7 @@ use rwt_compiler::artifacts;
 use rwt_compiler::jinja::{Level, Reporter};
 use rwt_compiler::materialize::DatabaseError;
 use rwt_compiler::microbatch::EventTime;
-use rwt_compiler::{CompileErrors, CompiledNode, Compiler, Flags};
+use rwt_compiler::{CompileErrors, CompiledInPart, CompiledNode, Compiler, Flags};
 use rwt_plan::Desired;
 use rwt_project::graph::{Dag, NamedError, NamedSelectors, Selection};
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
@@ -41,7 +41,7 @@ pub(super) struct Context {
     flags: FlagsOf,
     printer: Printer,
     /// Known when somebody has asked.
-    compiled: OnceCell<Vec<CompiledNode>>,
+    compiled: OnceCell<CompiledInPart>,
     flows: OnceCell<Flows>,
 }
 
@@ -553,8 +553,8 @@ impl Context {
 
     /// What the project's sources and tables read from Kafka, and what its sinks feed.
     pub(super) fn flows(&self) -> Result<&Flows, Failure> {
-        let compiled = self.compiled()?;
-        Ok(self.flows.get_or_init(|| Flows::of(compiled)))
+        let compiled = self.compiled_in_part()?;
+        Ok(self.flows.get_or_init(|| Flows::of(&compiled.nodes)))
     }
 
     /// What the project wants in an empty database.
@@ -562,16 +562,24 @@ impl Context {
         Desired::collect(&self.compiler, self.compiled()?).map_err(not_compiled)
     }
 
-    /// Every node that is an object, as it would be built on an empty database, in DAG order. Compiled once. What an
-    /// empty database cannot answer is there without statements.
-    pub(super) fn compiled(&self) -> Result<&[CompiledNode], Failure> {
+    /// Every node that is an object, as it would be built on an empty database, in DAG order. What an empty database
+    /// cannot answer is there without statements.
+    fn compiled(&self) -> Result<&[CompiledNode], Failure> {
+        let compiled = self.compiled_in_part()?;
+        if compiled.failed.is_empty() {
+            Ok(&compiled.nodes)
+        } else {
+            let errors = compiled.failed.values().cloned().collect();
+            Err(not_compiled(CompileErrors(errors)))
+        }
+    }
+
+    /// The same with what cannot be compiled set apart. Compiled once.
+    pub(super) fn compiled_in_part(&self) -> Result<&CompiledInPart, Failure> {
         if let Some(compiled) = self.compiled.get() {
             return Ok(compiled);
         }
-        let compiled = self
-            .compiler
-            .compile_in_part(&self.compiler.objects())
-            .map_err(not_compiled)?;
+        let compiled = self.compiler.compile_in_part(&self.compiler.objects())?;
         Ok(self.compiled.get_or_init(|| compiled))
     }
 

@@ -15,6 +15,9 @@ use crate::ui::{Printer, check_line};
 
 #[derive(Debug, Args)]
 pub(super) struct DebugArgs {
+    /// Check the database alone
+    #[arg(long)]
+    connection: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
@@ -56,7 +59,11 @@ impl Check {
 
 pub(super) fn main(global: &GlobalArgs, args: &DebugArgs, printer: &Printer) -> CommandResult {
     let context = Context::load(global, printer)?;
-    let checks = checks(&context)?;
+    let checks = if args.connection {
+        vec![database(&context)]
+    } else {
+        checks(&context)?
+    };
     if args.output.is_json() {
         printer.document(&checks);
     } else {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rwt_compiler::CompiledNode;
+use rwt_compiler::{CompileErrors, CompiledNode};
 use rwt_compiler::materialize::DatabaseError;
 use rwt_plan::catalog::CatalogSnapshot;
 use rwt_plan::plan::{Action, Adopt, ObjectPlan, Reason};
@@ -13,7 +13,7 @@ use rwt_plan::step::{Phase, StepKind};
 use rwt_plan::{Desired, Options, Plan};
 use rwt_project::manifest::UniqueId;
 
-use super::answers::Answered;
+use super::answers::{Answered, with_descendants};
 use super::context::{Context, DatabaseFailure, not_compiled};
 use super::{Failure, topic_check};
 use crate::apply::{
@@ -34,6 +34,16 @@ pub(super) struct Deployer<'a> {
     desired: Desired,
     answered: Answered,
     selected: BTreeSet<UniqueId>,
+    errors: Errors,
+}
+
+/// What a command does about selected nodes that cannot be compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errors {
+    /// It does nothing at all.
+    Refused,
+    /// It leaves them out, with what hangs on them, and reports them, as dbt does.
+    Reported,
 }
 
 /// A plan, and the catalog that it was made from.
@@ -84,14 +94,28 @@ impl<'a> Deployer<'a> {
     pub(super) fn open(
         context: &'a Context,
         selected: &BTreeSet<UniqueId>,
+        errors: Errors,
     ) -> Result<Self, Failure> {
-        Self::open_after(context, selected, None)
+        let deployer = Self::open_after(context, selected, None, errors)?;
+        deployer.refuse_errors()?;
+        Ok(deployer)
+    }
+
+    fn refuse_errors(&self) -> Result<(), Failure> {
+        let failed = self.answered.failed_of(&self.selected);
+        let failed: Vec<_> = failed.map(|(_, error)| error.clone()).collect();
+        if self.errors == Errors::Reported || failed.is_empty() {
+            Ok(())
+        } else {
+            Err(not_compiled(CompileErrors(failed)))
+        }
     }
 
     fn open_after(
         context: &'a Context,
         selected: &BTreeSet<UniqueId>,
         before: Option<&BTreeSet<UniqueId>>,
+        errors: Errors,
     ) -> Result<Self, Failure> {
         let connector = context.connector();
         let connection = connector.connect()?;
@@ -107,6 +131,7 @@ impl<'a> Deployer<'a> {
             desired,
             answered,
             selected: selected.clone(),
+            errors,
         })
     }
 
@@ -117,10 +142,15 @@ impl<'a> Deployer<'a> {
             return Ok(None);
         }
         let waited = &self.answered.waiting;
-        let next = Self::open_after(self.context, &self.selected, Some(waited))?;
+        let mut next = Self::open_after(self.context, &self.selected, Some(waited), self.errors)?;
+        next.refuse_errors()?;
+        // What was reported once is not tried again.
+        let failed = self.answered.failed.iter();
+        (next.answered.failed).extend(failed.map(|(id, error)| (id.clone(), error.clone())));
         let mut open = next.answered.changed_since(&self.answered, self.context);
         open.extend(waited.iter().cloned());
-        open.retain(|id| self.selected.contains(id) && !next.answered.waiting.contains(id));
+        let left_out = next.left_out();
+        open.retain(|id| self.selected.contains(id) && !left_out.contains(id));
         Ok((!open.is_empty()).then_some((next, open)))
     }
 
@@ -128,7 +158,7 @@ impl<'a> Deployer<'a> {
     pub(super) fn anew(&self, selected: &BTreeSet<UniqueId>) -> Result<Option<Self>, Failure> {
         self.answered
             .asks()
-            .then(|| Self::open(self.context, selected))
+            .then(|| Self::open(self.context, selected, self.errors))
             .transpose()
     }
 
@@ -139,6 +169,40 @@ impl<'a> Deployer<'a> {
         waiting
             .map(|node| NodeReport::left_out(node, "what it reads was not built"))
             .collect()
+    }
+
+    /// The reports of what cannot be compiled, and of what hangs on it.
+    pub(super) fn not_compiled(&self) -> Vec<NodeReport> {
+        let nodes = &self.context.compiler.manifest().nodes;
+        let mut reports = Vec::new();
+        let mut skipped = BTreeSet::new();
+        for (id, error) in self.answered.failed_of(&self.selected) {
+            let Some(node) = nodes.get(id) else { continue };
+            let mut children = with_descendants(self.context, std::iter::once(id));
+            children.retain(|child| self.selected.contains(child) && !self.answered.failed.contains_key(child));
+            let names = children.iter().filter_map(|id| nodes.get(id));
+            let skipped_children = names.map(|node| node.name.clone()).collect();
+            reports.push(NodeReport::not_compiled(node, error.clone(), skipped_children));
+            skipped.extend(children.into_iter().map(|child| (child, node.name.as_str())));
+        }
+        let mut seen = BTreeSet::new();
+        for (id, parent) in skipped {
+            if seen.insert(id.clone())
+                && let Some(node) = nodes.get(&id)
+            {
+                let why = format!("{parent} cannot be compiled");
+                reports.push(NodeReport::left_out(node, &why));
+            }
+        }
+        reports
+    }
+
+    /// Selected nodes that are not planned: they wait, or cannot be compiled, or hang on such a one.
+    fn left_out(&self) -> BTreeSet<UniqueId> {
+        let failed = self.answered.failed_of(&self.selected).map(|(id, _)| id);
+        let mut left_out = with_descendants(self.context, failed);
+        left_out.extend(self.waiting().iter().cloned());
+        left_out
     }
 
     /// Selected nodes that cannot be planned before others are there.
@@ -197,7 +261,7 @@ impl<'a> Deployer<'a> {
         state.check()?;
         let catalog = self.catalog()?;
         let selection = selected
-            .difference(self.waiting())
+            .difference(&self.left_out())
             .map(|id| id.0.clone())
             .collect();
         let plan = rwt_plan::plan(&self.desired, &selection, &state, &catalog, options)?;

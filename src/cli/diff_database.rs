@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::args::{GlobalArgs, SelectArgs};
 use super::context::{Context, FlagsOf};
-use super::deploy::Deployer;
+use super::deploy::{Deployer, Errors};
 use super::{CommandResult, Exit};
 use crate::ui::Printer;
 
@@ -64,7 +64,7 @@ pub(super) fn main(
     let mut context = Context::load_for(global, &FlagsOf::default(), printer)?;
     context.ensure_stack(printer)?;
     let selected = context.selected_ids(select, printer)?;
-    let deployer = Deployer::open(&context, &selected)?;
+    let deployer = Deployer::open(&context, &selected, Errors::Refused)?;
     let plan = deployer.plan(&selected, &deployer.options())?.plan;
     let report = DiffReport::of(&plan);
     if printer.is_json() {

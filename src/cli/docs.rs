@@ -1,17 +1,17 @@
 //! `rwt docs generate`: `manifest.json` and `catalog.json`, which the site of dbt docs and data catalogs read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use rwt_compiler::artifacts::{Catalog, CatalogColumn, CatalogTable, TableMetadata};
-use rwt_plan::catalog::{CatalogObject, CatalogSnapshot};
+use rwt_plan::catalog::CatalogObject;
 use rwt_plan::{Kind, RelationName};
-use rwt_project::manifest::{Node, ResourceType};
+use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde::Serialize;
 
-use super::args::{GlobalArgs, Output};
+use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, DatabaseFailure, FlagsOf};
 use super::dbt_flags::Unneeded;
 use super::{CommandResult, Exit, Failure};
@@ -27,6 +27,17 @@ pub(super) enum DocsCommand {
 #[derive(Debug, Args)]
 pub(super) struct GenerateArgs {
     #[command(flatten)]
+    select: SelectArgs,
+    /// Write no manifest.json
+    #[arg(long)]
+    no_compile: bool,
+    /// Write manifest.json too, which is the default
+    #[arg(long, overrides_with = "no_compile")]
+    compile: bool,
+    /// Write a catalog.json without relations, which needs no database
+    #[arg(long)]
+    empty_catalog: bool,
+    #[command(flatten)]
     unneeded: Unneeded,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
@@ -36,7 +47,8 @@ pub(super) struct GenerateArgs {
 /// What was written.
 #[derive(Debug, Serialize)]
 struct DocsReport {
-    manifest: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manifest: Option<PathBuf>,
     catalog: PathBuf,
     /// Relations in the catalog.
     relations: usize,
@@ -47,13 +59,12 @@ struct DocsReport {
 impl fmt::Display for DocsReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.relations == 1 { "" } else { "s" };
-        write!(
-            f,
-            "Wrote {} and {}: {} relation{plural}",
-            self.manifest.display(),
-            self.catalog.display(),
-            self.relations
-        )?;
+        f.write_str("Wrote ")?;
+        if let Some(manifest) = &self.manifest {
+            write!(f, "{} and ", manifest.display())?;
+        }
+        let (catalog, relations) = (self.catalog.display(), self.relations);
+        write!(f, "{catalog}: {relations} relation{plural}")?;
         match self.missing.len() {
             0 => Ok(()),
             n => write!(f, "; {n} of the project's are not in the database"),
@@ -71,13 +82,27 @@ pub(super) fn generate(
         ..FlagsOf::default()
     };
     let mut context = Context::load_for(global, &flags, printer)?;
-    context.ensure_stack(printer)?;
-    let connection = context.connector().connect()?;
-    let snapshot =
-        catalog::read(&connection).map_err(DatabaseFailure::new("the catalog cannot be read"))?;
-    let comments = catalog::comments(&connection)
-        .map_err(DatabaseFailure::new("the comments cannot be read"))?;
-    let report = write(&context, &snapshot, &comments)?;
+    let selected = context.selected_of(&args.select, |_| true, printer)?;
+    let found = if args.empty_catalog {
+        Found::default()
+    } else {
+        context.ensure_stack(printer)?;
+        relations(&context, &selected)?
+    };
+    let manifest = if args.no_compile {
+        None
+    } else {
+        Some(context.write_manifest_of_objects()?)
+    };
+    let relations = found.nodes.len() + found.sources.len();
+    let invocation = context.compiler.invocation();
+    let artifact = Catalog::new(&invocation, found.nodes, found.sources, Vec::new());
+    let report = DocsReport {
+        manifest,
+        catalog: context.write_artifact("catalog.json", &artifact)?,
+        relations,
+        missing: found.missing,
+    };
     match args.output {
         Output::Json => printer.document(&report),
         Output::Text => printer.line(report.to_string()),
@@ -85,18 +110,28 @@ pub(super) fn generate(
     Ok(Exit::Ok)
 }
 
-fn write(
-    context: &Context,
-    snapshot: &CatalogSnapshot,
-    comments: &catalog::Comments,
-) -> Result<DocsReport, Failure> {
+/// What the database has of the project, by unique id.
+#[derive(Default)]
+struct Found {
+    nodes: BTreeMap<String, CatalogTable>,
+    sources: BTreeMap<String, CatalogTable>,
+    /// Nodes whose relation is not there.
+    missing: Vec<String>,
+}
+
+fn relations(context: &Context, selected: &BTreeSet<UniqueId>) -> Result<Found, Failure> {
+    let connection = context.connector().connect()?;
+    let snapshot =
+        catalog::read(&connection).map_err(DatabaseFailure::new("the catalog cannot be read"))?;
+    let comments = catalog::comments(&connection)
+        .map_err(DatabaseFailure::new("the comments cannot be read"))?;
     let compiler = &context.compiler;
     let by_name: BTreeMap<&RelationName, (u64, &CatalogObject)> = (snapshot.objects.iter())
         .map(|(id, object)| (&object.relation, (*id, object)))
         .collect();
-    let (mut nodes, mut sources) = (BTreeMap::new(), BTreeMap::new());
-    let mut missing = Vec::new();
-    for node in compiler.manifest().nodes.values() {
+    let mut found = Found::default();
+    let nodes = selected.iter().filter_map(|id| compiler.manifest().nodes.get(id));
+    for node in nodes {
         let is_source = node.resource_type == ResourceType::Source;
         let is_relation = matches!(
             node.resource_type,
@@ -110,26 +145,18 @@ fn write(
         }
         let name = RelationName::new(node.schema.clone(), node.identifier.clone());
         let Some((id, object)) = by_name.get(&name) else {
-            missing.push(node.unique_id.0.clone());
+            found.missing.push(node.unique_id.0.clone());
             continue;
         };
         // What has no columns is no relation: a connection, a secret.
         if object.columns.is_empty() {
             continue;
         }
-        let table = table(node, *id, object, comments);
-        let into = if is_source { &mut sources } else { &mut nodes };
+        let table = table(node, *id, object, &comments);
+        let into = if is_source { &mut found.sources } else { &mut found.nodes };
         into.insert(node.unique_id.0.clone(), table);
     }
-    let relations = nodes.len() + sources.len();
-    let invocation = compiler.invocation();
-    let artifact = Catalog::new(&invocation, nodes, sources, Vec::new());
-    Ok(DocsReport {
-        manifest: context.write_manifest_of_objects()?,
-        catalog: context.write_artifact("catalog.json", &artifact)?,
-        relations,
-        missing,
-    })
+    Ok(found)
 }
 
 fn table(

@@ -7,7 +7,7 @@ use rwt_plan::{Options, Plan};
 
 use super::args::{GlobalArgs, SelectArgs};
 use super::context::{Context, FlagsOf, unexpected};
-use super::deploy::{Deployer, adopting};
+use super::deploy::{Deployer, Errors, adopting};
 use super::{CommandResult, Exit, Failure, topic_check};
 use crate::ui::Printer;
 
@@ -89,7 +89,7 @@ pub(super) fn main(global: &GlobalArgs, args: &PlanArgs, printer: &Printer) -> C
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
     let selected = context.selected_to_run(&args.change.select, printer)?;
-    let deployer = Deployer::open(&context, &selected)?;
+    let deployer = Deployer::open(&context, &selected, Errors::Refused)?;
     if let Some(unfinished) = deployer.unfinished()? {
         printer.warning(&*miette::miette!(
             severity = miette::Severity::Warning,

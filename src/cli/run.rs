@@ -15,11 +15,11 @@ use super::apply::{finish_first, report, tell_sink_failures};
 use super::args::{EventTimeArgs, GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf};
 use super::deploy::{
-    self, Deployer, Manner, Planned, adopting, is_different, print_node, report_of,
+    self, Deployer, Errors, Manner, Planned, adopting, is_different, print_node, report_of,
 };
 use super::drop::DependentsError;
 use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
-use crate::apply::{self, RunReport, Status};
+use crate::apply::{self, NodeReport, RunReport, Status};
 use crate::ui::{Printer, RunProgress};
 
 #[derive(Debug, Args)]
@@ -46,6 +46,17 @@ pub(super) struct RunArgs {
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
+}
+
+impl RunArgs {
+    /// What is done about models that cannot be compiled.
+    pub(super) fn errors(&self) -> Errors {
+        if self.fail_fast {
+            Errors::Refused
+        } else {
+            Errors::Reported
+        }
+    }
 }
 
 impl RunArgs {
@@ -121,7 +132,7 @@ pub(super) fn run_selected(
     let clock = Instant::now();
     context.ensure_topics(printer)?;
     let interrupted = interrupt::flag(context.runtime().handle())?;
-    let mut deployer = Deployer::open(context, selected)?;
+    let mut deployer = Deployer::open(context, selected, args.errors())?;
     let target = deployer.connector.target();
     let manner = Manner {
         command: "run",
@@ -152,6 +163,8 @@ pub(super) fn run_selected(
         manner.threads,
         if manner.threads == 1 { "" } else { "s" },
     ));
+    let mut failed = deployer.not_compiled();
+    print_nodes(&failed, printer);
     let first = std::cell::Cell::new(Some(planned));
     let plan = || first.take().map_or_else(first_round, Ok);
     let (mut done, mut is_whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
@@ -169,7 +182,11 @@ pub(super) fn run_selected(
         let plan = || Ok(deployer.plan(&open, &options)?.in_round(false));
         let (more, whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
         (done, is_whole) = (joined(done, more), whole);
+        let told = failed.len();
+        failed.extend(not_told(deployer.not_compiled(), &failed));
+        print_nodes(&failed[told..], printer);
     }
+    done.nodes.extend(failed);
     done.nodes.extend(deployer.left_waiting());
     let results = results::of_nodes(context, deployer.compiled(), &done.nodes);
     if !interrupted.load(Ordering::SeqCst) {
@@ -180,6 +197,21 @@ pub(super) fn run_selected(
     let exit = report(&done, printer);
     hint_at_permission(&done, printer);
     Ok(if is_whole { exit } else { Exit::Failure })
+}
+
+/// Prints nodes that nothing is done about.
+pub(super) fn print_nodes(nodes: &[NodeReport], printer: &Printer) {
+    let progress = RunProgress::new(printer, nodes.len());
+    for (index, node) in nodes.iter().enumerate() {
+        print_node(&progress, index + 1, nodes.len(), node);
+    }
+    progress.finish();
+}
+
+/// The reports of nodes that were not reported before.
+pub(super) fn not_told(reports: Vec<NodeReport>, told: &[NodeReport]) -> Vec<NodeReport> {
+    let is_new = |report: &NodeReport| told.iter().all(|known| known.unique_id != report.unique_id);
+    reports.into_iter().filter(is_new).collect()
 }
 
 /// What two rounds came to; the second one knows better about a node of both.
@@ -237,11 +269,7 @@ pub(super) fn carry_out(
     let done = if deploy::does_nothing(&planned) {
         deployer.run_hooks(&planned.plan)?;
         let nodes = deployer.without_steps(&planned.plan);
-        let progress = RunProgress::new(printer, nodes.len());
-        for (index, node) in nodes.iter().enumerate() {
-            print_node(&progress, index + 1, nodes.len(), node);
-        }
-        progress.finish();
+        print_nodes(&nodes, printer);
         (report_of(nodes, 0.0), true)
     } else {
         let lock = deployer.lock(&planned.plan.deployment, manner.wait, interrupted, printer)?;

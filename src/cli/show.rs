@@ -1,7 +1,7 @@
 //! `rwt show`: the first rows of a model's query, or of one that is written on the command line.
 
 use clap::Args;
-use rwt_project::manifest::UniqueId;
+use rwt_project::manifest::{Node, UniqueId};
 use serde_json::json;
 
 use super::args::{GlobalArgs, Output, SelectArgs};
@@ -23,9 +23,9 @@ pub(super) struct ShowArgs {
     inline_direct: Option<String>,
     #[command(flatten)]
     unneeded: Unneeded,
-    /// Rows at most
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    limit: u32,
+    /// Rows at most; -1 for all
+    #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true)]
+    limit: i64,
     /// How the rows are printed
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
@@ -52,6 +52,7 @@ pub(super) fn main(global: &GlobalArgs, args: &ShowArgs, printer: &Printer) -> C
         vec![Shown {
             id: None,
             name: "inline".to_owned(),
+            header: String::new(),
             query,
         }]
     };
@@ -70,13 +71,22 @@ pub(super) fn main(global: &GlobalArgs, args: &ShowArgs, printer: &Printer) -> C
         return Err(Failure::usage(Nothing));
     }
     let mut documents = Vec::new();
-    for Shown { id, name, query } in &queries {
+    for shown in &queries {
+        let Shown { id, name, .. } = shown;
         session.set_comment(context.compiler.query_comment(id.as_ref())?);
-        let query = query.trim().trim_end_matches(';');
-        let sql = format!("select * from (\n{query}\n) as shown limit {}", args.limit);
-        let found = session
-            .connection()
-            .query(&sql)
+        let sql = shown.sql(args.limit);
+        let statements = rwt_sql::split_script(&sql).unwrap_or_default();
+        let (last, before) = match statements.split_last() {
+            Some((last, before)) => (last.text, before),
+            None => (sql.as_str(), [].as_slice()),
+        };
+        let connection = session.connection();
+        for statement in before {
+            let sent = connection.query(statement.text);
+            sent.map_err(DatabaseFailure::new("the SQL header was refused"))?;
+        }
+        let found = connection
+            .query(last)
             .map_err(DatabaseFailure::new("the rows cannot be shown"))?;
         if printer.is_json() {
             documents.push(document(name, &found));
@@ -97,7 +107,21 @@ pub(super) fn main(global: &GlobalArgs, args: &ShowArgs, printer: &Printer) -> C
 struct Shown {
     id: Option<UniqueId>,
     name: String,
+    /// What stands before the query: statements, or the beginning of the query itself.
+    header: String,
     query: String,
+}
+
+impl Shown {
+    /// The header and the query, with so many of its rows; all of them if there may be less than none.
+    fn sql(&self, limit: i64) -> String {
+        let query = self.query.trim().trim_end_matches(';');
+        let mut sql = format!("{}\nselect * from (\n{query}\n) as shown", self.header.trim());
+        if limit >= 0 {
+            sql.push_str(&format!(" limit {limit}"));
+        }
+        sql
+    }
 }
 
 /// Names and queries of what was selected and has a query, in the order of the graph.
@@ -115,12 +139,18 @@ fn queries(
         if let (Some((query, _)), Some(node)) = (query, node) {
             queries.push(Shown {
                 name: node.name.clone(),
+                header: header(node),
                 query,
                 id: Some(id),
             });
         }
     }
     Ok(queries)
+}
+
+fn header(node: &Node) -> String {
+    let header = node.config.get("sql_header").and_then(|header| header.as_str());
+    header.unwrap_or_default().to_owned()
 }
 
 fn document(name: &str, found: &ResultSet) -> serde_json::Value {

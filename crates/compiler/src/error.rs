@@ -13,7 +13,7 @@ use crate::jinja::{Place, TemplateError};
 use crate::materialize::{BUILT_IN_FILES, DatabaseError};
 
 /// One thing that is wrong.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Debug, Clone, Error, Diagnostic)]
 #[allow(missing_docs)]
 pub enum CompileError {
     /// In a model, a macro or a hook.
@@ -147,7 +147,7 @@ impl From<CompileError> for CompileErrors {
 }
 
 /// An error of a template, with the node that it belongs to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Problem {
     /// The node, if there is one.
     pub node: Option<UniqueId>,
@@ -233,7 +233,7 @@ impl<'a> From<&'a Node> for NodeName<'a> {
 }
 
 /// How the error's place was reached.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum CallSite {
     /// A call in another file.
     Macro(Place),

@@ -20,7 +20,7 @@ use rwt_project::{LoadErrors, LoadOptions, Project};
 
 pub use compile::CompiledNode;
 pub use compiler::{
-    Compiler, Flags, Freshness, FreshnessStatus, NodeResult, QueryComment, TestInput, TestResult,
+    CompiledInPart, Compiler, Flags, Freshness, FreshnessStatus, NodeResult, QueryComment, TestInput, TestResult,
     UnitTestPlan, When,
 };
 pub use error::{CompileError, CompileErrors, Problem};

@@ -318,10 +318,8 @@ impl Compiler {
         batch: Option<&BatchRun>,
         session: &SharedSession,
     ) -> Result<Body, CompileError> {
-        let mut ctes = Vec::new();
-        let mut seen = BTreeSet::new();
         let (mut body, refs) = self.own_body(node, batch, session)?;
-        self.collect_ctes(&refs, session, &mut seen, &mut ctes)?;
+        let ctes = self.ctes(&refs, session)?;
         if !ctes.is_empty() && !is_query(&body.own) {
             let file = SourceFile::new(&node.original_file_path, node.raw_code.as_str());
             let error = TemplateError::at(
@@ -366,12 +364,7 @@ impl Compiler {
         if scope.has_undefined() && !is_live(session) {
             self.warn_of_undefined(node, &template, session);
         }
-        let refs = scope
-            .captured()
-            .refs
-            .into_iter()
-            .map(|reference| reference.key())
-            .collect();
+        let refs = read_keys(&scope);
         let text = match node.resource_type {
             ResourceType::Snapshot => rendered.text + end_of_block(&node.raw_code),
             _ => rendered.text,
@@ -399,6 +392,17 @@ impl Compiler {
     }
 
     /// Ephemeral models among `refs` and below them, each after those that it reads itself.
+    /// Names and queries of the ephemeral models that a text reads, those that another one reads before it.
+    pub(super) fn ctes(
+        &self,
+        refs: &[String],
+        session: &SharedSession,
+    ) -> Result<Vec<(String, String)>, CompileError> {
+        let mut ctes = Vec::new();
+        self.collect_ctes(refs, session, &mut BTreeSet::new(), &mut ctes)?;
+        Ok(ctes)
+    }
+
     fn collect_ctes(
         &self,
         refs: &[String],
@@ -571,6 +575,12 @@ pub(super) fn model_value(node: &Node) -> Value {
 }
 
 /// `model` of a function: what it takes and returns besides.
+/// The keys of what a text read with `ref`.
+pub(super) fn read_keys(scope: &Scope) -> Vec<String> {
+    let refs = scope.captured().refs.into_iter();
+    refs.map(|reference| reference.key()).collect()
+}
+
 fn function_value(node: &Node, signature: &FunctionProperties) -> Value {
     let mut value = node_json(node);
     let arguments = signature.arguments.iter().map(

@@ -9,7 +9,7 @@ mod load;
 mod operation;
 mod unit_test;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rwt_project::Project;
@@ -25,7 +25,7 @@ use crate::compile::script::{Parts, schema_statements, script};
 use crate::compile::{Body, CompiledNode};
 use crate::error::{CompileError, CompileErrors};
 use crate::jinja::{Jinja, MacroTable, Quiet, Relation, Reporter, Shared, SharedSession};
-use crate::materialize::{Inquiry, RecordedStatement, Recorder, Session, drop_statement, lend};
+use crate::materialize::{BUILT_IN, Inquiry, RecordedStatement, Recorder, Session, drop_statement, lend};
 use crate::microbatch::EventTime;
 use crate::parse::{EPHEMERAL, Parser, References, in_parallel, template_name};
 pub use data_test::TestResult;
@@ -195,6 +195,12 @@ impl Compiler {
         (node.materialized != EPHEMERAL).then(|| References::built_relation(node))
     }
 
+    /// Whether a node's materialization is the project's or a package's, and not the built-in one of its name.
+    pub fn has_own_materialization(&self, node: &Node) -> bool {
+        let found = self.macros().materialization(&node.materialized);
+        found.is_some_and(|found| found.package != BUILT_IN)
+    }
+
     /// `drop … if exists`, never with CASCADE.
     pub fn drop_statement(kind: &str, relation: &Relation) -> String {
         drop_statement(kind, &relation.to_string())
@@ -269,17 +275,31 @@ impl Compiler {
         })
     }
 
-    /// The same without a database for who wants to ask one later: a node whose text needs its answers is there without
-    /// statements.
+    /// The same without a database, for who wants to ask one later and can do without some: a node whose text needs
+    /// answers, or is wrong, is there without statements.
     ///
     /// # Errors
-    /// What is wrong with any of the others.
-    pub fn compile_in_part(&self, ids: &[UniqueId]) -> Result<Vec<CompiledNode>, CompileErrors> {
-        self.compile_each(ids, |id| match self.record(id, None) {
-            Ok(node) => Ok(node),
-            Err(failed) if failed.asked => self.without_statements(id),
-            Err(failed) => Err(failed.error),
-        })
+    /// The system refuses a thread.
+    pub fn compile_in_part(&self, ids: &[UniqueId]) -> Result<CompiledInPart, CompileError> {
+        let mut part = CompiledInPart::default();
+        let results = in_parallel(ids.len(), |index| self.record(&ids[index], None))?;
+        for (id, result) in ids.iter().zip(results) {
+            let node = match result {
+                Ok(node) => node,
+                Err(failed) => {
+                    let asks = failed.asked;
+                    if !asks {
+                        part.failed.insert(id.clone(), failed.error);
+                    }
+                    CompiledNode {
+                        asks,
+                        ..Self::uncompiled(self.node(id)?)
+                    }
+                }
+            };
+            part.nodes.push(node);
+        }
+        Ok(part)
     }
 
     fn compile_each(
@@ -337,13 +357,6 @@ impl Compiler {
             statements,
             asks,
             ..Self::uncompiled(node)
-        })
-    }
-
-    fn without_statements(&self, id: &UniqueId) -> Result<CompiledNode, CompileError> {
-        Ok(CompiledNode {
-            asks: true,
-            ..Self::uncompiled(self.node(id)?)
         })
     }
 
@@ -412,6 +425,15 @@ impl Compiler {
             })
             .ok_or_else(|| CompileError::UnknownNode(id.clone()))
     }
+}
+
+/// Nodes as far as they can be compiled.
+#[derive(Debug, Clone, Default)]
+pub struct CompiledInPart {
+    /// All of them, in the order asked for.
+    pub nodes: Vec<CompiledNode>,
+    /// What is wrong with those that cannot be compiled, whatever a database answers.
+    pub failed: BTreeMap<UniqueId, CompileError>,
 }
 
 /// The file of a node's compiled text; several snapshots share one of their own.

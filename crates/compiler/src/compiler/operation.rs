@@ -8,8 +8,10 @@ use rwt_project::yaml::nearest;
 use serde_json::{Map, Value as Json};
 
 use super::Compiler;
+use super::build::read_keys;
+use crate::compile::Body;
 use crate::error::CompileError;
-use crate::jinja::{MacroDefinition, Phase, from_json};
+use crate::jinja::{LineMap, MacroDefinition, Phase, from_json};
 use crate::materialize::{Session, lend};
 
 impl Compiler {
@@ -39,16 +41,20 @@ impl Compiler {
         })?
     }
 
-    /// Renders a query that no file holds, as dbt's `--inline` does.
+    /// Renders a query that no file holds, ephemeral models in front, as dbt's `--inline` does.
     ///
     /// # Errors
     /// What its template does wrong, or what the database refused.
     pub fn inline(&self, text: &str, session: &mut dyn Session) -> Result<String, CompileError> {
         lend(session, |session| {
             let mut scope = self.scope(Phase::Compile);
-            scope.session = Some(session);
-            let rendered = self.jinja.render_text("--inline", text, &Arc::new(scope));
-            rendered.map_err(|error| CompileError::template(error, None))
+            scope.session = Some(Arc::clone(&session));
+            let scope = Arc::new(scope);
+            let rendered = self.jinja.render_text("--inline", text, &scope);
+            let rendered = rendered.map_err(|error| CompileError::template(error, None))?;
+            let mut body = Body::new(rendered, LineMap::default());
+            body.add_ctes(&self.ctes(&read_keys(&scope), &session)?);
+            Ok(body.into_compiled_code())
         })?
     }
 

@@ -83,6 +83,11 @@ impl Desired {
     }
 }
 
+fn has_hooks(node: &Node) -> bool {
+    let is_set = |key: &&str| node.config.get(*key).is_some_and(|hooks| !hooks.is_null());
+    ["pre-hook", "post-hook"].iter().any(|key| is_set(key))
+}
+
 fn relation_of(node: &Node) -> RelationName {
     RelationName::new(node.schema.clone(), node.identifier.clone())
 }
@@ -96,13 +101,11 @@ fn object(
 ) -> Option<DesiredObject> {
     let node = compiler.manifest().nodes.get(&compiled.unique_id)?;
     let relation = relation_of(node);
-    let has_hooks = ["pre-hook", "post-hook"]
-        .iter()
-        .any(|key| node.config.get(*key).is_some_and(|hooks| !hooks.is_null()));
     let sorted = Sorted::of(&compiled.statements, &relation, schema);
+    // A built-in materialization creates once, whatever hooks, `sql_header` and the project's macros send around it.
     let imperative = IMPERATIVE.contains(&node.materialized.as_str())
         || sorted.kind.is_none()
-        || (!has_hooks && sorted.does_more);
+        || (sorted.does_more && !has_hooks(node) && compiler.has_own_materialization(node));
     let kind = sorted.kind.unwrap_or(Kind::Table);
     let create = if imperative {
         let texts: Vec<&str> = compiled

@@ -9,6 +9,7 @@ mod file;
 mod nearest;
 mod parse;
 mod render;
+mod scalar;
 mod tree;
 
 pub use error::{Warning, YamlError};

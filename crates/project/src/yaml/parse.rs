@@ -1,265 +1,207 @@
-//! Text to tree, by way of serde-saphyr.
+//! Text to tree, from the events of granit-parser. Anchors, merge keys, tags and scalars are PyYAML's, as dbt reads files.
 
-use std::fmt;
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
+use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::options::DuplicateKeyPolicy;
-use serde_saphyr::{MessageFormatter, Spanned, UserMessageFormatter};
 
 use super::error::YamlError;
 use super::file::{Location, SourceFile};
+use super::scalar::plain;
 use super::tree::{Entry, Kind, Yaml};
+
+/// How many values the aliases of a file may stand for, so that a small file does not become a tree that fills the memory.
+const MOST_ALIASED: usize = 1_000_000;
 
 /// Reads a YAML document. An empty file is `null`.
 ///
 /// # Errors
 /// One error for text that is not YAML; every key that a mapping has twice.
 pub fn parse(file: &Arc<SourceFile>) -> Result<Yaml, Vec<YamlError>> {
-    let nothing = |file: &Arc<SourceFile>| Yaml {
-        kind: Kind::Null,
-        at: Location::new(Arc::clone(file), 0..0),
-    };
-    let is_empty = file.text().lines().all(|line| {
-        let line = line.trim();
-        line.is_empty() || line.starts_with('#') || line == "---"
-    });
-    if is_empty {
-        return Ok(nothing(file));
-    }
-    // Duplicates are collected below, so that all of them are reported and not only the first.
-    let options = serde_saphyr::options! {
-        duplicate_keys: DuplicateKeyPolicy::PassThrough,
-        with_snippet: false,
-    };
-    let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(file.text(), options)
-        .map_err(|error| vec![syntax_error(file, &error)])?;
-    let mut errors = Vec::new();
-    let tree = Builder {
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    let mut reader = Reader {
         file,
-        errors: &mut errors,
-    }
-    .build(raw);
-    if errors.is_empty() {
-        Ok(tree)
-    } else {
-        Err(errors)
-    }
-}
-
-fn syntax_error(file: &Arc<SourceFile>, error: &serde_saphyr::Error) -> YamlError {
-    let at = error
-        .location()
-        .map_or(0..0, |location| range(file, &location));
-    let at = Location::new(Arc::clone(file), at);
-    YamlError::Syntax {
-        path: file.path().display().to_string(),
-        message: UserMessageFormatter.format_message(error).into_owned(),
-        file: Arc::clone(file),
-        at: super::error::first_line(&at),
+        events: Parser::new_from_str_with_options(file.text(), options),
+        anchors: HashMap::new(),
+        aliased: 0,
+        errors: Vec::new(),
+    };
+    match reader.stream() {
+        Ok(tree) if reader.errors.is_empty() => Ok(tree),
+        Ok(_) => Err(reader.errors),
+        Err(Stop(error)) => Err(vec![*error]),
     }
 }
 
-/// Bytes of a parser's location. The parser counts characters where it does not know bytes.
-fn range(file: &SourceFile, location: &serde_saphyr::Location) -> std::ops::Range<usize> {
-    let span = location.span();
-    if let (Some(start), Some(len)) = (span.byte_offset(), span.byte_len()) {
-        let clamp = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-        return clamp(start)..clamp(start.saturating_add(len));
-    }
-    let line = usize::try_from(location.line()).unwrap_or(1).max(1);
-    let column = usize::try_from(location.column()).unwrap_or(1).max(1);
-    let text = file.text();
-    let line_start: usize = text
-        .split_inclusive('\n')
-        .take(line - 1)
-        .map(str::len)
-        .sum();
-    let within: usize = text[line_start..]
-        .chars()
-        .take(column - 1)
-        .map(char::len_utf8)
-        .sum();
-    line_start + within..line_start + within
+/// An error behind which nothing can be read.
+struct Stop(Box<YamlError>);
+
+/// What an alias stands for.
+struct Anchored {
+    value: Yaml,
+    /// Values in it, itself included.
+    size: usize,
 }
 
-/// A value before its places are turned into [`Location`]s.
-enum Raw {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Text(String),
-    List(Vec<Spanned<Raw>>),
-    Map(Vec<(Spanned<Raw>, Spanned<Raw>)>),
+struct Reader<'a> {
+    file: &'a Arc<SourceFile>,
+    events: Parser<'a, StrInput<'a>>,
+    anchors: HashMap<usize, Anchored>,
+    /// Values that aliases stood for so far.
+    aliased: usize,
+    /// What is wrong and hinders no reading.
+    errors: Vec<YamlError>,
 }
 
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
-    }
-}
-
-struct RawVisitor;
-
-impl<'de> Visitor<'de> for RawVisitor {
-    type Value = Raw;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a YAML value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
-        Raw::deserialize(deserializer)
+impl<'a> Reader<'a> {
+    /// The one document of a file.
+    fn stream(&mut self) -> Result<Yaml, Stop> {
+        let mut tree = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => break,
+                Event::StreamStart | Event::DocumentEnd => {}
+                Event::DocumentStart(..) if tree.is_none() => {
+                    let (event, span) = self.next()?;
+                    tree = Some(self.node(event, span)?.0);
+                }
+                _ => return Err(self.stop("it holds a second document", bytes(self.file, span))),
+            }
+        }
+        Ok(tree.unwrap_or_else(|| Yaml {
+            kind: Kind::Null,
+            at: self.at(0..0),
+        }))
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
-        Ok(Raw::Bool(value))
+    fn next(&mut self) -> Result<(Event<'a>, Span), Stop> {
+        match self.events.next_event() {
+            Some(Ok(found)) => Ok(found),
+            Some(Err(error)) => Err(self.syntax_error(&error)),
+            None => Err(self.stop("it ends too early", self.file.text().len()..self.file.text().len())),
+        }
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
-        Ok(Raw::Int(value))
+    /// The value that begins with an event, and how many values are in it, itself included.
+    fn node(&mut self, event: Event<'a>, span: Span) -> Result<(Yaml, usize), Stop> {
+        let at = bytes(self.file, span);
+        let (value, size, anchor) = match event {
+            Event::Alias(anchor) => return self.alias(anchor, at),
+            Event::Scalar(text, style, anchor, tag) => {
+                let kind = self.scalar(&text, style, tag.as_deref(), &at)?;
+                let at = self.at(at);
+                (Yaml { kind, at }, 1, anchor)
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.check_collection(tag.as_deref(), "seq", &at)?;
+                let (value, size) = self.list(at)?;
+                (value, size, anchor)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.check_collection(tag.as_deref(), "map", &at)?;
+                let (value, size) = self.map(at)?;
+                (value, size, anchor)
+            }
+            _ => return Err(self.stop("a value is missing", at)),
+        };
+        if anchor != 0 {
+            let value = value.clone();
+            self.anchors.insert(anchor, Anchored { value, size });
+        }
+        Ok((value, size))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
-        Ok(i64::try_from(value).map_or_else(|_| Raw::Text(value.to_string()), Raw::Int))
+    fn alias(&mut self, anchor: usize, at: Range<usize>) -> Result<(Yaml, usize), Stop> {
+        let Some(anchored) = self.anchors.get(&anchor) else {
+            return Err(self.stop("an alias stands for what it is in", at));
+        };
+        let (kind, size) = (anchored.value.kind.clone(), anchored.size);
+        self.aliased += size;
+        if self.aliased > MOST_ALIASED {
+            return Err(self.stop("its aliases stand for too many values", at));
+        }
+        let at = self.at(at);
+        Ok((Yaml { kind, at }, size))
     }
 
-    fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
-        Ok(i64::try_from(value).map_or_else(|_| Raw::Text(value.to_string()), Raw::Int))
-    }
-
-    fn visit_u128<E>(self, value: u128) -> Result<Raw, E> {
-        Ok(i64::try_from(value).map_or_else(|_| Raw::Text(value.to_string()), Raw::Int))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
-        Ok(Raw::Float(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
-        Ok(Raw::Text(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Raw, E> {
-        Ok(Raw::Text(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
+    fn list(&mut self, at: Range<usize>) -> Result<(Yaml, usize), Stop> {
+        let (mut items, mut size) = (Vec::new(), 1);
+        loop {
+            let (event, span) = self.next()?;
+            if matches!(event, Event::SequenceEnd) {
+                break;
+            }
+            let (item, inner) = self.node(event, span)?;
+            size += inner;
             items.push(item);
         }
-        Ok(Raw::List(items))
+        // The parser marks where a collection begins; it ends where its last member does.
+        let end = items.last().map_or(at.end, |last: &Yaml| last.at.range().end);
+        let at = self.at(at.start..end.max(at.start));
+        let kind = Kind::List(items);
+        Ok((Yaml { kind, at }, size))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            entries.push(entry);
-        }
-        Ok(Raw::Map(entries))
-    }
-}
-
-/// What PyYAML, which dbt uses, makes of a number that it does not read as YAML 1.2 does: `010` is 8, `08` and `1e3` are
-/// text.
-fn number(text: &str) -> Option<Kind> {
-    let (sign, digits) = match text.strip_prefix('-') {
-        Some(digits) => (-1, digits),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let plain = || Some(Kind::Text(text.to_owned()));
-    if digits.len() > 1 && digits.starts_with('0') {
-        if digits.chars().all(|c| c.is_ascii_digit() || c == '_') {
-            let octal = i64::from_str_radix(&digits.replace('_', ""), 8);
-            return octal.map_or_else(|_| plain(), |value| Some(Kind::Int(sign * value)));
-        }
-        if digits.starts_with("0o") {
-            return plain();
-        }
-    }
-    let is_hex = digits.starts_with("0x") || digits.starts_with("0X");
-    let (mantissa, exponent) = digits.split_once(['e', 'E']).filter(|_| !is_hex)?;
-    let is_float = mantissa.contains('.') && exponent.starts_with(['+', '-']);
-    (!is_float).then(plain)?
-}
-
-struct Builder<'a> {
-    file: &'a Arc<SourceFile>,
-    errors: &'a mut Vec<YamlError>,
-}
-
-impl Builder<'_> {
-    fn at(&self, location: &serde_saphyr::Location) -> Location {
-        Location::new(Arc::clone(self.file), range(self.file, location))
-    }
-
-    fn build(&mut self, raw: Spanned<Raw>) -> Yaml {
-        let at = self.at(&raw.referenced);
-        let (kind, at) = match raw.value {
-            Raw::Null => (Kind::Null, at),
-            // serde-saphyr's YAML 1.1 booleans are more than PyYAML's, which dbt uses.
-            Raw::Bool(_) if matches!(at.text(), "y" | "Y" | "n" | "N") => {
-                (Kind::Text(at.text().to_owned()), at)
+    fn map(&mut self, at: Range<usize>) -> Result<(Yaml, usize), Stop> {
+        let mut map: IndexMap<String, Entry> = IndexMap::new();
+        let (mut merged, mut size, mut end) = (Vec::new(), 1, at.end);
+        loop {
+            let (event, span) = self.next()?;
+            if matches!(event, Event::MappingEnd) {
+                break;
             }
-            Raw::Bool(value) => (Kind::Bool(value), at),
-            Raw::Int(value) => (number(at.text()).unwrap_or(Kind::Int(value)), at),
-            Raw::Float(value) => (number(at.text()).unwrap_or(Kind::Float(value)), at),
-            Raw::Text(text) => (Kind::Text(text), at),
-            Raw::List(items) => {
-                let items: Vec<Yaml> = items.into_iter().map(|item| self.build(item)).collect();
-                let end = items
-                    .last()
-                    .map_or(at.range().end, |last| last.at.range().end);
-                (Kind::List(items), self.until(&at, end))
+            let is_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
+            let name = match &event {
+                Event::Scalar(text, ..) => Some(text.clone().into_owned()),
+                _ => None,
+            };
+            let (key, _) = self.node(event, span)?;
+            let (event, span) = self.next()?;
+            let (value, inner) = self.node(event, span)?;
+            size += inner;
+            end = end.max(key.at.range().end).max(value.at.range().end);
+            if is_merge {
+                self.merge(value, &mut merged)?;
+            } else if let Some(name) = name.or_else(|| key.as_text().map(str::to_owned)) {
+                let key = key.at;
+                self.insert(&mut map, name, Entry { key, value });
+            } else {
+                let message = "a key must be text; a value that begins with `{{` needs quotes around it";
+                let error = self.error(message, key.at.range());
+                self.errors.push(error);
             }
-            Raw::Map(entries) => {
-                let mut map: IndexMap<String, Entry> = IndexMap::with_capacity(entries.len());
-                let mut end = at.range().end;
-                for (key, value) in entries {
-                    let key_at = self.at(&key.referenced);
-                    let value = self.build(value);
-                    end = end.max(key_at.range().end).max(value.at.range().end);
-                    let Some(name) = self.key(key.value, &key_at) else {
-                        continue;
-                    };
-                    let entry = Entry { key: key_at, value };
-                    self.insert(&mut map, name, entry);
+        }
+        if !merged.is_empty() {
+            // What is merged comes first, and what the mapping itself says counts.
+            let own = std::mem::take(&mut map);
+            map.extend(merged.into_iter().rev().flatten());
+            map.extend(own);
+        }
+        let at = self.at(at.start..end.max(at.start));
+        let kind = Kind::Map(map);
+        Ok((Yaml { kind, at }, size))
+    }
+
+    /// Takes the mappings of a merge key; of several, the first counts.
+    fn merge(&self, value: Yaml, into: &mut Vec<IndexMap<String, Entry>>) -> Result<(), Stop> {
+        match value.kind {
+            Kind::Map(map) => into.push(map),
+            Kind::List(items) => {
+                for item in items {
+                    self.merge(item, into)?;
                 }
-                (Kind::Map(map), self.until(&at, end))
             }
-        };
-        Yaml { kind, at }
-    }
-
-    /// A key is text; one that looks like a number or a boolean is what it looks like.
-    fn key(&mut self, raw: Raw, at: &Location) -> Option<String> {
-        match raw {
-            Raw::Text(text) => Some(text),
-            Raw::Null | Raw::Bool(_) | Raw::Int(_) | Raw::Float(_) => Some(at.text().to_owned()),
-            Raw::List(_) | Raw::Map(_) => {
-                self.errors.push(YamlError::Syntax {
-                    path: self.file.path().display().to_string(),
-                    message:
-                        "a key must be text; a value that begins with `{{` needs quotes around it"
-                            .to_owned(),
-                    file: Arc::clone(self.file),
-                    at: at.span(),
-                });
-                None
+            _ => {
+                let message = "`<<` takes a mapping or a list of mappings";
+                return Err(self.stop(message, value.at.range()));
             }
         }
+        Ok(())
     }
 
     fn insert(&mut self, map: &mut IndexMap<String, Entry>, key: String, entry: Entry) {
@@ -277,11 +219,74 @@ impl Builder<'_> {
         }
     }
 
-    /// The parser marks only where a collection begins; it ends where its last member does.
-    fn until(&self, at: &Location, end: usize) -> Location {
-        let start = at.range().start;
-        Location::new(Arc::clone(self.file), start..end.max(start))
+    fn scalar(
+        &self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        at: &Range<usize>,
+    ) -> Result<Kind, Stop> {
+        let as_text = || Kind::Text(text.to_owned());
+        let Some(tag) = tag else {
+            return Ok(if style == ScalarStyle::Plain {
+                plain(text)
+            } else {
+                as_text()
+            });
+        };
+        let kind = match tag.core_suffix() {
+            Some("str") => Some(as_text()),
+            Some("null") => Some(Kind::Null),
+            Some("bool") => Some(plain(text)).filter(|kind| matches!(kind, Kind::Bool(_))),
+            Some("int") => Some(plain(text)).filter(|kind| matches!(kind, Kind::Int(_))),
+            Some("float") => match plain(text) {
+                Kind::Int(value) => Some(Kind::Float(value as f64)),
+                kind => Some(kind).filter(|kind| matches!(kind, Kind::Float(_))),
+            },
+            // `!` alone: not by its looks.
+            None if tag.parts() == ("", "!") => Some(as_text()),
+            _ => None,
+        };
+        kind.ok_or_else(|| self.stop(&format!("its value is not what `{}` says", tag.original()), at.clone()))
     }
+
+    fn check_collection(&self, tag: Option<&Tag>, suffix: &str, at: &Range<usize>) -> Result<(), Stop> {
+        match tag {
+            Some(tag) if tag.core_suffix() != Some(suffix) => {
+                let message = format!("the tag `{}` means nothing here", tag.original());
+                Err(self.stop(&message, at.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn at(&self, range: Range<usize>) -> Location {
+        Location::new(Arc::clone(self.file), range)
+    }
+
+    fn stop(&self, message: &str, at: Range<usize>) -> Stop {
+        Stop(Box::new(self.error(message, at)))
+    }
+
+    fn error(&self, message: &str, at: Range<usize>) -> YamlError {
+        YamlError::Syntax {
+            path: self.file.path().display().to_string(),
+            message: message.to_owned(),
+            file: Arc::clone(self.file),
+            at: super::error::first_line(&self.at(at)),
+        }
+    }
+
+    fn syntax_error(&self, error: &ScanError) -> Stop {
+        let marker = *error.marker();
+        let start = marker.byte_offset().unwrap_or_else(|| self.file.text().len());
+        self.stop(&error.info(), start..start)
+    }
+}
+
+/// The bytes of what an event speaks of. For text in memory the parser always knows them.
+fn bytes(file: &SourceFile, span: Span) -> Range<usize> {
+    span.byte_range().unwrap_or_else(|| file.text().len()..file.text().len())
 }
 
 #[cfg(test)]
@@ -331,22 +336,23 @@ mod tests {
     }
 
     #[test]
-    fn words_are_booleans_where_they_are_for_dbt() {
-        let yaml = tree("a: [yes, No, on, off, TRUE, y, n, 'yes']\non: 1\ny: 2\n1.50: 3\n");
-        let expected = serde_json::json!([true, false, true, false, true, "y", "n", "yes"]);
+    fn plain_scalars_are_what_they_look_like_and_others_are_text() {
+        let yaml = tree("a: [yes, 'yes', y, 010, \"010\", 1e3]\non: 1\ny: 2\n1.50: 3\n");
+        let expected = serde_json::json!([true, "yes", "y", 8, "010", "1e3"]);
         assert_eq!(yaml.get("a").unwrap().to_value(), expected);
         let keys: Vec<&String> = yaml.as_map().unwrap().keys().collect();
         assert_eq!(keys, ["a", "on", "y", "1.50"]);
     }
 
     #[test]
-    fn numbers_are_what_they_are_for_dbt() {
-        let yaml =
-            tree("a: [10, 010, -017, 08, 0o17, 0x1F, 1_000, 1e3, 1.5e+3, 1.5e3, .5, '010']\n");
-        let expected = serde_json::json!([
-            10, 8, -15, "08", "0o17", 31, 1000, "1e3", 1500.0, "1.5e3", 0.5, "010"
-        ]);
+    fn tags_say_what_a_scalar_is() {
+        let yaml = tree("a: [!!str 10, !!int '10', !!float 1, !!bool 'no', !!null x, ! 10]\n");
+        let expected = serde_json::json!(["10", 10, 1.0, false, null, "10"]);
         assert_eq!(yaml.get("a").unwrap().to_value(), expected);
+        for wrong in ["a: !secret x\n", "a: !!int x\n", "a: !!python/none\n"] {
+            let errors = parse(&SourceFile::new("t.yml", wrong)).unwrap_err();
+            assert!(matches!(errors[..], [YamlError::Syntax { .. }]), "{wrong}");
+        }
     }
 
     #[test]
@@ -356,6 +362,23 @@ mod tests {
             yaml.get("dev").unwrap().to_value(),
             serde_json::json!({"port": 2, "host": "h"})
         );
+        let yaml = tree("a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {z: 3, <<: [*a, *b]}\nd: *a\n");
+        let merged = yaml.get("c").unwrap();
+        assert_eq!(merged.to_value(), serde_json::json!({"x": 1, "y": 1, "z": 3}));
+        assert_eq!(yaml.get("d").unwrap().to_value(), serde_json::json!({"x": 1, "y": 1}));
+        assert_eq!(yaml.get("d").unwrap().at.text(), "*a");
+    }
+
+    #[test]
+    fn what_cannot_be_expanded_is_an_error() {
+        let bomb = (1..12).fold("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, n| {
+            let alias = format!("*a{}", n - 1);
+            format!("{text}a{n}: &a{n} [{}]\n", vec![alias; 10].join(", "))
+        });
+        for wrong in ["a: &a [*a]\n", "a: *b\n", "a: {<<: 1}\n", "a: 1\n---\nb: 2\n", &bomb] {
+            let errors = parse(&SourceFile::new("t.yml", wrong)).unwrap_err();
+            assert!(matches!(errors[..], [YamlError::Syntax { .. }]), "{wrong}: {errors:?}");
+        }
     }
 
     #[test]
