@@ -58,9 +58,14 @@ impl Store {
                 snapshot.objects.insert(key, object);
             }
         }
-        let leftovers = self.query(
-            "select object_id, schema_name, name, kind, deployment, keep from rwt.leftovers order by object_id",
-        )?;
+        // What another project or target keeps is none of this one's business.
+        let leftovers = self.query(&format!(
+            "select object_id, schema_name, name, kind, deployment, keep from rwt.leftovers \
+             where deployment not in (\
+             select id from rwt.deployments where project <> {} or target <> {}) order by object_id",
+            Literal::Text(self.project()),
+            Literal::Text(self.target()),
+        ))?;
         for row in leftovers.rows {
             let mut cells = row.into_iter().map(Option::unwrap_or_default);
             let mut next = || cells.next().unwrap_or_default();

@@ -134,6 +134,7 @@ pub(super) fn shared(project: &Project, flags: Flags, jinja: &Jinja) -> Shared {
         docs: docs(project),
         environment: project.environment.clone(),
         reporter: flags.reporter,
+        warned: Default::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a template can see: one [`Shared`] per project, one [`Scope`] per rendering.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -83,6 +83,8 @@ pub struct Shared {
     pub environment: Environment,
     /// Where messages go.
     pub reporter: Arc<dyn Reporter>,
+    /// Warnings that were given: node and text.
+    pub warned: Mutex<HashSet<(String, String)>>,
 }
 
 /// The step that a template is rendered for.
@@ -352,20 +354,28 @@ impl Scope {
     }
 
     /// Sends a message to people. Nothing is said while parsing, or twice for one node: macros speak when they run on
-    /// a database, model texts when they are compiled.
+    /// a database, and warn when their statements are recorded too; model texts speak when they are compiled.
     pub fn report(&self, level: Level, text: &str) {
+        let is_live = || {
+            let session = self.session.as_ref();
+            session.is_some_and(|session| locked(session).is_live())
+        };
         let speaks = match self.phase {
             Phase::Parse => false,
             Phase::Compile => true,
-            Phase::Materialize => self
-                .session
-                .as_ref()
-                .is_some_and(|session| locked(session).is_live()),
+            Phase::Materialize => level == Level::Warn || is_live(),
         };
-        if speaks {
-            let node = self.node.as_ref().map(|node| node.unique_id.as_str());
+        let node = self.node.as_ref().map(|node| node.unique_id.as_str());
+        if speaks && (level != Level::Warn || self.is_news(node, text)) {
             self.shared.reporter.message(level, node, text);
         }
+    }
+
+    /// Whether a warning was not given before.
+    fn is_news(&self, node: Option<&str>, text: &str) -> bool {
+        let warned = &self.shared.warned;
+        let mut warned = warned.lock().unwrap_or_else(PoisonError::into_inner);
+        warned.insert((node.unwrap_or_default().to_owned(), text.to_owned()))
     }
 }
 

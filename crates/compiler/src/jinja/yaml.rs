@@ -129,6 +129,7 @@ fn jinja_scope(scope: &YamlScope<'_>, environment: &Environment) -> Scope {
         docs: HashMap::new(),
         environment: environment.clone(),
         reporter: Arc::new(Quiet),
+        warned: Default::default(),
     };
     Scope::new(Arc::new(shared), Phase::Parse, Arc::new(NoNodes))
 }

@@ -25,7 +25,7 @@ pub const BUILT_IN: &str = "rwt";
 pub(crate) const BUILT_IN_FILES: &str = "rwt:materialize";
 
 /// Name and text of each file of built-in macros.
-pub const BUILT_IN_MACROS: [(&str, &str); 14] = [
+pub const BUILT_IN_MACROS: [(&str, &str); 15] = [
     (
         "rwt:materialize/create.sql",
         include_str!("macros/create.sql"),
@@ -49,6 +49,10 @@ pub const BUILT_IN_MACROS: [(&str, &str); 14] = [
     (
         "rwt:materialize/incremental.sql",
         include_str!("macros/incremental.sql"),
+    ),
+    (
+        "rwt:materialize/temporary.sql",
+        include_str!("macros/temporary.sql"),
     ),
     (
         "rwt:materialize/freshness.sql",

@@ -147,11 +147,17 @@ impl Deciding<'_, '_> {
                 });
             }
         }
-        self.costs(object, lake, outcome);
+        self.costs(object, there, lake, outcome);
     }
 
     /// What rows a rebuild costs.
-    fn costs(&self, object: &DesiredObject, lake: bool, outcome: &mut Outcome) {
+    fn costs(
+        &self,
+        object: &DesiredObject,
+        there: &There<'_>,
+        lake: bool,
+        outcome: &mut Outcome,
+    ) {
         let relation = object.relation.clone();
         match object.kind {
             Kind::Subscription => {
@@ -165,6 +171,10 @@ impl Deciding<'_, '_> {
                         .consequences
                         .push(Consequence::RestartsReading { relation, mode });
                 }
+            }
+            // Nothing was ever written to what a query still gives.
+            Kind::Table if matches!(there.object.kind, Kind::View | Kind::MaterializedView) => {
+                outcome.action = Some(Action::Replace);
             }
             Kind::Table if !lake => {
                 outcome.action = Some(Action::Replace);

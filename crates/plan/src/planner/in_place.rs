@@ -83,13 +83,21 @@ impl Deciding<'_, '_> {
         }
         if object.config.on_schema_change == Some(OnSchemaChange::AppendNewColumns) {
             let known: BTreeSet<String> = names(&outcome.alteration.columns).into_iter().collect();
-            let mut more = columns::missing(&object.config.additive_columns, &there.object.columns);
-            more.retain(|(name, _)| !known.contains(name));
+            let more = columns::missing(&object.config.additive_columns, &there.object.columns);
             if !more.is_empty() && !there.object.columns.is_empty() {
-                outcome.reasons.push(Reason::Columns {
-                    added: names(&more),
-                });
-                outcome.alteration.columns.extend(more);
+                let mut added = names(&more);
+                added.retain(|name| !known.contains(name));
+                if !added.is_empty() {
+                    outcome.reasons.push(Reason::Columns { added });
+                }
+                // The configuration may say more of a column than the statement: its default.
+                let columns = &mut outcome.alteration.columns;
+                for column in more {
+                    match columns.iter_mut().find(|(name, _)| *name == column.0) {
+                        Some(known) => *known = column,
+                        None => columns.push(column),
+                    }
+                }
             }
         }
         let indexes = &changes.indexes;

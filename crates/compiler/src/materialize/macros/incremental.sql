@@ -21,6 +21,7 @@
     {%- elif full_refresh -%}
         {%- set build = risingwave__create_table_as(false, rebuilt, sql) -%}
     {%- else -%}
+        {%- do risingwave__drop_stale_temp_tables(beside) -%}
         {%- do run_query(risingwave__create_table_as(false, beside, sql)) -%}
         {%- set changed = process_schema_changes(on_schema_change, beside, existing) -%}
         {%- set build = strategy({
