@@ -594,3 +594,198 @@ fn a_package_of_the_hub_is_a_tag_of_its_repository() {
         refused.stderr
     );
 }
+
+const RAISES: &str =
+    "{% if execute %}{{ exceptions.raise_compiler_error('not this one') }}{% endif %}";
+
+/// A project of materialized views that read one another by these names.
+fn chain(place: &Place, names: &[&str]) {
+    for (index, name) in names.iter().enumerate() {
+        let from = match index {
+            0 => "select 1 as n".to_owned(),
+            _ => format!(
+                "select n + 1 as n from {{{{ ref('{}') }}}}",
+                names[index - 1]
+            ),
+        };
+        write(place, &format!("models/{name}.sql"), &materialized(&from));
+    }
+}
+
+fn materialized(query: &str) -> String {
+    format!("{{{{ config(materialized='materialized_view') }}}}\n{query}\n")
+}
+
+#[test]
+fn a_model_that_cannot_be_compiled_stops_itself_and_what_hangs_on_it() {
+    let place = place_with("");
+    chain(&place, &["c1", "c2", "c3"]);
+    write(
+        &place,
+        "models/c2.sql",
+        &materialized(&format!("select n from {{{{ ref('c1') }}}} {RAISES}")),
+    );
+    let select = ["--select", "c1,c1 c2 c3"];
+    let shown = place.rwt(&[&["run"][..], &select].concat()).exits_with(1);
+    assert!(
+        shown
+            .stdout
+            .contains("ERROR creating materialized view public.c2"),
+        "{}",
+        shown.stdout
+    );
+    assert!(
+        shown.stdout.contains("SKIP materialized view public.c3"),
+        "{}",
+        shown.stdout
+    );
+    assert!(
+        shown
+            .stdout
+            .contains("OK created materialized view public.c1"),
+        "{}",
+        shown.stdout
+    );
+    assert!(
+        shown
+            .stdout
+            .contains("Done. PASS=1 WARN=0 ERROR=1 SKIP=1 TOTAL=3"),
+        "{}",
+        shown.stdout
+    );
+    assert!(shown.stderr.contains("not this one"), "{}", shown.stderr);
+    let shown = place.rwt(&[&["build"][..], &select].concat()).exits_with(1);
+    assert!(
+        shown
+            .stdout
+            .contains("Done. PASS=1 WARN=0 ERROR=1 SKIP=1 TOTAL=3"),
+        "{}",
+        shown.stdout
+    );
+    // Who asks for the others is not bothered; who wants all of it or nothing gets nothing.
+    place.ok(&["run", "--select", "c1"]);
+    place.ok(&["plan", "--select", "c1"]);
+    place.rwt(&[&["plan"][..], &select].concat()).exits_with(1);
+    let shown = place
+        .rwt(&[&["run", "--fail-fast", "--full-refresh"][..], &select].concat())
+        .exits_with(1);
+    assert!(!shown.stdout.contains("c1"), "{}", shown.stdout);
+    assert_eq!(place.sql().number("select n from c1"), 1);
+}
+
+#[test]
+fn a_contract_is_checked_with_its_types_before_anything_is_sent() {
+    let place = place_with("");
+    chain(&place, &["c1"]);
+    write(
+        &place,
+        "models/kept.sql",
+        "{{ config(materialized='table', contract={'enforced': true}) }}\nselect n, 'x' as word from {{ ref('c1') }}\n",
+    );
+    let properties = |data_type: &str| {
+        let columns =
+            format!("[{{name: n, data_type: {data_type}}}, {{name: word, data_type: varchar}}]");
+        write(
+            &place,
+            "models/kept.yml",
+            &format!("models: [{{name: kept, columns: {columns}}}]\n"),
+        );
+    };
+    properties("bigint");
+    for command in ["compile", "plan", "run"] {
+        let shown = place.rwt(&[command, "--select", "c1 kept"]).exits_with(1);
+        assert!(
+            shown
+                .stderr
+                .contains("| n           | INTEGER         | LONGINTEGER   | data type mismatch |"),
+            "{command}: {}",
+            shown.stderr
+        );
+    }
+    properties("int");
+    place.ok(&["run", "--select", "c1 kept"]);
+}
+
+#[test]
+fn shown_queries_have_their_headers_and_ephemeral_models() {
+    let place = place_with("");
+    write(
+        &place,
+        "models/passing.sql",
+        "{{ config(materialized='ephemeral') }} select 41 as n",
+    );
+    write(
+        &place,
+        "models/headed.sql",
+        "{% call set_sql_header(config) %}with given as (select 7 as n){% endcall %}\nselect n from given",
+    );
+    let inline = "select n + 1 as n from {{ ref('passing') }}";
+    let shown = place.ok(&[
+        "show", "--inline", inline, "--limit", "-1", "--output", "json",
+    ]);
+    assert_eq!(shown.json()[0]["show"][0]["n"], "42");
+    let shown = place.ok(&["show", "--select", "headed", "--output", "json"]);
+    assert_eq!(shown.json()[0]["show"][0]["n"], "7");
+}
+
+#[test]
+fn what_dbts_runs_left_behind_is_listed_and_dropped() {
+    let place = place_with("");
+    chain(&place, &["c1"]);
+    place.ok(&["run", "--select", "c1"]);
+    let sql = place.sql();
+    sql.rows("create materialized view c1_dbt_zero_down_tmp_1 as select n from c1");
+    sql.rows(
+        "create materialized view c2_dbt_zero_down_tmp_2 as select n from c1_dbt_zero_down_tmp_1",
+    );
+    sql.rows("create index left_index on c2_dbt_zero_down_tmp_2(n)");
+    sql.rows("create view reader as select n from c2_dbt_zero_down_tmp_2");
+    let operation = |name: &str, args: &str| {
+        place
+            .ok(&["run-operation", name, "--args", args, "--quiet"])
+            .stdout
+    };
+    let listed = operation("list_temp_objects", "{}");
+    assert!(listed.contains("2 objects"), "{listed}");
+    let dry = operation("cleanup_temp_objects", "{dry: true}");
+    assert!(dry.contains("0 of 2 dropped"), "{dry}");
+    let kept = operation("cleanup_temp_objects", "{schema_name: public}");
+    assert!(kept.contains("0 of 2 dropped"), "{kept}");
+    sql.rows("drop view reader");
+    let cleaned = operation("cleanup_temp_objects", "{}");
+    assert!(cleaned.contains("2 of 2 dropped"), "{cleaned}");
+}
+
+#[test]
+fn tables_of_failed_runs_of_an_incremental_model_go() {
+    let place = place_with("");
+    write(
+        &place,
+        "models/grows.sql",
+        "{{ config(materialized='incremental', unique_key='id') }} select 1 as id",
+    );
+    place.ok(&["run", "--select", "grows"]);
+    let sql = place.sql();
+    sql.rows("create table grows__dbt_tmp123 (id int)");
+    sql.rows("create table grows__dbt_tmp_mine (id int)");
+    place.ok(&["run", "--select", "grows"]);
+    let left =
+        sql.column("select name from rw_catalog.rw_tables where name like 'grows%' order by name");
+    assert_eq!(left, ["grows", "grows__dbt_tmp_mine"]);
+}
+
+#[test]
+fn a_warning_is_given_once_and_of_what_is_selected() {
+    let place = place_with("");
+    write(
+        &place,
+        "models/odd.sql",
+        "{{ config(materialized='view', retention='1 day') }} select 1 as n",
+    );
+    for command in ["compile", "run"] {
+        let shown = place.ok(&[command, "--select", "odd"]);
+        assert_eq!(shown.stderr.matches("RW007").count(), 1, "{}", shown.stderr);
+    }
+    let shown = place.ok(&["plan", "--select", "totals"]);
+    assert!(!shown.stderr.contains("RW007"), "{}", shown.stderr);
+}

@@ -82,7 +82,9 @@ impl Answered {
                         *node = again;
                     }
                 }
-                Err(found) => self.failed.extend(found.0.into_iter().map(|error| (id.clone(), error))),
+                Err(found) => self
+                    .failed
+                    .extend(found.0.into_iter().map(|error| (id.clone(), error))),
             }
         }
         Ok(())

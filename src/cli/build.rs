@@ -20,8 +20,8 @@ use super::args::{GlobalArgs, KindArgs};
 use super::context::{Context, FlagsOf};
 use super::deploy::{Deployer, Manner, print_node, report_of};
 use super::run::{
-    RunArgs, carry_out, hint_at_permission, joined, not_told, print_nodes,
-    refuse_to_leave_behind, run_options,
+    RunArgs, carry_out, hint_at_permission, joined, not_told, print_nodes, refuse_to_leave_behind,
+    run_options,
 };
 use super::test::{Lines, nodes, unit_engine, write_junit};
 use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
@@ -307,7 +307,10 @@ impl Going<'_> {
         for report in self.deployer.not_compiled() {
             let id = UniqueId(report.unique_id.clone());
             if report.status == Status::Error {
-                self.block(&[id.clone()], &format!("{} cannot be compiled", report.name));
+                self.block(
+                    &[id.clone()],
+                    &format!("{} cannot be compiled", report.name),
+                );
                 self.failed.insert(id, report);
             }
         }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf, not_compiled};
+use super::contracts;
 use super::dbt_flags::Unneeded;
 use super::{CommandResult, Exit, Failure};
 use crate::ui::Printer;
@@ -50,6 +51,10 @@ pub(super) fn main(global: &GlobalArgs, args: &CompileArgs, printer: &Printer) -
     let selected = context.selected_ids(&args.select, printer)?;
     let order: Vec<UniqueId> = context.dag().order(&selected);
     let nodes = compiler.compile_all(&order).map_err(not_compiled)?;
+    let broken = contracts::broken(&context, &nodes)?;
+    if !broken.is_empty() {
+        return Err(Failure::all(broken.into_iter().map(|(_, error)| error)));
+    }
     tell_what_asks(&nodes, printer);
     for node in &nodes {
         for problem in node.statements.iter().filter_map(|s| s.problem.as_ref()) {

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use miette::{Diagnostic, Severity};
 use rwt_compiler::artifacts;
@@ -22,6 +22,7 @@ use rwt_project::{LoadErrors, LoadOptions, Project};
 use tokio::runtime::Runtime;
 
 use super::args::{GlobalArgs, SelectArgs};
+use super::contracts;
 use super::flows::Flows;
 use super::{Exit, Failure};
 use crate::apply::LiveSession;
@@ -41,6 +42,7 @@ pub(super) struct Context {
     flags: FlagsOf,
     printer: Printer,
     /// Known when somebody has asked.
+    about: Arc<About>,
     compiled: OnceCell<CompiledInPart>,
     flows: OnceCell<Flows>,
 }
@@ -111,17 +113,42 @@ pub(super) fn not_compiled(errors: CompileErrors) -> Failure {
     Failure::all(errors.0)
 }
 
-/// Passes on what templates say.
-pub(super) struct Messages(pub Printer);
+/// Passes on what templates say, and warnings of those nodes alone that the command is about.
+pub(super) struct Messages {
+    printer: Printer,
+    about: Arc<About>,
+}
+
+/// The nodes that a command is about; all of them until it is said.
+type About = OnceLock<BTreeSet<UniqueId>>;
+
+impl Messages {
+    pub(super) fn new(printer: &Printer) -> Self {
+        Self {
+            printer: printer.clone(),
+            about: Arc::default(),
+        }
+    }
+
+    fn concerns(&self, node: Option<&str>) -> bool {
+        let about = self.about.get();
+        let (Some(about), Some(node)) = (about, node) else {
+            return true;
+        };
+        about.contains(&UniqueId(node.to_owned()))
+    }
+}
 
 impl Reporter for Messages {
     fn message(&self, level: Level, node: Option<&str>, text: &str) {
         match level {
-            Level::Debug => self.0.debug(text),
-            Level::Info => self.0.note(text),
+            Level::Debug => self.printer.debug(text),
+            Level::Info => self.printer.note(text),
+            Level::Print => self.printer.line(text),
+            Level::Warn if !self.concerns(node) => {}
             Level::Warn => {
                 let node = node.map(|id| format!(" ({id})")).unwrap_or_default();
-                self.0.warning(&*miette::miette!(
+                self.printer.warning(&*miette::miette!(
                     severity = Severity::Warning,
                     code = "rwt::jinja::warn",
                     "{text}{node}"
@@ -272,13 +299,15 @@ impl Context {
             }
         };
         let target = Arc::new(project.target.clone());
+        let messages = Messages::new(printer);
+        let about = Arc::clone(&messages.about);
         let compiler_flags = Flags {
             full_refresh: flags.full_refresh,
             store_failures: flags.store_failures,
             event_time: flags.event_time,
             command: flags.command.to_owned(),
             invocation_id: None,
-            reporter: Arc::new(Messages(printer.clone())),
+            reporter: Arc::new(messages),
         };
         let compiler = Compiler::load(project, compiler_flags).map_err(not_compiled)?;
         for warning in compiler.warnings() {
@@ -291,6 +320,7 @@ impl Context {
             place,
             flags: *flags,
             printer: printer.clone(),
+            about,
             compiled: OnceCell::new(),
             flows: OnceCell::new(),
         })
@@ -380,6 +410,12 @@ impl Context {
         args: &SelectArgs,
         printer: &Printer,
     ) -> Result<BTreeSet<UniqueId>, Failure> {
+        let selected = self.resolve(args, printer)?;
+        self.about.get_or_init(|| selected.clone());
+        Ok(selected)
+    }
+
+    fn resolve(&self, args: &SelectArgs, printer: &Printer) -> Result<BTreeSet<UniqueId>, Failure> {
         let wrong = |errors: Vec<NamedError>| Failure {
             exit: Exit::Usage,
             ..Failure::all(errors)
@@ -579,7 +615,10 @@ impl Context {
         if let Some(compiled) = self.compiled.get() {
             return Ok(compiled);
         }
-        let compiled = self.compiler.compile_in_part(&self.compiler.objects())?;
+        let mut compiled = self.compiler.compile_in_part(&self.compiler.objects())?;
+        for (id, error) in contracts::broken(self, &compiled.nodes)? {
+            compiled.fail(id, error);
+        }
         Ok(self.compiled.get_or_init(|| compiled))
     }
 

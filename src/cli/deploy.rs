@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rwt_compiler::{CompileErrors, CompiledNode};
 use rwt_compiler::materialize::DatabaseError;
+use rwt_compiler::{CompileErrors, CompiledNode};
 use rwt_plan::catalog::CatalogSnapshot;
 use rwt_plan::plan::{Action, Adopt, ObjectPlan, Reason};
 use rwt_plan::step::{Phase, StepKind};
@@ -179,11 +179,21 @@ impl<'a> Deployer<'a> {
         for (id, error) in self.answered.failed_of(&self.selected) {
             let Some(node) = nodes.get(id) else { continue };
             let mut children = with_descendants(self.context, std::iter::once(id));
-            children.retain(|child| self.selected.contains(child) && !self.answered.failed.contains_key(child));
+            children.retain(|child| {
+                self.selected.contains(child) && !self.answered.failed.contains_key(child)
+            });
             let names = children.iter().filter_map(|id| nodes.get(id));
             let skipped_children = names.map(|node| node.name.clone()).collect();
-            reports.push(NodeReport::not_compiled(node, error.clone(), skipped_children));
-            skipped.extend(children.into_iter().map(|child| (child, node.name.as_str())));
+            reports.push(NodeReport::not_compiled(
+                node,
+                error.clone(),
+                skipped_children,
+            ));
+            skipped.extend(
+                children
+                    .into_iter()
+                    .map(|child| (child, node.name.as_str())),
+            );
         }
         let mut seen = BTreeSet::new();
         for (id, parent) in skipped {

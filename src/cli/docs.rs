@@ -130,7 +130,9 @@ fn relations(context: &Context, selected: &BTreeSet<UniqueId>) -> Result<Found, 
         .map(|(id, object)| (&object.relation, (*id, object)))
         .collect();
     let mut found = Found::default();
-    let nodes = selected.iter().filter_map(|id| compiler.manifest().nodes.get(id));
+    let nodes = selected
+        .iter()
+        .filter_map(|id| compiler.manifest().nodes.get(id));
     for node in nodes {
         let is_source = node.resource_type == ResourceType::Source;
         let is_relation = matches!(
@@ -153,7 +155,11 @@ fn relations(context: &Context, selected: &BTreeSet<UniqueId>) -> Result<Found, 
             continue;
         }
         let table = table(node, *id, object, &comments);
-        let into = if is_source { &mut found.sources } else { &mut found.nodes };
+        let into = if is_source {
+            &mut found.sources
+        } else {
+            &mut found.nodes
+        };
         into.insert(node.unique_id.0.clone(), table);
     }
     Ok(found)

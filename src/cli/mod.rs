@@ -8,6 +8,7 @@ mod build;
 mod clean;
 mod compile;
 mod context;
+mod contracts;
 mod dbt_flags;
 mod debug;
 mod demo;

@@ -142,7 +142,7 @@ pub(super) fn main(global: &GlobalArgs, args: &ParseArgs, printer: &Printer) -> 
         .clone_from(&args.packages_install_path);
     let flags = Flags {
         command: "parse".to_owned(),
-        reporter: Arc::new(Messages(printer.clone())),
+        reporter: Arc::new(Messages::new(printer)),
         invocation_id: args.invocation_id.clone(),
         ..Flags::default()
     };

@@ -24,7 +24,12 @@ pub(super) struct ShowArgs {
     #[command(flatten)]
     unneeded: Unneeded,
     /// Rows at most; -1 for all
-    #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        allow_negative_numbers = true
+    )]
     limit: i64,
     /// How the rows are printed
     #[arg(long, value_enum, default_value_t)]
@@ -116,7 +121,10 @@ impl Shown {
     /// The header and the query, with so many of its rows; all of them if there may be less than none.
     fn sql(&self, limit: i64) -> String {
         let query = self.query.trim().trim_end_matches(';');
-        let mut sql = format!("{}\nselect * from (\n{query}\n) as shown", self.header.trim());
+        let mut sql = format!(
+            "{}\nselect * from (\n{query}\n) as shown",
+            self.header.trim()
+        );
         if limit >= 0 {
             sql.push_str(&format!(" limit {limit}"));
         }
@@ -149,7 +157,10 @@ fn queries(
 }
 
 fn header(node: &Node) -> String {
-    let header = node.config.get("sql_header").and_then(|header| header.as_str());
+    let header = node
+        .config
+        .get("sql_header")
+        .and_then(|header| header.as_str());
     header.unwrap_or_default().to_owned()
 }
 

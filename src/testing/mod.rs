@@ -35,5 +35,5 @@ pub use junit::junit;
 pub use record::{RecordError, record};
 pub use report::{Closing, Rows, TestReport, TestRun, Verdict};
 pub use run::{Counter, RunError, Runner, TestObserver};
-pub use schemas::{Schemas, Shape};
+pub use schemas::{Schemas, Shape, functions};
 pub use unit::{Prepared, UnitTests};

@@ -1,11 +1,12 @@
 //! The columns of what a model reads, without a database: from the statement that makes it, bound in the engine where it
 //! is a query; else from `data_type` in property files.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use rwt_compiler::Compiler;
 use rwt_compiler::materialize::created;
+use rwt_compiler::{CompiledNode, Compiler};
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use rwt_query::{Column, Relation, Settings, SqlFunction};
 use rwt_sql::statement::{Columns, Include, SinkFrom};
@@ -40,6 +41,7 @@ pub struct Schemas<'a> {
     compiler: &'a Compiler,
     engine: UnitEngine,
     settings: Settings,
+    compiled: HashMap<&'a UniqueId, &'a CompiledNode>,
     shapes: HashMap<UniqueId, Arc<Shape>>,
 }
 
@@ -51,8 +53,19 @@ impl<'a> Schemas<'a> {
             compiler,
             engine: engine.clone(),
             settings: UnitEngine::settings(schema, UnitEngine::epoch()),
+            compiled: HashMap::new(),
             shapes: HashMap::new(),
         }
+    }
+
+    /// The same where nodes are compiled already.
+    #[must_use]
+    pub fn with(mut self, compiled: &'a [CompiledNode]) -> Self {
+        self.compiled = compiled
+            .iter()
+            .map(|node| (&node.unique_id, node))
+            .collect();
+        self
     }
 
     /// The columns of a node.
@@ -107,10 +120,13 @@ impl<'a> Schemas<'a> {
 
     /// The columns of what a node's materialization creates.
     async fn made(&self, node: &Node) -> Result<Vec<Column>, String> {
-        let compiled = self
-            .compiler
-            .compile(&node.unique_id)
-            .map_err(|error| error.to_string())?;
+        let compiled = match self.compiled.get(&node.unique_id) {
+            Some(compiled) => Cow::Borrowed(*compiled),
+            None => {
+                let compiled = self.compiler.compile(&node.unique_id);
+                Cow::Owned(compiled.map_err(|error| error.to_string())?)
+            }
+        };
         if node.materialized == "ephemeral" {
             return self
                 .columns_of(node, compiled.compiled_code.trim().trim_end_matches(';'))

@@ -29,3 +29,4 @@ pub use error::{SqlError, SqlState};
 pub use param::{NonFinite, Param};
 pub use server::{Limits, serve, serve_within};
 pub use tokio_util::sync::CancellationToken;
+pub use types::oid;

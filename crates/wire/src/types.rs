@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType as Arrow, Field, Fields, IntervalUnit, TimeUnit};
 use rwt_sql::DataType;
 
-/// The OID of a type.
-pub(crate) fn oid(data_type: &DataType) -> u32 {
+/// The number of a type in PostgreSQL's wire protocol.
+pub fn oid(data_type: &DataType) -> u32 {
     match data_type {
         DataType::Boolean => 16,
         DataType::Bytea => 17,

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rwt_project::Project;
 use rwt_project::graph::Dag;
 use rwt_project::manifest::{Manifest, Node, ResourceType, UniqueId};
-use rwt_project::yaml::Warning;
+use rwt_project::yaml::{SourceFile, Warning};
 
 pub use self::comment::QueryComment;
 pub(crate) use self::load::docs_blocks;
@@ -24,8 +24,13 @@ use crate::artifacts::Invocation;
 use crate::compile::script::{Parts, schema_statements, script};
 use crate::compile::{Body, CompiledNode};
 use crate::error::{CompileError, CompileErrors};
-use crate::jinja::{Jinja, MacroTable, Quiet, Relation, Reporter, Shared, SharedSession};
-use crate::materialize::{BUILT_IN, Inquiry, RecordedStatement, Recorder, Session, drop_statement, lend};
+use crate::jinja::{
+    Jinja, MacroTable, Quiet, Relation, Reporter, Shared, SharedSession, TemplateError,
+    compare_contract,
+};
+use crate::materialize::{
+    BUILT_IN, Inquiry, RecordedStatement, Recorder, Session, drop_statement, lend,
+};
 use crate::microbatch::EventTime;
 use crate::parse::{EPHEMERAL, Parser, References, in_parallel, template_name};
 pub use data_test::TestResult;
@@ -193,6 +198,26 @@ impl Compiler {
     pub fn relation_of(&self, id: &UniqueId) -> Option<Relation> {
         let node = self.manifest.nodes.get(id)?;
         (node.materialized != EPHEMERAL).then(|| References::built_relation(node))
+    }
+
+    /// Compares the columns that a node's query gives with those of its contract: names, and types as their numbers in
+    /// PostgreSQL's wire protocol.
+    ///
+    /// # Errors
+    /// The contract does not hold: dbt's table of what differs.
+    pub fn check_contract(
+        &self,
+        node: &Node,
+        wanted: &[(String, u32)],
+        found: &[(String, u32)],
+    ) -> Result<(), CompileError> {
+        let Some(message) = compare_contract(wanted, found) else {
+            return Ok(());
+        };
+        let file = SourceFile::new(&node.original_file_path, node.raw_code.as_str());
+        let first_line = 0..node.raw_code.lines().next().unwrap_or_default().len();
+        let error = TemplateError::at("rwt::compile::contract", message, None, &file, first_line);
+        Err(CompileError::template(error, Some(node.into())))
     }
 
     /// Whether a node's materialization is the project's or a package's, and not the built-in one of its name.
@@ -434,6 +459,16 @@ pub struct CompiledInPart {
     pub nodes: Vec<CompiledNode>,
     /// What is wrong with those that cannot be compiled, whatever a database answers.
     pub failed: BTreeMap<UniqueId, CompileError>,
+}
+
+impl CompiledInPart {
+    /// Sets a node apart for an error that was found later.
+    pub fn fail(&mut self, id: UniqueId, error: CompileError) {
+        if let Some(node) = self.nodes.iter_mut().find(|node| node.unique_id == id) {
+            node.statements.clear();
+        }
+        self.failed.insert(id, error);
+    }
 }
 
 /// The file of a node's compiled text; several snapshots share one of their own.

@@ -228,7 +228,24 @@ fn mismatches(yaml: &[Shown], sql: &[Shown], types: bool) -> Vec<[String; 4]> {
     rows
 }
 
+/// What to say of a query whose columns, by name and number of the type, are not those of the contract.
+pub fn compare(wanted: &[(String, u32)], found: &[(String, u32)]) -> Option<String> {
+    let shown = |columns: &[(String, u32)]| -> Vec<Shown> {
+        let shown = columns.iter().map(|(name, oid)| Shown {
+            name: name.clone(),
+            data_type: type_word(*oid),
+        });
+        shown.collect()
+    };
+    let rows = mismatches(&shown(wanted), &shown(found), true);
+    (!rows.is_empty()).then(|| report(&rows))
+}
+
 fn broken(rows: Vec<[String; 4]>) -> Error {
+    raise("rwt::jinja::raised", report(&rows), None)
+}
+
+fn report(rows: &[[String; 4]]) -> String {
     let head = [
         "column_name",
         "definition_type",
@@ -250,16 +267,12 @@ fn broken(rows: Vec<[String; 4]>) -> Error {
     };
     let mut table = line(&head);
     table.push_str(&line(&widths.map(|width| "-".repeat(width))));
-    for row in &rows {
+    for row in rows {
         table.push_str(&line(row));
     }
-    raise(
-        "rwt::jinja::raised",
-        format!(
-            "This model has an enforced contract that failed.\n\
-             Please ensure the name, data_type, and number of columns in your contract match the columns in your model's \
-             definition.\n\n{table}"
-        ),
-        None,
+    format!(
+        "This model has an enforced contract that failed.\n\
+         Please ensure the name, data_type, and number of columns in your contract match the columns in your model's \
+         definition.\n\n{table}"
     )
 }

@@ -48,7 +48,7 @@ pub use scope::{
 pub use yaml::YamlRenderer;
 
 pub(crate) use collections::{dict, list, pairs_of};
-pub(crate) use contract::check_text as check_contract_text;
+pub(crate) use contract::{check_text as check_contract_text, compare as compare_contract};
 pub(crate) use lazy::lazy;
 pub(crate) use moment::datetime;
 pub(crate) use scope::scope_of;

@@ -32,8 +32,10 @@ pub trait Reporter: Send + Sync {
 pub enum Level {
     /// `log` without `info=True`
     Debug,
-    /// `log(…, info=True)` and `print`
+    /// `log(…, info=True)`
     Info,
+    /// `print`: a result of its own, as a file that a macro generates.
+    Print,
     /// `exceptions.warn`
     Warn,
 }

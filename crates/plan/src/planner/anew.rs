@@ -151,13 +151,7 @@ impl Deciding<'_, '_> {
     }
 
     /// What rows a rebuild costs.
-    fn costs(
-        &self,
-        object: &DesiredObject,
-        there: &There<'_>,
-        lake: bool,
-        outcome: &mut Outcome,
-    ) {
+    fn costs(&self, object: &DesiredObject, there: &There<'_>, lake: bool, outcome: &mut Outcome) {
         let relation = object.relation.clone();
         match object.kind {
             Kind::Subscription => {

@@ -82,6 +82,15 @@ fn a_macro_that_does_more_is_run() {
     history_snapshot!("macro_that_does_more", history);
 }
 
+/// What a built-in materialization sends besides does not hide that its query is another one.
+#[test]
+fn a_header_that_does_more_is_sent_before_the_new_object() {
+    history_snapshot!(
+        "header_that_does_more",
+        versions("header_that_does_more", 2)
+    );
+}
+
 #[test]
 fn secrets_are_altered_and_never_shown() {
     let mut history = History::of("secret");

@@ -84,6 +84,12 @@ fn a_view_can_become_a_materialized_view() {
     history_snapshot!("changed_kind", versions("changed_kind", 2));
 }
 
+/// Nothing was ever written to a view, so that a table in its place loses nothing.
+#[test]
+fn a_view_becomes_a_table_without_permission() {
+    history_snapshot!("view_to_table", versions("view_to_table", 2));
+}
+
 #[test]
 fn indexes_are_built_with_the_shadow() {
     history_snapshot!(

@@ -83,7 +83,10 @@ impl<'a> Reader<'a> {
         match self.events.next_event() {
             Some(Ok(found)) => Ok(found),
             Some(Err(error)) => Err(self.syntax_error(&error)),
-            None => Err(self.stop("it ends too early", self.file.text().len()..self.file.text().len())),
+            None => Err(self.stop(
+                "it ends too early",
+                self.file.text().len()..self.file.text().len(),
+            )),
         }
     }
 
@@ -141,7 +144,9 @@ impl<'a> Reader<'a> {
             items.push(item);
         }
         // The parser marks where a collection begins; it ends where its last member does.
-        let end = items.last().map_or(at.end, |last: &Yaml| last.at.range().end);
+        let end = items
+            .last()
+            .map_or(at.end, |last: &Yaml| last.at.range().end);
         let at = self.at(at.start..end.max(at.start));
         let kind = Kind::List(items);
         Ok((Yaml { kind, at }, size))
@@ -155,7 +160,8 @@ impl<'a> Reader<'a> {
             if matches!(event, Event::MappingEnd) {
                 break;
             }
-            let is_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
+            let is_merge =
+                matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
             let name = match &event {
                 Event::Scalar(text, ..) => Some(text.clone().into_owned()),
                 _ => None,
@@ -171,7 +177,8 @@ impl<'a> Reader<'a> {
                 let key = key.at;
                 self.insert(&mut map, name, Entry { key, value });
             } else {
-                let message = "a key must be text; a value that begins with `{{` needs quotes around it";
+                let message =
+                    "a key must be text; a value that begins with `{{` needs quotes around it";
                 let error = self.error(message, key.at.range());
                 self.errors.push(error);
             }
@@ -247,10 +254,20 @@ impl<'a> Reader<'a> {
             None if tag.parts() == ("", "!") => Some(as_text()),
             _ => None,
         };
-        kind.ok_or_else(|| self.stop(&format!("its value is not what `{}` says", tag.original()), at.clone()))
+        kind.ok_or_else(|| {
+            self.stop(
+                &format!("its value is not what `{}` says", tag.original()),
+                at.clone(),
+            )
+        })
     }
 
-    fn check_collection(&self, tag: Option<&Tag>, suffix: &str, at: &Range<usize>) -> Result<(), Stop> {
+    fn check_collection(
+        &self,
+        tag: Option<&Tag>,
+        suffix: &str,
+        at: &Range<usize>,
+    ) -> Result<(), Stop> {
         match tag {
             Some(tag) if tag.core_suffix() != Some(suffix) => {
                 let message = format!("the tag `{}` means nothing here", tag.original());
@@ -279,14 +296,17 @@ impl<'a> Reader<'a> {
 
     fn syntax_error(&self, error: &ScanError) -> Stop {
         let marker = *error.marker();
-        let start = marker.byte_offset().unwrap_or_else(|| self.file.text().len());
+        let start = marker
+            .byte_offset()
+            .unwrap_or_else(|| self.file.text().len());
         self.stop(&error.info(), start..start)
     }
 }
 
 /// The bytes of what an event speaks of. For text in memory the parser always knows them.
 fn bytes(file: &SourceFile, span: Span) -> Range<usize> {
-    span.byte_range().unwrap_or_else(|| file.text().len()..file.text().len())
+    span.byte_range()
+        .unwrap_or_else(|| file.text().len()..file.text().len())
 }
 
 #[cfg(test)]
@@ -364,20 +384,38 @@ mod tests {
         );
         let yaml = tree("a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {z: 3, <<: [*a, *b]}\nd: *a\n");
         let merged = yaml.get("c").unwrap();
-        assert_eq!(merged.to_value(), serde_json::json!({"x": 1, "y": 1, "z": 3}));
-        assert_eq!(yaml.get("d").unwrap().to_value(), serde_json::json!({"x": 1, "y": 1}));
+        assert_eq!(
+            merged.to_value(),
+            serde_json::json!({"x": 1, "y": 1, "z": 3})
+        );
+        assert_eq!(
+            yaml.get("d").unwrap().to_value(),
+            serde_json::json!({"x": 1, "y": 1})
+        );
         assert_eq!(yaml.get("d").unwrap().at.text(), "*a");
     }
 
     #[test]
     fn what_cannot_be_expanded_is_an_error() {
-        let bomb = (1..12).fold("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, n| {
-            let alias = format!("*a{}", n - 1);
-            format!("{text}a{n}: &a{n} [{}]\n", vec![alias; 10].join(", "))
-        });
-        for wrong in ["a: &a [*a]\n", "a: *b\n", "a: {<<: 1}\n", "a: 1\n---\nb: 2\n", &bomb] {
+        let bomb = (1..12).fold(
+            "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned(),
+            |text, n| {
+                let alias = format!("*a{}", n - 1);
+                format!("{text}a{n}: &a{n} [{}]\n", vec![alias; 10].join(", "))
+            },
+        );
+        for wrong in [
+            "a: &a [*a]\n",
+            "a: *b\n",
+            "a: {<<: 1}\n",
+            "a: 1\n---\nb: 2\n",
+            &bomb,
+        ] {
             let errors = parse(&SourceFile::new("t.yml", wrong)).unwrap_err();
-            assert!(matches!(errors[..], [YamlError::Syntax { .. }]), "{wrong}: {errors:?}");
+            assert!(
+                matches!(errors[..], [YamlError::Syntax { .. }]),
+                "{wrong}: {errors:?}"
+            );
         }
     }
 

@@ -52,7 +52,9 @@ fn integer(text: &str) -> Option<i64> {
     };
     let mut value = of(first, 10)?;
     for part in rest.split(':') {
-        value = value.checked_mul(60)?.checked_add(of(sixtieths(part)?, 10)?)?;
+        value = value
+            .checked_mul(60)?
+            .checked_add(of(sixtieths(part)?, 10)?)?;
     }
     Some(value)
 }
@@ -72,7 +74,11 @@ fn float(text: &str) -> Option<f64> {
         for part in parts.split(':') {
             value = value * 60.0 + sixtieths(part)?.parse::<f64>().ok()?;
         }
-        let fraction = if rest.is_empty() { "0".to_owned() } else { digits(rest)? };
+        let fraction = if rest.is_empty() {
+            "0".to_owned()
+        } else {
+            digits(rest)?
+        };
         return Some(factor * (value + format!("0.{fraction}").parse::<f64>().ok()?));
     }
     // `.5` is a number and `-.5` is text.
@@ -91,7 +97,11 @@ fn float(text: &str) -> Option<f64> {
         _ => digits(whole)?,
     };
     written.push('.');
-    written.push_str(&if fraction.is_empty() { "0".to_owned() } else { digits(fraction)? });
+    written.push_str(&if fraction.is_empty() {
+        "0".to_owned()
+    } else {
+        digits(fraction)?
+    });
     if let Some(exponent) = exponent {
         let number = exponent.strip_prefix(['+', '-'])?;
         if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -168,8 +178,25 @@ mod tests {
         }
         assert!(matches!(plain(".nan"), Kind::Float(value) if value.is_nan()));
         for written in [
-            "08", "0o17", "1e3", "1.5e3", "-.5", ".", "-", "+", "1:60", "2026-01-01", "1.2.3", "0x", "0b2",
-            "_1", "99999999999999999999", "1:30:", "-.nan", "..5", "._5",
+            "08",
+            "0o17",
+            "1e3",
+            "1.5e3",
+            "-.5",
+            ".",
+            "-",
+            "+",
+            "1:60",
+            "2026-01-01",
+            "1.2.3",
+            "0x",
+            "0b2",
+            "_1",
+            "99999999999999999999",
+            "1:30:",
+            "-.nan",
+            "..5",
+            "._5",
         ] {
             text(written);
         }

@@ -1,0 +1,2 @@
+{{ config(materialized='materialized_view') }}
+select user_id from {{ ref('events') }}

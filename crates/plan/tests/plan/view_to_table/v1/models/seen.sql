@@ -1,0 +1,2 @@
+{{ config(materialized='view') }}
+select user_id from {{ ref('events') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select user_id from {{ ref('events') }}
