@@ -22,7 +22,7 @@
         {%- set create = caller() -%}
         {%- do run_hooks(pre_hooks, inside_transaction=false) -%}
         {%- do run_hooks(pre_hooks, inside_transaction=true) -%}
-        {%- if kind in ['view', 'table', 'materialized_view'] -%}
+        {%- if materialized in ['view', 'table', 'materialized_view', 'materializedview'] -%}
             {%- do risingwave__ensure_schema_authorization(relation) -%}
         {%- endif -%}
         {%- call statement('main') -%}

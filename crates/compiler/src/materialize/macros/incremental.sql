@@ -190,13 +190,12 @@ insert into {{ target_relation }} ({{ columns }})
     {%- endfor -%}
 {% endmacro %}
 
+{# A statement for each, because RisingWave's ALTER TABLE makes one change. #}
 {% macro alter_relation_add_remove_columns(relation, add_columns=none, remove_columns=none) -%}
     {%- set changes = [] -%}
     {%- for column in add_columns or [] -%}{%- do changes.append('add column ' ~ column.quoted ~ ' ' ~ column.data_type) -%}{%- endfor -%}
     {%- for column in remove_columns or [] -%}{%- do changes.append('drop column ' ~ column.quoted) -%}{%- endfor -%}
-    {%- if changes -%}
-        {%- do run_query('alter table ' ~ relation ~ ' ' ~ changes | join(', ')) -%}
-    {%- endif -%}
+    {%- for change in changes -%}{%- do run_query('alter table ' ~ relation ~ ' ' ~ change) -%}{%- endfor -%}
 {%- endmacro %}
 
 {% macro alter_column_type(relation, column_name, new_column_type) -%}
