@@ -370,6 +370,8 @@ fn a_recorded_unit_test_holds() {
     assert!(recorded.contains("input: ref('big_orders')"), "{recorded}");
     assert!(recorded.contains("input: ref('customers')"), "{recorded}");
     place.ok(&["down"]);
+    // The last command starts the stack once more.
+    place.write_ports();
     place.ok(&["test", "--select", "path:models/totals_recorded.yml"]);
     // It pins the model down.
     edit(

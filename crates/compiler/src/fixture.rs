@@ -1,5 +1,6 @@
 //! Rows of unit tests: `dict`, `csv` and `sql`, inline or in files, as one shape.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use indexmap::IndexSet;
@@ -142,30 +143,51 @@ fn no_file(name: &str, format: Format, files: &[FixtureFile], at: &Location) -> 
     )
 }
 
+/// Rows of keys and values. Keys that differ in case alone name one column, as in dbt, unless one row has both.
 fn dict(rows: &[Yaml], at: &Location) -> RowValues {
     let mut columns: Vec<(String, Location)> = Vec::new();
     let mut seen = IndexSet::new();
+    let mut differ_in_case = HashSet::new();
+    for map in rows.iter().filter_map(Yaml::as_map) {
+        let mut seen = HashSet::new();
+        let lower = map.keys().map(|key| key.to_lowercase());
+        differ_in_case.extend(lower.filter(|key| !seen.insert(key.clone())));
+    }
+    let key_of = |name: &str| {
+        let lower = name.to_lowercase();
+        match differ_in_case.contains(&lower) {
+            true => name.to_owned(),
+            false => lower,
+        }
+    };
     for (name, entry) in rows.iter().filter_map(Yaml::as_map).flatten() {
-        if seen.insert(name.clone()) {
+        if seen.insert(key_of(name)) {
             columns.push((name.clone(), entry.key.clone()));
         }
     }
-    let rows = rows.iter().map(|row| TestRow {
-        cells: columns
-            .iter()
-            .map(|(name, _)| match row.get(name) {
-                None => Cell::Null,
-                Some(value) if value.is_null() => Cell::Null,
-                Some(value) => Cell::Value(written(value)),
-            })
-            .collect(),
+    let row = |row: &Yaml| TestRow {
+        cells: cells(row, &seen, &key_of),
         at: row.at.clone(),
-    });
+    };
     RowValues {
-        rows: rows.collect(),
+        rows: rows.iter().map(row).collect(),
         columns,
         at: at.clone(),
     }
+}
+
+/// The cells of a row in the order of the columns.
+fn cells(row: &Yaml, columns: &IndexSet<String>, key_of: &dyn Fn(&str) -> String) -> Vec<Cell> {
+    let mut cells = vec![Cell::Null; columns.len()];
+    for (name, entry) in row.as_map().into_iter().flatten() {
+        let place = columns.get_index_of(&key_of(name));
+        if let Some(cell) = place.and_then(|place| cells.get_mut(place))
+            && !entry.value.is_null()
+        {
+            *cell = Cell::Value(written(&entry.value));
+        }
+    }
+    cells
 }
 
 /// A value, numbers with the digits that the file has: `1.50` is not 1.5 where a numeric is wanted.
@@ -337,6 +359,25 @@ mod tests {
         let file = SourceFile::new("rows.csv", text);
         let at = Location::new(file, 0..text.len());
         csv(text, &at).expect("it is CSV")
+    }
+
+    #[test]
+    fn keys_that_differ_in_case_are_one_column_unless_a_row_has_both() {
+        let read = |text: &str| {
+            let file = SourceFile::new("t.yml", text);
+            let rows = rwt_project::yaml::parse(&file).expect("it is YAML");
+            let rwt_project::yaml::Kind::List(items) = &rows.kind else {
+                panic!("a list");
+            };
+            dict(items, &rows.at)
+        };
+        let one = read("[{id: 1}, {ID: 2}, {}]");
+        assert_eq!(one.columns.len(), 1);
+        let number = |value: i64| Cell::Value(Json::from(value));
+        let cells: Vec<&[Cell]> = one.rows.iter().map(|row| row.cells.as_slice()).collect();
+        assert_eq!(cells, [&[number(1)][..], &[number(2)], &[Cell::Null]]);
+        let two = read("[{id: 1, ID: 2}, {Id: 3}]");
+        assert_eq!(two.columns.len(), 3);
     }
 
     #[test]

@@ -63,7 +63,10 @@ impl Queries {
     pub fn with_limits(limits: Limits) -> Result<Self, QueryError> {
         let config = SessionConfig::new()
             .with_target_partitions(limits.partitions.max(1))
-            .with_information_schema(false);
+            .with_information_schema(false)
+            // DataFusion 53 takes the merge of partitions away that the build side of a hash join needs, when it spreads a
+            // sort over partitions and the other side is merged too (`parallelize_sorts`); the plan is refused then.
+            .with_repartition_sorts(false);
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(GreedyMemoryPool::new(limits.memory)))
             .build_arc()?;

@@ -89,7 +89,11 @@ impl Replica {
                 rows: rows.collect(),
             });
         }
-        None
+        // Tables that runs left which failed: there are none.
+        text.contains("starts_with(t.name, ").then(|| Table {
+            columns: vec!["name".to_owned()],
+            rows: Vec::new(),
+        })
     }
 
     fn answer(&self, text: &str) -> Option<Table> {

@@ -295,10 +295,11 @@ impl Criterion {
                     && (pattern.matches(&node.name)
                         || pattern.matches(&format!("{}.{}", node.package_name, node.name)))
             }
-            Method::TestName => {
-                node.resource_type == ResourceType::Test
-                    && pattern.matches(node.test_macro().unwrap_or(&node.name))
-            }
+            Method::TestName => match node.resource_type {
+                ResourceType::Test => pattern.matches(node.test_macro().unwrap_or(&node.name)),
+                ResourceType::UnitTest => pattern.matches(&node.name),
+                _ => false,
+            },
             Method::Group => matches_config(node, &["group".to_owned()], pattern),
             Method::Access => {
                 node.resource_type == ResourceType::Model
