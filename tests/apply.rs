@@ -682,7 +682,8 @@ fn the_first_interrupt_cancels_a_build_in_the_foreground() {
     let (place, sql) = shop();
     let before = objects(&sql);
     slow_report(&place, &sql);
-    let child = place.command(&["run"]).spawn().unwrap();
+    let proxy = Proxy::start(place.engine_port, |_| Answer::Pass);
+    let child = through(&place, &proxy, &["run"]);
     let pid = i32::try_from(child.id()).unwrap();
     let seen = until("the build is a job", || match progress(&sql).as_slice() {
         [job] => Ok(job.clone()),
@@ -702,6 +703,8 @@ fn the_first_interrupt_cancels_a_build_in_the_foreground() {
         "{}",
         ended.stderr
     );
+    // A build whose client only goes away goes on.
+    assert!(proxy.cancel_requests() > 0);
     assert_eq!(
         progress(&sql),
         Vec::<String>::new(),
@@ -999,6 +1002,78 @@ fn the_first_interrupt_cancels_a_background_job_and_the_next_apply_goes_on() {
     place.ok(&["apply", "--yes"]);
     assert_eq!(columns(&sql, "report"), ["kinds"]);
     assert_eq!(objects(&sql), before);
+}
+
+#[test]
+fn a_sink_that_fails_out_of_sight_is_told_of() {
+    let (place, _sql) = shop();
+    let proxy = Proxy::start(place.engine_port, |statement| {
+        let asks = statement.contains("rw_event_logs") && statement.contains("SINK");
+        if !asks {
+            return Answer::Pass;
+        }
+        let info = r#"{"sinkFail": {"sinkName": "archive", "connector": "kafka", "error": "broker is down"}}"#;
+        Answer::Rows(
+            &["timestamp", "info"],
+            vec![vec![
+                "2026-01-01 00:00:00+00:00".to_owned(),
+                info.to_owned(),
+            ]],
+        )
+    });
+    let first = "select count(*) as kinds from {{ ref('top') }}";
+    for (command, text) in [
+        ("run", first.to_owned()),
+        ("apply", first.replace("kinds", "them")),
+    ] {
+        write_model(&place, "report", &text);
+        let arguments: &[&str] = match command {
+            "run" => &["run"],
+            _ => &["apply", "--yes"],
+        };
+        let told = run_through(&place, &proxy, arguments).exits_with(0);
+        for part in ["rwt::apply::sink", "broker is down"] {
+            assert!(told.stderr.contains(part), "{command}: {}", told.stderr);
+        }
+    }
+    let asked = proxy.heard_with("rw_event_logs");
+    assert!(
+        asked.iter().all(|sql| sql.contains("cast('20")),
+        "{asked:?}"
+    );
+}
+
+#[test]
+fn what_goes_to_another_schema_comes_back_when_a_view_over_it_cannot_be_built() {
+    let (place, sql) = shop();
+    let view = "{{ config(materialized='view') }} select count(*) as kinds from {{ ref('top') }}";
+    write_model(&place, "report", view);
+    place.ok(&["run"]);
+    let before = objects(&sql);
+    let top = fs::read_to_string(place.path().join("models/top.sql")).unwrap();
+    write_model(
+        &place,
+        "top",
+        &format!("{{{{ config(schema='mart') }}}}\n{top}"),
+    );
+    write_model(
+        &place,
+        "report",
+        &view.replace("count(*)", "no_such_column"),
+    );
+    let plan = place.ok(&["plan"]);
+    assert!(
+        plan.stdout
+            .contains("goes to another schema until the new one has its name"),
+        "{}",
+        plan.stdout
+    );
+    place.rwt(&["run"]).exits_with(1);
+    assert_eq!(objects(&sql), before);
+    sql.rows("select * from report");
+    // What is remembered is what is there.
+    let seen = place.ok(&["plan"]);
+    assert!(!seen.stdout.contains("drifted"), "{}", seen.stdout);
 }
 
 #[test]
