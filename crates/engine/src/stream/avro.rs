@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use apache_avro::schema::{Name, RecordSchema, ResolvedSchema, UnionSchema};
 use apache_avro::types::Value;
-use apache_avro::{Days, Decimal, Millis, Months, Reader, Schema};
+use apache_avro::{Decimal, Reader, Schema};
 use arrow::datatypes::i256;
 use rwt_sql::DataType;
 
@@ -182,17 +182,6 @@ impl AvroSchema {
             }
             (_, Value::TimestampMicros(micros) | Value::LocalTimestampMicros(micros)) => {
                 Json::Micros(micros)
-            }
-            (_, Value::Duration(duration)) => {
-                let (months, days, millis): (Months, Days, Millis) =
-                    (duration.months(), duration.days(), duration.millis());
-                let (months, days, millis) =
-                    (u32::from(months), u32::from(days), u32::from(millis));
-                Json::Text(format!(
-                    "{months} months {days} days {}.{:03} seconds",
-                    millis / 1000,
-                    millis % 1000
-                ))
             }
             _ => Json::Null,
         }
