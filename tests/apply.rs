@@ -667,10 +667,16 @@ fn a_connection_lost_in_the_middle_of_a_statement_is_made_again() {
 
 /// Rows that take the build of `report` ten minutes, and a `report` that is built so.
 fn slow_report(place: &Place, sql: &Sql) {
+    report_at(place, sql, 1);
+}
+
+/// A `report` that reads so many rows a second, and rows for it.
+fn report_at(place: &Place, sql: &Sql, rows_a_second: u32) {
     sql.rows("insert into events select n, 'view', 1 from generate_series(100, 699) as s (n)");
     sql.rows("flush");
-    let slow = "{{ config(backfill_rate_limit=1) }} select count(*) as kinds from {{ ref('top') }}";
-    write_model(place, "report", slow);
+    let config = format!("{{{{ config(backfill_rate_limit={rows_a_second}) }}}}");
+    let slow = format!("{config} select count(*) as kinds from {{{{ ref('top') }}}}");
+    write_model(place, "report", &slow);
 }
 
 fn progress(sql: &Sql) -> Vec<String> {
@@ -738,6 +744,29 @@ fn a_build_whose_rwt_was_killed_is_ended_by_abort() {
     child.wait().unwrap();
     assert_eq!(progress(&sql), Vec::<String>::new());
     assert_eq!(objects(&sql), before);
+}
+
+#[test]
+fn a_build_whose_rwt_was_killed_is_waited_for_by_the_next() {
+    let (place, sql) = shop();
+    let before = objects(&sql);
+    report_at(&place, &sql, 50);
+    let mut child = place.command(&["run"]).spawn().unwrap();
+    until("the build is a job", || match progress(&sql).as_slice() {
+        [_] => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let proxy = Proxy::start(place.engine_port, |_| Answer::Pass);
+    run_through(&place, &proxy, &["apply", "--yes"]).exits_with(0);
+    assert_eq!(columns(&sql, "report"), ["kinds"]);
+    assert_eq!(objects(&sql), before);
+    let sent = proxy.heard();
+    let creates = sent
+        .iter()
+        .filter(|sql| sql.to_lowercase().starts_with("create materialized view"));
+    assert_eq!(creates.count(), 0, "{sent:#?}");
 }
 
 #[test]
