@@ -667,10 +667,16 @@ fn a_connection_lost_in_the_middle_of_a_statement_is_made_again() {
 
 /// Rows that take the build of `report` ten minutes, and a `report` that is built so.
 fn slow_report(place: &Place, sql: &Sql) {
+    report_at(place, sql, 1);
+}
+
+/// A `report` that reads so many rows a second, and rows for it.
+fn report_at(place: &Place, sql: &Sql, rows_a_second: u32) {
     sql.rows("insert into events select n, 'view', 1 from generate_series(100, 699) as s (n)");
     sql.rows("flush");
-    let slow = "{{ config(backfill_rate_limit=1) }} select count(*) as kinds from {{ ref('top') }}";
-    write_model(place, "report", slow);
+    let config = format!("{{{{ config(backfill_rate_limit={rows_a_second}) }}}}");
+    let slow = format!("{config} select count(*) as kinds from {{{{ ref('top') }}}}");
+    write_model(place, "report", &slow);
 }
 
 fn progress(sql: &Sql) -> Vec<String> {
@@ -682,7 +688,8 @@ fn the_first_interrupt_cancels_a_build_in_the_foreground() {
     let (place, sql) = shop();
     let before = objects(&sql);
     slow_report(&place, &sql);
-    let child = place.command(&["run"]).spawn().unwrap();
+    let proxy = Proxy::start(place.engine_port, |_| Answer::Pass);
+    let child = through(&place, &proxy, &["run"]);
     let pid = i32::try_from(child.id()).unwrap();
     let seen = until("the build is a job", || match progress(&sql).as_slice() {
         [job] => Ok(job.clone()),
@@ -702,6 +709,8 @@ fn the_first_interrupt_cancels_a_build_in_the_foreground() {
         "{}",
         ended.stderr
     );
+    // A build whose client only goes away goes on.
+    assert!(proxy.cancel_requests() > 0);
     assert_eq!(
         progress(&sql),
         Vec::<String>::new(),
@@ -735,6 +744,29 @@ fn a_build_whose_rwt_was_killed_is_ended_by_abort() {
     child.wait().unwrap();
     assert_eq!(progress(&sql), Vec::<String>::new());
     assert_eq!(objects(&sql), before);
+}
+
+#[test]
+fn a_build_whose_rwt_was_killed_is_waited_for_by_the_next() {
+    let (place, sql) = shop();
+    let before = objects(&sql);
+    report_at(&place, &sql, 50);
+    let proxy = Proxy::start(place.engine_port, |_| Answer::Pass);
+    let mut child = through(&place, &proxy, &["run"]);
+    until("the build is a job", || match progress(&sql).as_slice() {
+        [_] => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    run_through(&place, &proxy, &["apply", "--yes"]).exits_with(0);
+    assert_eq!(columns(&sql, "report"), ["kinds"]);
+    assert_eq!(objects(&sql), before);
+    let sent = proxy.heard();
+    let creates = sent
+        .iter()
+        .filter(|sql| sql.to_lowercase().starts_with("create materialized view"));
+    assert_eq!(creates.count(), 1, "{sent:#?}");
 }
 
 #[test]
@@ -999,6 +1031,78 @@ fn the_first_interrupt_cancels_a_background_job_and_the_next_apply_goes_on() {
     place.ok(&["apply", "--yes"]);
     assert_eq!(columns(&sql, "report"), ["kinds"]);
     assert_eq!(objects(&sql), before);
+}
+
+#[test]
+fn a_sink_that_fails_out_of_sight_is_told_of() {
+    let (place, _sql) = shop();
+    let proxy = Proxy::start(place.engine_port, |statement| {
+        let asks = statement.contains("rw_event_logs") && statement.contains("SINK");
+        if !asks {
+            return Answer::Pass;
+        }
+        let info = r#"{"sinkFail": {"sinkName": "archive", "connector": "kafka", "error": "broker is down"}}"#;
+        Answer::Rows(
+            &["timestamp", "info"],
+            vec![vec![
+                "2026-01-01 00:00:00+00:00".to_owned(),
+                info.to_owned(),
+            ]],
+        )
+    });
+    let first = "select count(*) as kinds from {{ ref('top') }}";
+    for (command, text) in [
+        ("run", first.to_owned()),
+        ("apply", first.replace("kinds", "them")),
+    ] {
+        write_model(&place, "report", &text);
+        let arguments: &[&str] = match command {
+            "run" => &["run"],
+            _ => &["apply", "--yes"],
+        };
+        let told = run_through(&place, &proxy, arguments).exits_with(0);
+        for part in ["rwt::apply::sink", "broker is down"] {
+            assert!(told.stderr.contains(part), "{command}: {}", told.stderr);
+        }
+    }
+    let asked = proxy.heard_with("rw_event_logs");
+    assert!(
+        asked.iter().all(|sql| sql.contains("cast('20")),
+        "{asked:?}"
+    );
+}
+
+#[test]
+fn what_goes_to_another_schema_comes_back_when_a_view_over_it_cannot_be_built() {
+    let (place, sql) = shop();
+    let view = "{{ config(materialized='view') }} select count(*) as kinds from {{ ref('top') }}";
+    write_model(&place, "report", view);
+    place.ok(&["run"]);
+    let before = objects(&sql);
+    let top = fs::read_to_string(place.path().join("models/top.sql")).unwrap();
+    write_model(
+        &place,
+        "top",
+        &format!("{{{{ config(schema='mart') }}}}\n{top}"),
+    );
+    write_model(
+        &place,
+        "report",
+        &view.replace("count(*)", "no_such_column"),
+    );
+    let plan = place.ok(&["plan"]);
+    assert!(
+        plan.stdout
+            .contains("goes to another schema until the new one has its name"),
+        "{}",
+        plan.stdout
+    );
+    place.rwt(&["run"]).exits_with(1);
+    assert_eq!(objects(&sql), before);
+    sql.rows("select * from report");
+    // What is remembered is what is there.
+    let seen = place.ok(&["plan"]);
+    assert!(!seen.stdout.contains("drifted"), "{}", seen.stdout);
 }
 
 #[test]

@@ -78,3 +78,53 @@ fn what_is_not_there_is_said() {
         .exits_with(2);
     assert!(wrong.stderr.contains("--args"), "{}", wrong.stderr);
 }
+
+#[test]
+fn a_seed_that_the_database_refuses_leaves_the_old_rows() {
+    let place = Place::fixture("by_name");
+    place.up();
+    place.ok(&["seed"]);
+    let write = |text: &str| {
+        std::fs::write(place.path().join("seeds/customers.csv"), text).unwrap();
+    };
+    let rows = || {
+        let sql = place.sql();
+        let rows = "select id || ' ' || country from customers order by id";
+        sql.column(rows)
+    };
+    let before = ["1 SE", "2 DE", "3 SE"];
+    assert_eq!(rows(), before);
+
+    // The quoted value goes over two lines, so that the bad one is on the fifth.
+    write("id,country\n1,SE\n4,\"D\nE\"\nseven,NO\n8,FI\n");
+    let refused = place.rwt(&["seed"]).exits_with(1);
+    for part in [
+        "rwt::seed::value",
+        "seeds/customers.csv, line 5",
+        "\"seven\" in the column id (integer)",
+    ] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+    assert_eq!(rows(), before);
+
+    write("id,country,city\n1,SE,Malmö\n");
+    let refused = place.rwt(&["seed"]).exits_with(1);
+    for part in ["rwt::seed::columns", "city", "--full-refresh"] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+    assert_eq!(rows(), before);
+
+    // A full refresh drops the table first, and does so only for rows that the new one takes.
+    write("id,country\n9,NO\n3000000000,FI\n");
+    let refused = place.rwt(&["seed", "--full-refresh"]).exits_with(1);
+    assert!(
+        refused.stderr.contains("seeds/customers.csv, line 3"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(rows(), before);
+
+    write("id,country\n9,NO\n");
+    place.ok(&["seed"]);
+    assert_eq!(rows(), ["9 NO"]);
+}

@@ -1,12 +1,13 @@
 //! Which nodes stand and fall together.
 //!
 //! A changed object and all that is rebuilt because of it are a *group*: their names move together or not at all. A node
-//! that only waits for another one falls with it, but does not take it along.
+//! that only waits for another one falls with it, but does not take it along. What goes to another schema goes back when
+//! the views that read it there cannot be built.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rwt_plan::Plan;
-use rwt_plan::plan::Reason;
+use rwt_plan::plan::{Consequence, Reason};
 use rwt_plan::step::{Phase, StepKind};
 
 /// Nodes of a plan, by what happens to them when one of them fails.
@@ -28,6 +29,16 @@ impl Groups {
                     || matches!(step.phase, Phase::Await | Phase::Swap | Phase::Move)
             })
             .filter_map(|step| step.unique_id.as_deref())
+            .collect();
+        let moved = plan.objects.iter().flat_map(|object| &object.consequences);
+        let grouped: BTreeSet<&str> = moved
+            .filter_map(|cost| match cost {
+                Consequence::NameMissingSinceMove { moved, .. } => Some(moved),
+                _ => None,
+            })
+            .flatten()
+            .map(String::as_str)
+            .chain(grouped)
             .collect();
         let by_number: BTreeMap<usize, &str> = plan
             .steps

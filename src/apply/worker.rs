@@ -301,7 +301,9 @@ impl<'a> Worker<'a> {
         let mut message = String::new();
         let mut sent = false;
         for statement in &step.statements {
-            let has_begun = |known: &CatalogSnapshot| has_begun(statement, step, known);
+            let default_schema = &self.scope.connector.target().schema;
+            let has_begun =
+                |known: &CatalogSnapshot| has_begun(statement, step, known, default_schema);
             if known.as_ref().is_some_and(has_begun) {
                 continue;
             }
@@ -574,8 +576,13 @@ fn standing(built: &Built, catalog: &CatalogSnapshot) -> Stands {
 }
 
 /// Whether a statement that may have been sent before needs not be sent again: it has taken effect, or what it creates is
-/// being created.
-fn has_begun(statement: &StepStatement, step: &Step, known: &CatalogSnapshot) -> bool {
+/// being created, also by a client that is gone.
+fn has_begun(
+    statement: &StepStatement,
+    step: &Step,
+    known: &CatalogSnapshot,
+    default_schema: &str,
+) -> bool {
     let Effect::Shows(fact) = &statement.effect else {
         return false;
     };
@@ -586,10 +593,12 @@ fn has_begun(statement: &StepStatement, step: &Step, known: &CatalogSnapshot) ->
         return false;
     };
     let is_build = matches!(fact, Fact::Exists { relation, .. } if *relation == built.relation);
-    is_build
-        && known
-            .find(&built.relation, built.kind)
-            .is_some_and(|(_, object)| object.creating)
+    let is_creating = || {
+        let found = known.find(&built.relation, built.kind);
+        found.is_some_and(|(_, object)| object.creating)
+    };
+    let is_job = |job: &Job| builds(job, default_schema).as_ref() == Some(&built.relation);
+    is_build && (is_creating() || known.jobs.iter().any(is_job))
 }
 
 /// What becomes of a step when something that it needs does not hold.

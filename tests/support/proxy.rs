@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -24,7 +25,11 @@ type Rules = dyn Fn(&str) -> Answer + Send + Sync;
 pub struct Proxy {
     pub port: u16,
     heard: Arc<Mutex<Vec<String>>>,
+    cancels: Arc<AtomicUsize>,
 }
+
+/// What a cancel request has in the place of a protocol version.
+const CANCEL_REQUEST: u32 = 80_877_102;
 
 impl Proxy {
     /// A proxy before the engine on `engine_port`; `rules` decides for each message of the simple protocol, which it sees
@@ -34,17 +39,28 @@ impl Proxy {
         let port = listener.local_addr().expect("an address").port();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let rules: Arc<Rules> = Arc::new(rules);
-        let log = heard.clone();
+        let cancels = Arc::new(AtomicUsize::new(0));
+        let (log, counted) = (heard.clone(), cancels.clone());
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (Ok(client), rules, log) = (client, rules.clone(), log.clone()) else {
                     return;
                 };
+                let counted = counted.clone();
                 // A connection that breaks is what some tests are about.
-                thread::spawn(move || serve(client, engine_port, &*rules, &log));
+                thread::spawn(move || serve(client, engine_port, &*rules, &log, &counted));
             }
         });
-        Self { port, heard }
+        Self {
+            port,
+            heard,
+            cancels,
+        }
+    }
+
+    /// How many cancel requests there were so far.
+    pub fn cancel_requests(&self) -> usize {
+        self.cancels.load(Ordering::SeqCst)
     }
 
     /// All statements so far, without the comments before them.
@@ -75,9 +91,13 @@ fn serve(
     engine_port: u16,
     rules: &Rules,
     log: &Mutex<Vec<String>>,
+    cancels: &AtomicUsize,
 ) -> Option<()> {
     let mut engine = TcpStream::connect((Ipv4Addr::LOCALHOST, engine_port)).ok()?;
     let startup = read_body(&mut client)?;
+    if startup.starts_with(&CANCEL_REQUEST.to_be_bytes()) {
+        cancels.fetch_add(1, Ordering::SeqCst);
+    }
     engine
         .write_all(&u32::try_from(startup.len() + 4).ok()?.to_be_bytes())
         .ok()?;

@@ -1,6 +1,6 @@
 //! The engine as its owner sees it: open, serve, status, shutdown; and what its parts share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -98,6 +98,8 @@ pub(crate) struct Inner {
     pub ticks: AtomicU64,
     stopping: AtomicBool,
     wake: Notify,
+    /// Told of each checkpoint that changed something.
+    pub changed: Notify,
     stop: watch::Sender<bool>,
 }
 
@@ -118,6 +120,17 @@ pub(crate) struct SessionEntry {
     pub canceller: Canceller,
     /// The running statement and when it began.
     pub running: Option<(String, Instant)>,
+    /// Its cursors by name.
+    pub cursors: BTreeMap<String, CursorEntry>,
+}
+
+/// A session's cursor, for SHOW CURSORS.
+#[derive(Debug, Clone)]
+pub(crate) struct CursorEntry {
+    /// What tells a cursor over a subscription: the subscription, and how far the cursor is.
+    pub subscription: Option<(String, String)>,
+    /// When it was read last.
+    pub used: Instant,
 }
 
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -160,6 +173,7 @@ impl Engine {
             ticks: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             wake: Notify::new(),
+            changed: Notify::new(),
             stop: watch::channel(false).0,
         });
         inner.recover().await?;
@@ -231,6 +245,7 @@ impl Inner {
             .published
             .write()
             .unwrap_or_else(PoisonError::into_inner) = state;
+        self.changed.notify_waiters();
     }
 
     pub fn stopping(&self) -> bool {

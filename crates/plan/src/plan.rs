@@ -335,6 +335,13 @@ pub enum Consequence {
         /// The name.
         relation: RelationName,
     },
+    /// A view cannot be read from the moment that what it reads goes to another schema until the new one has its name.
+    NameMissingSinceMove {
+        /// The view.
+        relation: RelationName,
+        /// The nodes that go to another schema.
+        moved: Vec<String>,
+    },
     /// Readers of the old name must use the new one.
     NameGone {
         /// The old name.
@@ -365,6 +372,7 @@ impl Consequence {
             | Self::EmitsOverlap { .. }
             | Self::NameMissingBriefly { .. }
             | Self::NameMissing { .. }
+            | Self::NameMissingSinceMove { .. }
             | Self::NameGone { .. }
             | Self::LeavesBehind { .. } => false,
         }

@@ -355,6 +355,11 @@ impl fmt::Display for Consequence {
             Self::NameMissing { relation } => {
                 write!(f, "{relation} cannot be read while it is built")
             }
+            Self::NameMissingSinceMove { relation, moved } => write!(
+                f,
+                "{relation} cannot be read from the moment that {} goes to another schema until the new one has its name",
+                nodes(moved)
+            ),
             Self::NameGone { relation } => write!(f, "readers of {relation} no longer find it"),
             Self::LeavesBehind {
                 kept_as,

@@ -97,7 +97,25 @@ pub enum Statement {
     },
     /// `CANCEL JOB[S] <id>[, …]`
     CancelJobs(Vec<u64>),
-    /// A statement of RisingWave's grammar that has no structure here (GRANT, CREATE USER, CREATE FUNCTION, DECLARE, …):
+    /// `DECLARE <cursor> [SUBSCRIPTION] CURSOR FOR …`
+    DeclareCursor {
+        /// The cursor.
+        name: Ident,
+        /// What it goes over.
+        over: CursorOver,
+    },
+    /// `FETCH NEXT | <count> FROM <cursor> [WITH (timeout = '…')]`
+    FetchCursor {
+        /// The cursor.
+        name: Ident,
+        /// How many rows at most.
+        count: u32,
+        /// Its options.
+        with: Options,
+    },
+    /// `CLOSE <cursor> | ALL`; none for all.
+    CloseCursor(Option<Ident>),
+    /// A statement of RisingWave's grammar that has no structure here (GRANT, CREATE USER, CREATE FUNCTION, …):
     /// its first words in upper case, for example `CREATE FUNCTION`, and its text.
     Other {
         /// The first words, upper case.
@@ -153,10 +171,40 @@ impl Statement {
             Self::Rollback => ("ROLLBACK", None),
             Self::Comment { name, .. } => ("COMMENT", Some(name)),
             Self::CancelJobs(_) => ("CANCEL JOBS", None),
+            Self::DeclareCursor { .. } => ("DECLARE CURSOR", None),
+            Self::FetchCursor { .. } => ("FETCH CURSOR", None),
+            Self::CloseCursor(_) => ("CLOSE CURSOR", None),
             Self::Other { verb, .. } => (verb.as_str(), None),
         };
         (verb.into(), object)
     }
+}
+
+/// What a cursor goes over.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CursorOver {
+    /// The rows of a query, as text.
+    Query(String),
+    /// The changes that a subscription keeps.
+    Subscription {
+        /// The subscription.
+        name: ObjectName,
+        /// Where it begins.
+        since: Since,
+    },
+}
+
+/// Where a cursor over a subscription begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// `FULL`: with the rows that are there.
+    Full,
+    /// `SINCE begin()`: with the oldest change that is kept.
+    Begin,
+    /// `SINCE now()`, `SINCE proctime()` or nothing: with the next change.
+    Now,
+    /// `SINCE <rw_timestamp>`: milliseconds since 1970.
+    Millis(u64),
 }
 
 /// Which data change.

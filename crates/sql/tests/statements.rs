@@ -1,7 +1,9 @@
 //! What the parser makes of RisingWave's statements: verbs, names, clauses, options, and the texts that it leaves as
 //! they are.
 
-use rwt_sql::statement::{AlterAction, DmlVerb, ObjectKind, OptionValue, Show, SinkFrom};
+use rwt_sql::statement::{
+    AlterAction, CursorOver, DmlVerb, ObjectKind, OptionValue, Show, Since, SinkFrom,
+};
 use rwt_sql::{DataType, Ident, ObjectName, ParseError, ParseErrorKind, PieceKind, Statement};
 use rwt_sql::{parse_script, parse_statement, split_script};
 
@@ -609,7 +611,6 @@ fn everything_else_keeps_its_words() {
             "GRANT",
         ),
         ("COPY (SELECT 1) TO STDOUT", "COPY"),
-        ("DECLARE c SUBSCRIPTION CURSOR FOR s FULL", "DECLARE"),
         ("EXPLAIN ANALYZE MATERIALIZED VIEW mv", "EXPLAIN ANALYZE"),
         (
             "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
@@ -622,6 +623,63 @@ fn everything_else_keeps_its_words() {
             }
             other => panic!("{other:?}"),
         }
+    }
+}
+
+#[test]
+fn cursors() {
+    let over = |sql: &str| match parse(sql) {
+        Statement::DeclareCursor { name, over } => (name.value().to_owned(), over),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        over("DECLARE C CURSOR FOR WITH x AS (SELECT 'a for b') SELECT * FROM x"),
+        (
+            "c".to_owned(),
+            CursorOver::Query("WITH x AS (SELECT 'a for b') SELECT * FROM x".to_owned())
+        )
+    );
+    for (tail, expected) in [
+        ("", Since::Now),
+        (" FULL", Since::Full),
+        (" SINCE now()", Since::Now),
+        (" since proctime()", Since::Now),
+        (" SINCE begin()", Since::Begin),
+        (" SINCE 1771070400123", Since::Millis(1_771_070_400_123)),
+    ] {
+        let sql = format!("DECLARE \"My C\" SUBSCRIPTION CURSOR FOR a.s{tail}");
+        let (name, over) = over(&sql);
+        assert_eq!(name, "My C");
+        let CursorOver::Subscription { name, since } = over else {
+            panic!("{sql}");
+        };
+        assert_eq!((name.to_string().as_str(), since), ("a.s", expected));
+    }
+    let fetch = |sql: &str| match parse(sql) {
+        Statement::FetchCursor { name, count, with } => (
+            name.value().to_owned(),
+            count,
+            with.text("timeout").map(str::to_owned),
+        ),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(fetch("FETCH NEXT FROM c"), ("c".to_owned(), 1, None));
+    assert_eq!(
+        fetch("FETCH 10 FROM c WITH (timeout = '5s')"),
+        ("c".to_owned(), 10, Some("5s".to_owned()))
+    );
+    assert_eq!(parse("CLOSE ALL"), Statement::CloseCursor(None));
+    assert!(matches!(parse("CLOSE c"), Statement::CloseCursor(Some(_))));
+    for (sql, message) in [
+        ("DECLARE c FOR SELECT 1", "expected CURSOR, found: FOR"),
+        (
+            "DECLARE c SUBSCRIPTION CURSOR FOR s SINCE yesterday()",
+            "expected proctime(), begin() , now(), Number, found: yesterday",
+        ),
+        ("FETCH ALL FROM c", "expected literal int, found: ALL"),
+        ("FETCH NEXT c", "expected FROM, found: c"),
+    ] {
+        assert_eq!(refused(sql).message(), message, "{sql}");
     }
 }
 

@@ -463,6 +463,7 @@ impl Compiler {
         if let Some(seed) = self.project.seed(node) {
             let file = Arc::clone(&seed.file);
             let config = Arc::clone(&scope.config);
+            let path = node.original_file_path.display().to_string();
             let load = move || {
                 let delimiter = config.get("delimiter").and_then(Json::as_str);
                 let types = config.get("column_types").and_then(Json::as_object);
@@ -471,6 +472,7 @@ impl Compiler {
                     .flat_map(|types| types.keys().cloned())
                     .collect();
                 load_seed(
+                    &path,
                     file.text(),
                     delimiter
                         .and_then(|text| text.chars().next())

@@ -14,7 +14,7 @@ use super::error::raise;
 use super::macros::MacroValue;
 use super::relation::Relation;
 use super::scope::{Phase, Scope, scope_of};
-use super::statement::{execute, find_relation};
+use super::statement::{execute, find_relation, is_live};
 use crate::materialize::drop_statement;
 
 /// `adapter`
@@ -217,11 +217,7 @@ impl Object for Adapter {
             "sleep" => {
                 let (seconds,): (f64,) = from_args(args)?;
                 let scope = scope_of(state)?;
-                let live = scope
-                    .session
-                    .as_ref()
-                    .is_some_and(|session| session.lock().is_ok_and(|session| session.is_live()));
-                if live && scope.phase != Phase::Parse && seconds > 0.0 {
+                if is_live(&scope) && scope.phase != Phase::Parse && seconds > 0.0 {
                     std::thread::sleep(std::time::Duration::from_secs_f64(seconds.min(3600.0)));
                 }
                 nothing
@@ -343,7 +339,7 @@ fn get_relation(state: &State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
 }
 
 /// Name and type of a relation's columns, in order.
-fn columns(state: &State<'_, '_>, relation: &Relation) -> Result<Value, Error> {
+pub(super) fn columns(state: &State<'_, '_>, relation: &Relation) -> Result<Value, Error> {
     let scope = scope_of(state)?;
     if scope.phase == Phase::Parse {
         return Ok(list([]));

@@ -126,22 +126,31 @@ fn offset(text: &str) -> Option<String> {
     }
 }
 
+/// Where the rows of a seed stand.
+#[derive(Debug)]
+pub struct Origin {
+    /// The file's path in the project.
+    pub file: String,
+    /// The line on which each row begins.
+    pub lines: Vec<usize>,
+}
+
 /// `load_agate_table()`: the table behind a seed's file. Columns of `as_text` are text whatever they hold.
 ///
 /// # Errors
 /// A row that is longer than the header.
-pub fn load(text: &str, delimiter: char, as_text: &[String]) -> Result<Value, Error> {
+pub fn load(file: &str, text: &str, delimiter: char, as_text: &[String]) -> Result<Value, Error> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut records = records(text, delimiter).into_iter();
-    let columns = records.next().unwrap_or_default();
+    let columns = records.next().map(|(_, names)| names).unwrap_or_default();
     let mut rows: Vec<Vec<String>> = Vec::new();
-    for (index, mut record) in records.enumerate() {
+    let mut lines = Vec::new();
+    for (line, mut record) in records {
         if record.len() > columns.len() {
             return Err(raise(
                 "rwt::jinja::seed",
                 format!(
-                    "row {} of the seed has {} values, and its header has {} names",
-                    index + 1,
+                    "{file}, line {line}: the row has {} values, and the header has {} names",
                     record.len(),
                     columns.len()
                 ),
@@ -150,6 +159,7 @@ pub fn load(text: &str, delimiter: char, as_text: &[String]) -> Result<Value, Er
         }
         record.resize(columns.len(), String::new());
         rows.push(record);
+        lines.push(line);
     }
     let types: Vec<SeedType> = (0..columns.len())
         .map(|column| match as_text.contains(&columns[column]) {
@@ -166,7 +176,11 @@ pub fn load(text: &str, delimiter: char, as_text: &[String]) -> Result<Value, Er
                 .collect()
         })
         .collect();
-    Ok(seed_value(Table { columns, rows }, types))
+    let origin = Origin {
+        file: file.to_owned(),
+        lines,
+    };
+    Ok(seed_value(Table { columns, rows }, types, origin))
 }
 
 fn is_null(text: &str) -> bool {
@@ -212,14 +226,19 @@ fn cell(text: &str, kind: SeedType) -> Json {
     }
 }
 
-/// Fields of each line; a quoted field may hold the delimiter, line breaks and doubled quotes.
-fn records(text: &str, delimiter: char) -> Vec<Vec<String>> {
+/// Fields of each record with the line on which it begins; a quoted field may hold the delimiter, line breaks and doubled
+/// quotes.
+fn records(text: &str, delimiter: char) -> Vec<(usize, Vec<String>)> {
     let mut records = Vec::new();
+    let (mut line, mut began) = (1, 1);
     let mut record = Vec::new();
     let mut field = String::new();
     let mut quoted = false;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
+        if c == '\n' {
+            line += 1;
+        }
         match c {
             '"' if quoted && chars.peek() == Some(&'"') => {
                 chars.next();
@@ -231,7 +250,8 @@ fn records(text: &str, delimiter: char) -> Vec<Vec<String>> {
             '\r' if chars.peek() == Some(&'\n') => {}
             '\n' => {
                 record.push(std::mem::take(&mut field));
-                records.push(std::mem::take(&mut record));
+                records.push((began, std::mem::take(&mut record)));
+                began = line;
             }
             c if c == delimiter => record.push(std::mem::take(&mut field)),
             c => field.push(c),
@@ -239,10 +259,10 @@ fn records(text: &str, delimiter: char) -> Vec<Vec<String>> {
     }
     if !field.is_empty() || !record.is_empty() {
         record.push(field);
-        records.push(record);
+        records.push((began, record));
     }
     // An empty line is no row.
-    records.retain(|record| record.len() > 1 || !record[0].is_empty());
+    records.retain(|(_, record)| record.len() > 1 || !record[0].is_empty());
     records
 }
 
@@ -301,7 +321,9 @@ mod tests {
     #[test]
     fn fields_may_hold_anything_in_quotes() {
         let found = records("a,b\r\n\"x, \"\"y\"\"\n\",2\n\n3\n", ',');
+        let (lines, found): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         assert_eq!(found, [vec!["a", "b"], vec!["x, \"y\"\n", "2"], vec!["3"]]);
+        assert_eq!(lines, [1, 2, 5]);
     }
 
     /// What agate 1.9 said of each column, by way of `dbt_common.clients.agate_helper.from_csv`.

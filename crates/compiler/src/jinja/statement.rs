@@ -55,6 +55,12 @@ fn each(
     Ok((response, live))
 }
 
+/// Whether statements reach a database.
+pub fn is_live(scope: &Scope) -> bool {
+    let session = scope.session.as_ref();
+    session.is_some_and(|session| session.lock().is_ok_and(|session| session.is_live()))
+}
+
 /// The relation of this name in the database.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::collections::{dict, from_json, list};
 use super::scope::{Level, scope_of};
-use super::seed::SeedType;
+use super::seed::{Origin, SeedType};
 use crate::materialize::Table;
 
 /// Python's tuple: agate's sequences are such.
@@ -24,6 +24,8 @@ struct TableValue {
     live: bool,
     /// Types of the columns, for a seed.
     types: Vec<SeedType>,
+    /// Where the rows stand, for a seed.
+    origin: Option<Arc<Origin>>,
 }
 
 impl fmt::Debug for TableValue {
@@ -38,15 +40,34 @@ pub fn table_value(table: Table, live: bool) -> Value {
         table: Arc::new(table),
         live,
         types: Vec::new(),
+        origin: None,
     })
 }
 
 /// A seed as a template's value.
-pub fn seed_value(table: Table, types: Vec<SeedType>) -> Value {
+pub fn seed_value(table: Table, types: Vec<SeedType>, origin: Origin) -> Value {
     Value::from_object(TableValue {
         table: Arc::new(table),
         live: true,
         types,
+        origin: Some(Arc::new(origin)),
+    })
+}
+
+/// A seed's rows, with the types that their literals have and where they stand.
+pub struct SeedRows {
+    pub table: Arc<Table>,
+    pub types: Vec<SeedType>,
+    pub origin: Arc<Origin>,
+}
+
+/// The rows of a seed's table; none of any other table.
+pub fn seed_rows(table: &Value) -> Option<SeedRows> {
+    let table = table.downcast_object_ref::<TableValue>()?;
+    Some(SeedRows {
+        table: Arc::clone(&table.table),
+        types: table.types.clone(),
+        origin: Arc::clone(table.origin.as_ref()?),
     })
 }
 

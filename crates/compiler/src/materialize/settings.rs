@@ -6,7 +6,9 @@ use rwt_project::profile::{SESSION_KEYS, session_statement};
 use rwt_sql::{Ident, Literal};
 use serde_json::Value as Json;
 
-use crate::jinja::{Scope, check_contract_text, pairs_of, raise, rows_sql, scope_of, send};
+use crate::jinja::{
+    Scope, check_contract_text, check_seed, pairs_of, raise, rows_sql, scope_of, send,
+};
 
 /// Adds them to an environment.
 pub fn add_functions(env: &mut Environment<'static>) {
@@ -56,6 +58,16 @@ pub fn add_functions(env: &mut Environment<'static>) {
         Ok::<_, Error>("")
     });
     env.add_function("rwt__rows", |rows: Value| rows_sql(&rows));
+    env.add_function(
+        "rwt__check_seed",
+        |state: &mut State<'_, '_>,
+         table: Value,
+         existing: Value,
+         names: Vec<String>,
+         types: Vec<String>| {
+            check_seed(state, &table, &existing, &names, &types).map(|()| "")
+        },
+    );
     env.add_function("rwt__options", options);
     env.add_function("rwt__is_query", |sql: String| is_query(&sql));
     env.add_function("rwt__literal", |value: Value| {

@@ -139,7 +139,7 @@ pub struct Differences {
 }
 
 /// What the comparison lets through everywhere; each is explained under its name in `DIFFERENCES.md`.
-pub const RULES: [&str; 7] = [
+pub const RULES: [&str; 8] = [
     "catalog-queries",
     "package-paths",
     "unchanged",
@@ -147,6 +147,7 @@ pub const RULES: [&str; 7] = [
     "settings",
     "wait",
     "empty-statements",
+    "seed-checks",
 ];
 
 impl Differences {

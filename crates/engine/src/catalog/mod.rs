@@ -22,9 +22,9 @@ pub use definition::{Definition, Part, ident, options_text, type_name};
 pub use names::SearchPath;
 pub(crate) use names::invalid_input;
 pub use object::{
-    Body, Column, Connection, Function, Index, Kind, LakeTable, MaterializedView, MessageFormat,
-    Messages, Object, ObjectId, OnConflict, Origin, Secret, Sink, SinkFrom, SinkMode, Source,
-    Subscription, Table, Temporal, View, Watermark,
+    Avro, Body, Column, Connection, Function, Index, Kind, LakeTable, MaterializedView,
+    MessageFormat, Messages, Object, ObjectId, OnConflict, Origin, Secret, Sink, SinkFrom,
+    SinkMode, Source, Subscription, Table, Temporal, View, Watermark,
 };
 pub use rewrite::{BY_ID, resolve};
 

@@ -223,6 +223,18 @@ pub struct Source {
     /// `WATERMARK FOR` of a source; a table has its own.
     #[serde(default)]
     pub watermark: Option<Watermark>,
+    /// What Avro messages are read with.
+    #[serde(default)]
+    pub avro: Option<Avro>,
+}
+
+/// The schema of Avro messages.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Avro {
+    /// As JSON. It is read once, so that a source goes on when the file is gone.
+    pub schema: String,
+    /// `map.handling.mode = 'jsonb'`
+    pub maps_as_jsonb: bool,
 }
 
 fn comma() -> char {

@@ -7,8 +7,8 @@ use rwt_wire::{Outcome, SqlError};
 
 use super::{Session, not_implemented};
 use crate::catalog::{
-    Body, Column, Definition, Kind, Object, ObjectId, Origin, Part, SinkFrom, Source, Watermark,
-    ident, invalid_input, type_name,
+    Body, Catalog, Column, Definition, Kind, Object, ObjectId, Origin, Part, SinkFrom, Source,
+    Watermark, ident, invalid_input, type_name,
 };
 use crate::engine::{Altering, internal};
 use crate::storage::Change;
@@ -427,9 +427,16 @@ impl Session {
                         index.include = index.include.iter().filter_map(|p| moved(*p)).collect();
                     }
                 }
+                let logs = follow_columns(&mut altering.catalog, id, &from);
                 altering.set_catalog()?;
                 altering.staged.writer.keys.remove(&id);
-                altering.apply(Change::Reshape(id, from))
+                altering.apply(Change::Reshape(id, from))?;
+                for (log, from) in logs {
+                    if altering.staged.state.tables.contains_key(&log) {
+                        altering.apply(Change::Reshape(log, from))?;
+                    }
+                }
+                Ok(())
             })
             .await
     }
@@ -493,6 +500,34 @@ fn mentions(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         !text[..at].ends_with(is_word) && !text[at + word.len()..].starts_with(is_word)
     })
+}
+
+/// Gives the subscriptions to a table its new columns, and says where what they keep has each of them from.
+fn follow_columns(
+    catalog: &mut Catalog,
+    table: ObjectId,
+    from: &[Result<usize, ArrayRef>],
+) -> Vec<(ObjectId, Vec<Result<usize, ArrayRef>>)> {
+    let Some(columns) = catalog.get(table).map(|table| table.columns.clone()) else {
+        return Vec::new();
+    };
+    let mut logs = Vec::new();
+    for object in catalog.objects.values_mut() {
+        if !matches!(&object.body, Body::Subscription(s) if s.from == table) {
+            continue;
+        }
+        let old = std::mem::replace(&mut object.columns, columns.clone());
+        let shown_before = |at: usize| old.iter().take(at).filter(|c| !c.hidden).count();
+        let shown = columns.iter().zip(from).filter(|(c, _)| !c.hidden);
+        let mut places: Vec<Result<usize, ArrayRef>> = shown
+            .map(|(_, from)| from.clone().map(shown_before))
+            .collect();
+        // `op` and `rw_timestamp` stand behind them.
+        let kept = shown_before(old.len());
+        places.extend([Ok(kept), Ok(kept + 1)]);
+        logs.push((object.id, places));
+    }
+    logs
 }
 
 /// Whether columns can be added to something that reads messages: fields of JSON, and a table without INCLUDE, whose

@@ -9,6 +9,7 @@ use rwt_wire::{Outcome, SqlError};
 
 use super::create_source::{include_text, stream_of, with_includes};
 use super::lake_table::add_table;
+use super::message_schema::avro_of;
 use super::{Session, not_implemented};
 use crate::catalog::{
     Body, Column, Definition, Kind, LakeTable, Object, ObjectId, OnConflict, Origin, Source, Table,
@@ -61,7 +62,9 @@ impl Session {
         };
         let mut source = None;
         if has_connector {
-            let stream = stream_of(&create.with, create.format.as_ref(), "TABLE", &columns)?;
+            let avro = avro_of(create.format.as_ref(), &mut columns).await?;
+            let mut stream = stream_of(&create.with, create.format.as_ref(), "TABLE", &columns)?;
+            stream.avro = avro;
             source = Some(with_includes(stream, &mut columns, &create.include)?);
         }
         let key = key_positions(&create.columns, &columns)?;

@@ -7,6 +7,7 @@ use rwt_sql::statement::{CreateSource, Format, Include, OptionValue, Options};
 use rwt_wire::{Outcome, SqlError};
 
 use super::create::{check_names, checked_columns, columns_text};
+use super::message_schema::avro_of;
 use super::{Session, not_implemented};
 use crate::catalog::{
     Body, Column, Definition, Kind, Object, Origin, Source, format_text, options_text,
@@ -29,7 +30,9 @@ impl Session {
                 "generated columns of a source in the embedded engine",
             ));
         }
-        let stream = stream_of(&create.with, create.format.as_ref(), "SOURCE", &columns)?;
+        let avro = avro_of(create.format.as_ref(), &mut columns).await?;
+        let mut stream = stream_of(&create.with, create.format.as_ref(), "SOURCE", &columns)?;
+        stream.avro = avro;
         let source = with_includes(stream, &mut columns, &create.include)?;
         let watermark = self.watermark(&create.columns, &columns, true).await?;
         let source = Source {
@@ -133,7 +136,15 @@ pub(super) fn stream_of(
                 format.format
             )));
         }
-        ("PLAIN", "AVRO" | "PROTOBUF") => {
+        ("PLAIN" | "UPSERT", "AVRO") if format.options.get("schema.registry").is_some() => {
+            return Err(not_implemented(
+                "a schema registry in the embedded engine; schema.location reads a schema from a file or by http",
+            ));
+        }
+        ("PLAIN", "AVRO") if format.options.get("schema.location").is_some() => {}
+        ("UPSERT", "AVRO")
+            if format.options.get("schema.location").is_some() && what == "TABLE" => {}
+        ("PLAIN" | "UPSERT", "AVRO") | ("PLAIN", "PROTOBUF") => {
             return Err(SqlError::internal(
                 "Protocol error: missing either a schema location or a schema registry",
             ));
@@ -198,6 +209,7 @@ pub(super) fn stream_of(
             }
         },
         watermark: None,
+        avro: None,
     })
 }
 

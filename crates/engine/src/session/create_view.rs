@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use rwt_sql::statement::{
     CreateIndex, CreateMaterializedView, CreateSchema, CreateSubscription, CreateView,
 };
@@ -57,8 +58,15 @@ impl Addition {
                 };
                 catalog.objects.insert(id, object);
                 altering.set_catalog()?;
-                if sends || joins {
+                let keeps = kind == Kind::Subscription;
+                if sends || joins || keeps {
                     altering.apply(Change::Create(id))?;
+                }
+                if keeps {
+                    crate::stream::begin_changes(&mut altering.staged, id)
+                        .boxed()
+                        .await
+                        .map_err(crate::engine::internal)?;
                 }
                 if joins {
                     crate::stream::temporal::backfill(&mut altering.staged, id)
@@ -340,7 +348,7 @@ impl Session {
         let retention = create
             .with
             .text("retention")
-            .and_then(retention_seconds)
+            .and_then(duration_seconds)
             .ok_or_else(|| {
                 SqlError::internal(
                     "internal error: Invalid retention: a duration such as '1D' is expected",
@@ -472,7 +480,7 @@ fn unquoted(text: &str) -> String {
 }
 
 /// `1D`, `12 hours`, `PT1H` are too many ways; RisingWave's interval texts with one unit are read.
-fn retention_seconds(text: &str) -> Option<u64> {
+pub(super) fn duration_seconds(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let number: u64 = text.get(..digits)?.parse().ok()?;

@@ -1,13 +1,18 @@
-//! DECLARE, FETCH and CLOSE: cursors over a query's rows. A cursor over a subscription can be declared and closed, but
-//! not fetched from: the changes that it would give are not kept.
+//! DECLARE, FETCH and CLOSE: cursors over a query's rows, and over the changes that a subscription keeps
+//! ([`super::cursor_over_changes`]).
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
+use futures::FutureExt;
+use rwt_sql::Ident;
+use rwt_sql::statement::{CursorOver, Options};
 use rwt_wire::{Column, Outcome, SqlError};
 
-use super::{Session, not_implemented, wire_columns};
-use crate::catalog::Kind;
+use super::cursor_over_changes::CursorOverChanges;
+use super::{Session, wire_columns};
+use crate::engine::{CursorEntry, locked};
 
 /// A declared cursor.
 pub(super) enum Cursor {
@@ -17,109 +22,149 @@ pub(super) enum Cursor {
         rows: VecDeque<RecordBatch>,
     },
     /// Over a subscription.
-    Subscription,
+    Changes(Box<CursorOverChanges>),
+}
+
+impl Cursor {
+    /// The columns of what is fetched from it.
+    pub fn columns(&self) -> Vec<Column> {
+        match self {
+            Self::Query { columns, .. } => columns.clone(),
+            Self::Changes(cursor) => wire_columns(cursor.columns()),
+        }
+    }
+}
+
+/// Takes the first rows away.
+pub(super) fn take(waiting: &mut VecDeque<RecordBatch>, mut wanted: usize) -> Vec<RecordBatch> {
+    let mut rows = Vec::new();
+    while wanted > 0 {
+        let Some(batch) = waiting.pop_front() else {
+            break;
+        };
+        let taken = wanted.min(batch.num_rows());
+        if taken < batch.num_rows() {
+            waiting.push_front(batch.slice(taken, batch.num_rows() - taken));
+        }
+        rows.push(batch.slice(0, taken));
+        wanted -= taken;
+    }
+    rows
 }
 
 impl Session {
-    /// `DECLARE name CURSOR FOR query`
-    pub(super) async fn declare(&mut self, text: &str) -> Result<Outcome, SqlError> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let name = words.get(1).copied().unwrap_or_default().to_lowercase();
-        if self.cursors.contains_key(&name) {
-            return Err(SqlError::internal(format!(
-                "Catalog error: cursor with name {name} exists"
-            )));
+    /// `DECLARE name [SUBSCRIPTION] CURSOR FOR …`
+    pub(super) async fn declare(
+        &mut self,
+        name: &Ident,
+        over: CursorOver,
+    ) -> Result<Outcome, SqlError> {
+        let name = name.value();
+        if self.cursors.contains_key(name) {
+            return Err(SqlError::internal("Catalog error")
+                .because(format!("cursor `{name}` already exists")));
         }
-        let at = text
-            .to_ascii_lowercase()
-            .find(" for ")
-            .ok_or_else(|| SqlError::internal("sql parser error: expected FOR"))?;
-        let of = text[at + 5..].trim();
-        let subscription = words
-            .get(2)
-            .is_some_and(|w| w.eq_ignore_ascii_case("subscription"));
-        let cursor = if subscription {
-            let written = of
-                .split_whitespace()
-                .next()
-                .unwrap_or_default()
-                .trim_end_matches(';');
-            let plain =
-                super::connection::plain_name(written.rsplit('.').next().unwrap_or_default());
-            self.inner
-                .catalog()
-                .require(Kind::Subscription, &plain, &self.path())?;
-            Cursor::Subscription
-        } else {
-            let (columns, rows) = self.select_all(of).await?;
-            Cursor::Query {
-                columns: wire_columns(&columns),
-                rows: rows.into(),
+        let cursor = match over {
+            CursorOver::Query(query) => {
+                let (columns, rows) = self.select_all(&query).await?;
+                Cursor::Query {
+                    columns: wire_columns(&columns),
+                    rows: rows.into(),
+                }
+            }
+            CursorOver::Subscription { name, since } => {
+                let cursor = CursorOverChanges::declare(&self.reading(), &name, since)
+                    .boxed()
+                    .await?;
+                Cursor::Changes(Box::new(cursor))
             }
         };
-        self.cursors.insert(name, cursor);
+        self.cursors.insert(name.to_owned(), cursor);
+        self.show_cursor(name);
         Ok(Outcome::done("DECLARE_CURSOR"))
     }
 
-    /// `FETCH NEXT | n FROM name`
-    pub(super) fn fetch(&mut self, text: &str) -> Result<Outcome, SqlError> {
-        let words: Vec<&str> = text.trim_end_matches(';').split_whitespace().collect();
-        let name = words.last().copied().unwrap_or_default().to_lowercase();
-        let mut wanted = match words.get(1) {
-            Some(word) if word.eq_ignore_ascii_case("next") => 1,
-            Some(word) => word.parse::<usize>().map_err(|_| {
-                SqlError::internal(format!(
-                    "sql parser error: expected NEXT or a number, found: {word}"
-                ))
-            })?,
-            None => {
-                return Err(SqlError::internal(
-                    "sql parser error: expected NEXT or a number",
-                ));
-            }
-        };
-        let cursor = self.cursors.get_mut(&name).ok_or_else(|| {
+    /// `FETCH NEXT | n FROM name [WITH (timeout = '…')]`
+    pub(super) async fn fetch(
+        &mut self,
+        name: &Ident,
+        count: u32,
+        with: &Options,
+    ) -> Result<Outcome, SqlError> {
+        let timeout = timeout(with)?;
+        let name = name.value();
+        let wanted = usize::try_from(count).unwrap_or(usize::MAX);
+        let cursor = self.cursors.get_mut(name).ok_or_else(|| {
             SqlError::internal(format!("internal error: Cannot find cursor `{name}`"))
         })?;
-        let Cursor::Query {
-            columns,
-            rows: waiting,
-        } = cursor
-        else {
-            return Err(not_implemented(
-                "FETCH from a subscription in the embedded engine",
-            ));
+        // Other columns are another FETCH's.
+        let columns = cursor.columns();
+        let rows = match cursor {
+            Cursor::Query { rows, .. } => take(rows, wanted),
+            Cursor::Changes(cursor) => cursor.fetch(&self.inner, wanted, timeout).await?,
         };
-        let mut rows = Vec::new();
-        while wanted > 0 {
-            let Some(batch) = waiting.pop_front() else {
-                break;
-            };
-            let taken = wanted.min(batch.num_rows());
-            if taken < batch.num_rows() {
-                waiting.push_front(batch.slice(taken, batch.num_rows() - taken));
-            }
-            rows.push(batch.slice(0, taken));
-            wanted -= taken;
-        }
-        Ok(super::query::rows(columns.clone(), rows, "FETCH_CURSOR"))
+        self.show_cursor(name);
+        Ok(super::query::rows(columns, rows, "FETCH_CURSOR"))
     }
 
     /// `CLOSE name | ALL`
-    pub(super) fn close(&mut self, text: &str) -> Result<Outcome, SqlError> {
-        let name = text
-            .trim_end_matches(';')
-            .split_whitespace()
-            .last()
-            .unwrap_or_default()
-            .to_lowercase();
-        if name == "all" {
-            self.cursors.clear();
-        } else if self.cursors.remove(&name).is_none() {
-            return Err(SqlError::internal(format!(
-                "internal error: Cannot find cursor `{name}`"
-            )));
+    pub(super) fn close(&mut self, name: Option<&Ident>) -> Result<Outcome, SqlError> {
+        let mut sessions = locked(&self.inner.sessions);
+        let shown = sessions
+            .get_mut(&self.number)
+            .map(|entry| &mut entry.cursors);
+        match name.map(Ident::value) {
+            None => {
+                self.cursors.clear();
+                if let Some(shown) = shown {
+                    shown.clear();
+                }
+            }
+            Some(name) => {
+                if self.cursors.remove(name).is_none() {
+                    return Err(SqlError::internal("Catalog error")
+                        .because(format!("cursor `{name}` don't exists")));
+                }
+                if let Some(shown) = shown {
+                    shown.remove(name);
+                }
+            }
         }
         Ok(Outcome::done("CLOSE_CURSOR"))
+    }
+
+    /// Lets SHOW CURSORS of all sessions see how a cursor stands.
+    fn show_cursor(&self, name: &str) {
+        let subscription = match self.cursors.get(name) {
+            Some(Cursor::Changes(cursor)) => Some(cursor.shown()),
+            _ => None,
+        };
+        if let Some(entry) = locked(&self.inner.sessions).get_mut(&self.number) {
+            let cursor = CursorEntry {
+                subscription,
+                used: Instant::now(),
+            };
+            entry.cursors.insert(name.to_owned(), cursor);
+        }
+    }
+}
+
+/// How long a FETCH waits for a change.
+fn timeout(with: &Options) -> Result<Duration, SqlError> {
+    let wrong = |what: String| SqlError::internal(format!("internal error: {what}"));
+    match with.0.as_slice() {
+        [] => Ok(Duration::ZERO),
+        [(key, value)] if key == "timeout" => {
+            let text = value.as_str().unwrap_or_default();
+            let seconds = super::create_view::duration_seconds(text).ok_or_else(|| {
+                wrong(format!(
+                    "timeout '{text}' is not understood: whole seconds such as '5s' are expected"
+                ))
+            })?;
+            Ok(Duration::from_secs(seconds))
+        }
+        _ => Err(wrong(
+            "only `timeout` is supported in with options".to_owned(),
+        )),
     }
 }

@@ -170,6 +170,7 @@ fn lake_parts(altering: &mut Altering<'_>, table: &Object, lake: &LakeTable) -> 
             origins: Vec::new(),
             delimiter: ',',
             watermark: None,
+            avro: None,
         }),
     );
     (sink, source)

@@ -8,11 +8,13 @@ mod create_sink;
 mod create_source;
 mod create_view;
 mod cursor;
+mod cursor_over_changes;
 pub(crate) mod dml;
 mod drop;
 mod explain;
 pub(crate) mod functions;
 mod lake_table;
+mod message_schema;
 mod privileges;
 mod query;
 mod running;
@@ -22,7 +24,7 @@ mod streaming;
 mod temporal;
 mod users;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -88,6 +90,7 @@ impl Backend for Sessions {
                 .map_or_else(|| "local".into(), |p| p.to_string()),
             canceller: startup.canceller.clone(),
             running: None,
+            cursors: BTreeMap::new(),
         };
         locked(&self.inner.sessions).insert(startup.session, entry);
         Ok(Box::new(Session {
@@ -268,6 +271,9 @@ impl Session {
             Statement::Rollback => Ok(self.end_transaction("ROLLBACK")),
             Statement::Comment { on, name, text } => self.comment(&on, &name, text).await,
             Statement::CancelJobs(ids) => self.cancel_jobs(&ids),
+            Statement::DeclareCursor { name, over } => self.declare(&name, over).await,
+            Statement::FetchCursor { name, count, with } => self.fetch(&name, count, &with).await,
+            Statement::CloseCursor(name) => self.close(name.as_ref()),
             Statement::Other { verb, text } => self.other(&verb, &text).await,
         }
     }
@@ -293,9 +299,6 @@ impl Session {
             (_, "CREATE USER") => self.create_user(text).await,
             (_, "CREATE DATABASE") => self.create_database(text).await,
             (_, "CREATE FUNCTION") => self.create_function(text).await,
-            ("DECLARE", _) => self.declare(text).await,
-            ("FETCH", _) => self.fetch(text),
-            ("CLOSE", _) => self.close(text),
             ("PREPARE", _) => {
                 self.notice(compatibility("PREPARE"));
                 Ok(Outcome::done("PREPARE"))

@@ -156,6 +156,10 @@ impl Session {
             Statement::Describe(_) => Some(Self::show_columns(&Show::Columns(
                 rwt_sql::ObjectName(Vec::new()),
             ))),
+            Statement::FetchCursor { name, .. } => {
+                let cursor = self.cursors.get(name.value())?;
+                Some(cursor.columns())
+            }
             Statement::Explain { .. } => Some(vec![Column::new("QUERY PLAN", DataType::Varchar)]),
             _ => None,
         }

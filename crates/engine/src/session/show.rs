@@ -39,6 +39,8 @@ fn table(columns: Vec<Column>, rows: &[Row], tag: &str) -> Result<Outcome, SqlEr
     Ok(query::rows(columns, vec![batch], tag))
 }
 
+const CURSOR_COLUMNS: [&str; 5] = ["Session Id", "User", "Host", "Database", "Cursor Name"];
+
 fn texts(names: &[&str]) -> Vec<Column> {
     names
         .iter()
@@ -83,6 +85,13 @@ impl Session {
                     "Info",
                 ]),
                 "parameters" => texts(&["Name", "Value", "Mutable"]),
+                "cursors" => texts(&CURSOR_COLUMNS),
+                "subscription cursors" => {
+                    let mut columns = texts(&CURSOR_COLUMNS);
+                    columns.extend(texts(&["Subscription Name", "State"]));
+                    columns.push(Column::new("Idle Duration Ms", DataType::BigInt));
+                    columns
+                }
                 "cluster" => texts(&[
                     "Id",
                     "Addr",
@@ -258,6 +267,36 @@ impl Session {
             .collect())
     }
 
+    /// The cursors of all sessions: those over subscriptions, or the others.
+    fn cursor_rows(&self, over_subscriptions: bool) -> Vec<Row> {
+        let sessions = locked(&self.inner.sessions);
+        let mut rows = Vec::new();
+        for (number, session) in &*sessions {
+            for (name, cursor) in &session.cursors {
+                if cursor.subscription.is_some() != over_subscriptions {
+                    continue;
+                }
+                let mut row = vec![
+                    number.to_string(),
+                    session.user.clone(),
+                    session.host.clone(),
+                    session.database.clone(),
+                    name.clone(),
+                ];
+                if let Some((subscription, state)) = &cursor.subscription {
+                    let idle = cursor.used.elapsed().as_millis().to_string();
+                    row.extend([subscription.clone(), state.clone(), idle]);
+                }
+                rows.push(row);
+            }
+        }
+        rows.sort();
+        let shown = rows
+            .into_iter()
+            .map(|row| row.into_iter().map(Some).collect());
+        shown.collect()
+    }
+
     fn internal_rows(&self, what: &str) -> Result<Vec<Row>, SqlError> {
         let text = |s: &str| Some(s.to_owned());
         Ok(match what {
@@ -296,6 +335,7 @@ impl Session {
                     })
                     .collect()
             }
+            "cursors" | "subscription cursors" => self.cursor_rows(what == "subscription cursors"),
             "parameters" => self
                 .parameters()
                 .into_iter()

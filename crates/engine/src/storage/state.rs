@@ -20,6 +20,7 @@ pub struct State {
     pub catalog: Arc<Catalog>,
     /// The rows of tables and sources. For a table in the lake: the rows that are not yet committed there. For a sink to
     /// Kafka: the messages that the broker does not have yet. For a view with a temporal join: the rows that were joined.
+    /// For a subscription: the changes within its retention.
     pub tables: HashMap<ObjectId, Arc<TableData>>,
     /// How far each source has read, and each view with a temporal join its left side.
     pub sources: HashMap<ObjectId, Arc<SourceProgress>>,
@@ -111,7 +112,7 @@ pub enum Change {
     Source(ObjectId, Arc<SourceProgress>),
     /// A lake table began or ended a commit; pending rows before the id are in the lake.
     Lake(ObjectId, Arc<LakeProgress>, Option<i64>),
-    /// The broker has the messages of a sink before this row id.
+    /// The broker has the messages of a sink before this row id, or the changes of a subscription are kept long enough.
     Sent(ObjectId, i64),
 }
 
@@ -200,7 +201,8 @@ impl State {
     }
 }
 
-/// The Arrow schema of an object's stored columns; of a sink, that of its messages; of a view, that of its temporal join.
+/// The Arrow schema of an object's stored columns; of a sink, that of its messages; of a view, that of its temporal join;
+/// of a subscription, that of the changes that it keeps.
 pub fn stored_schema(object: &Object) -> SchemaRef {
     if object.sink().is_some() {
         return crate::stream::messages_schema();
@@ -209,6 +211,9 @@ pub fn stored_schema(object: &Object) -> SchemaRef {
         && let Some(temporal) = &view.temporal
     {
         return rwt_query::schema(&temporal.kept_columns(None));
+    }
+    if let Body::Subscription(_) = &object.body {
+        return rwt_query::schema(&crate::stream::log_columns(&object.columns));
     }
     let columns: Vec<rwt_query::Column> = object
         .columns

@@ -204,6 +204,20 @@ impl TableData {
         self.delete(&ids);
     }
 
+    /// The first row and the last one.
+    pub fn ends(&self) -> Result<Option<(RecordBatch, RecordBatch)>, ArrowError> {
+        let mut parts = self.chunks.iter().filter(|chunk| chunk.live() > 0);
+        let Some(first) = parts.next() else {
+            return Ok(None);
+        };
+        let last = parts.next_back().unwrap_or(first).compact()?.1;
+        let first = first.compact()?.1;
+        Ok(Some((
+            first.slice(0, 1),
+            last.slice(last.num_rows() - 1, 1),
+        )))
+    }
+
     /// The rows of these ids, in this order; ids without a row are left out.
     pub fn pick(&self, ids: &[i64]) -> Result<RecordBatch, ArrowError> {
         let places: Vec<(usize, usize)> = ids.iter().filter_map(|id| self.locate(*id)).collect();

@@ -41,7 +41,7 @@ pub(crate) struct Writer {
     pub store: Store,
     /// Indexes of keyed tables.
     pub keys: HashMap<ObjectId, KeyIndex>,
-    /// The last result of each sink that reads a query, a view or a materialized view.
+    /// The last result of each sink and subscription that reads a query, a view or a materialized view.
     pub outputs: HashMap<ObjectId, Arc<Vec<RecordBatch>>>,
     /// The newest time in tables with a watermark.
     pub newest: HashMap<ObjectId, Option<i64>>,
@@ -56,10 +56,14 @@ pub(crate) struct Staged<'a> {
     /// The state with all changes so far.
     pub state: State,
     pub changes: Vec<Change>,
-    /// What changed in the tables and sources, for the sinks that read them.
+    /// What changed in the tables and sources, for the sinks and subscriptions that read them.
     pub deltas: HashMap<ObjectId, Delta>,
+    /// Rows that statements have replaced, before and after, in tables whose changes a subscription keeps.
+    pub updates: HashMap<ObjectId, Vec<(RecordBatch, RecordBatch)>>,
     /// Tables and sources that a sink reads row by row.
     watched: HashSet<ObjectId>,
+    /// Tables whose changes a subscription keeps.
+    kept: HashSet<ObjectId>,
 }
 
 impl<'a> Staged<'a> {
@@ -71,15 +75,19 @@ impl<'a> Staged<'a> {
             state,
             changes: Vec::new(),
             deltas: HashMap::new(),
+            updates: HashMap::new(),
             watched: HashSet::new(),
+            kept: HashSet::new(),
         };
         staged.watch();
         staged
     }
 
-    /// Looks up which tables sinks read, after the catalog changed.
+    /// Looks up which tables sinks and subscriptions read, after the catalog changed.
     pub fn watch(&mut self) {
+        self.kept = super::changes::watched(&self.state.catalog);
         self.watched = super::sink::watched(&self.state.catalog);
+        self.watched.extend(&self.kept);
     }
 
     /// Adds a change and applies it.
@@ -110,6 +118,13 @@ impl<'a> Staged<'a> {
                 }
                 Dml::Delete(_, rows) => self.delete(table, &rows)?,
                 Dml::Update(_, rows, batch) => {
+                    if self.kept.contains(&table)
+                        && let Some(data) = self.state.tables.get(&table)
+                    {
+                        let before = data.pick(&rows)?;
+                        let updates = self.updates.entry(table).or_default();
+                        updates.push((before, batch.clone()));
+                    }
                     self.delete(table, &rows)?;
                     self.insert(table, &[batch])?;
                 }

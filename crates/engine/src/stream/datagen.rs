@@ -289,6 +289,7 @@ mod tests {
             origins: Vec::new(),
             delimiter: ',',
             watermark: None,
+            avro: None,
         }
     }
 

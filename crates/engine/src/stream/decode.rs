@@ -6,6 +6,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
+use super::avro::AvroSchema;
 use super::json::Json;
 use super::value::ColumnBuilder;
 use crate::catalog::{Column, Origin, Source};
@@ -58,11 +59,16 @@ enum Form {
     Csv(char),
     /// The only column.
     Bytes,
+    /// One row as an Avro record; of UPSERT, a message without a payload deletes the row of its key.
+    Avro { upsert: bool },
 }
 
 impl Form {
     fn of(source: &Source) -> Self {
         match (source.format.as_str(), source.encode.as_str()) {
+            (format, "AVRO") => Self::Avro {
+                upsert: format == "UPSERT",
+            },
             ("UPSERT", _) => Self::Upsert,
             ("DEBEZIUM", _) => Self::Debezium,
             (_, "CSV") => Self::Csv(source.delimiter),
@@ -76,6 +82,7 @@ impl Form {
 #[derive(Debug)]
 pub struct Decoder {
     form: Form,
+    avro: Option<AvroSchema>,
     names: Vec<String>,
     origins: Vec<Origin>,
     builders: Vec<ColumnBuilder>,
@@ -109,6 +116,7 @@ impl Decoder {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             form: Form::of(source),
+            avro: source.avro.as_ref().map(AvroSchema::new).transpose()?,
             names: columns.iter().map(|c| c.name.clone()).collect(),
             origins: source.origins.clone(),
             builders,
@@ -138,7 +146,7 @@ impl Decoder {
                     Err(why) => Decoded::Skipped(why),
                 };
             }
-            Form::Upsert if payload.is_empty() => {
+            Form::Upsert | Form::Avro { upsert: true } if payload.is_empty() => {
                 self.row(true, &Fields::Json(None), message);
                 return Decoded::Row;
             }
@@ -148,9 +156,13 @@ impl Decoder {
             _ if payload.is_empty() => return self.row(false, &Fields::Json(None), message),
             _ => {}
         }
-        let json = match Json::parse(payload) {
+        let json = match &self.avro {
+            Some(avro) => avro.read(payload),
+            None => Json::parse(payload).map_err(|error| format!("not JSON: {error}")),
+        };
+        let json = match json {
             Ok(json) => json,
-            Err(error) => return Decoded::Skipped(format!("not JSON: {error}")),
+            Err(why) => return Decoded::Skipped(why),
         };
         match self.form {
             Form::Debezium => self.change(&json, message),

@@ -24,6 +24,10 @@ pub enum Json {
     List(Vec<Json>),
     /// An object.
     Object(Vec<(String, Json)>),
+    /// Bytes, as Avro has them and no JSON.
+    Bytes(Vec<u8>),
+    /// Microseconds since 1970, the same.
+    Micros(i64),
 }
 
 impl Json {
@@ -54,6 +58,8 @@ impl Json {
             Self::Text(_) => "a string",
             Self::List(_) => "an array",
             Self::Object(_) => "an object",
+            Self::Bytes(_) => "bytes",
+            Self::Micros(_) => "a timestamp",
         }
     }
 
@@ -80,6 +86,9 @@ impl Json {
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         match self {
             Self::Null => out.push_str("null"),
+            // These are for people: no jsonb column is made of them.
+            Self::Bytes(bytes) => out.push_str(&format!("{} bytes", bytes.len())),
+            Self::Micros(micros) => out.push_str(&micros.to_string()),
             Self::Bool(value) => out.push_str(&value.to_string()),
             Self::Int(value) => out.push_str(&value.to_string()),
             Self::BigInt(value) => out.push_str(&value.to_string()),

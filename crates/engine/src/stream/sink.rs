@@ -1,4 +1,4 @@
-//! Sinks into tables and to Kafka. They run inside of the checkpoint that changed their input, so the rows and messages that
+//! Sinks into tables and to Kafka, and what subscriptions keep. They run inside of the checkpoint that changed their input, so the rows and messages that
 //! they make are durable in the same log record: after a crash nothing is lost, and nothing comes twice into a table.
 
 use std::collections::{HashMap, HashSet};
@@ -7,8 +7,10 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::cast;
 use arrow::error::ArrowError;
+use futures::FutureExt;
 
 use super::barrier::{CheckpointError, Staged};
+use super::changes::{Seen, keep};
 use super::diff::{Delta, diff};
 use super::messages::messages;
 use crate::catalog::{Catalog, Object, ObjectId, Sink, SinkFrom, SinkMode};
@@ -54,11 +56,13 @@ pub(super) async fn run(staged: &mut Staged<'_>) -> Result<(), CheckpointError> 
         })
         .map(|(id, _)| *id)
         .collect();
+    let mut seen = Seen::default();
     for _ in 0..MAX_ROUNDS {
         if changed.is_empty() {
-            return Ok(());
+            return keep(staged, seen).boxed().await;
         }
         let deltas = std::mem::take(&mut staged.deltas);
+        seen.add(&deltas, &changed);
         let catalog = staged.state.catalog.clone();
         for (object, sink) in carriers(&catalog) {
             let delta = match direct_input(&catalog, sink) {
@@ -72,7 +76,7 @@ pub(super) async fn run(staged: &mut Staged<'_>) -> Result<(), CheckpointError> 
                     .iter()
                     .any(|i| changed.contains(i)) =>
                 {
-                    recomputed(staged, object, sink).await?
+                    recomputed(staged, object, &sink.from).await?
                 }
                 None => None,
             };
@@ -91,7 +95,7 @@ pub(super) async fn run(staged: &mut Staged<'_>) -> Result<(), CheckpointError> 
     tracing::warn!(
         "sinks feed one another in a circle; the rest of the rows follows with the next checkpoint"
     );
-    Ok(())
+    keep(staged, seen).boxed().await
 }
 
 fn versions(staged: &Staged<'_>) -> HashMap<ObjectId, u64> {
@@ -132,7 +136,7 @@ pub(crate) async fn backfill(staged: &mut Staged<'_>, id: ObjectId) -> Result<()
             };
             Some(visible(&catalog, input, delta)?)
         }
-        None => recomputed(staged, object, sink).await?,
+        None => recomputed(staged, object, &sink.from).await?,
     };
     match delta.filter(|_| is_wanted) {
         Some(delta) => carry(staged, object, sink, &delta),
@@ -160,17 +164,17 @@ fn visible(catalog: &Catalog, input: ObjectId, delta: Delta) -> Result<Delta, Ar
     })
 }
 
-/// What changed in the result of a sink's query since the sink ran last.
-async fn recomputed(
+/// What changed in the result of a sink's or a subscription's query since it was computed last.
+pub(super) async fn recomputed(
     staged: &mut Staged<'_>,
     object: &Object,
-    sink: &Sink,
+    from: &SinkFrom,
 ) -> Result<Option<Delta>, CheckpointError> {
-    let rows = match result(staged, sink).await {
+    let rows = match result(staged, from).await {
         Ok(rows) => rows,
         Err(error) => {
             // as in RisingWave a stream does not end because of one value; the rows follow when the query works again
-            tracing::error!(sink = object.name, %error, "the sink's query failed");
+            tracing::error!(reader = object.name, %error, "the query failed");
             return Ok(None);
         }
     };
@@ -185,13 +189,13 @@ async fn recomputed(
     Ok((!delta.is_empty()).then_some(delta))
 }
 
-/// The present result of a sink's query.
-pub(crate) async fn result(
+/// The present result of what a sink or a subscription reads.
+pub(super) async fn result(
     staged: &Staged<'_>,
-    sink: &Sink,
+    from: &SinkFrom,
 ) -> Result<Arc<Vec<RecordBatch>>, rwt_query::QueryError> {
     let reading = Reading::of_stream(staged.inner, Arc::new(staged.state.clone()));
-    match &sink.from {
+    match from {
         SinkFrom::Query(query) => Ok(Arc::new(reading.rows_of(query).await?)),
         SinkFrom::Relation(id) => reading.visible_rows(*id).await,
     }
@@ -277,11 +281,12 @@ pub(crate) async fn recover(staged: &mut Staged<'_>) {
         if direct_input(&catalog, sink).is_some() {
             continue;
         }
-        match result(staged, sink).await {
+        match result(staged, &sink.from).await {
             Ok(rows) => {
                 staged.writer.outputs.insert(object.id, rows);
             }
             Err(error) => tracing::error!(sink = object.name, %error, "the sink's query failed"),
         }
     }
+    super::changes::recover(staged).boxed().await;
 }

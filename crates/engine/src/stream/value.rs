@@ -170,6 +170,10 @@ impl ColumnBuilder {
                     b.append_value(text.as_bytes());
                     Some(())
                 }
+                Json::Bytes(bytes) => {
+                    b.append_value(bytes);
+                    Some(())
+                }
                 _ => None,
             },
             Self::Date(b) => as_date(value).map(|v| b.append_value(v)),
@@ -371,6 +375,7 @@ fn instant(number: i64) -> Option<i64> {
 fn as_timestamp(value: &Json) -> Option<i64> {
     match value {
         Json::Int(number) => instant(*number),
+        Json::Micros(micros) => Some(*micros),
         Json::Text(text) => {
             let time = naive(text).or_else(|| {
                 // RisingWave drops a numeric offset and refuses `Z`
@@ -386,6 +391,7 @@ fn as_timestamp(value: &Json) -> Option<i64> {
 fn as_timestamptz(value: &Json) -> Option<i64> {
     match value {
         Json::Int(number) => instant(*number),
+        Json::Micros(micros) => Some(*micros),
         Json::Text(text) => DateTime::parse_from_rfc3339(text)
             .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z"))
             .map(|t| t.timestamp_micros())

@@ -91,7 +91,7 @@ fn groups(decisions: &Decisions<'_>) -> BTreeMap<String, BTreeSet<String>> {
     let mut group: BTreeMap<String, String> = decisions
         .of
         .iter()
-        .filter(|(_, decision)| decision.moves() || decision.was_moving)
+        .filter(|(_, decision)| decision.moves() || decision.was_moving || decision.moves_views)
         .map(|(id, _)| ((*id).to_owned(), (*id).to_owned()))
         .collect();
     fn root(group: &BTreeMap<String, String>, id: &str) -> String {

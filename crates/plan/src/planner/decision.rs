@@ -102,6 +102,8 @@ pub(crate) struct Decision<'a> {
     pub used_indexes: Vec<String>,
     /// It was to move before it was blocked.
     pub was_moving: bool,
+    /// Views lose what they read when it goes to another schema, so that they go together.
+    pub moves_views: bool,
 }
 
 impl<'a> Decision<'a> {
@@ -122,6 +124,7 @@ impl<'a> Decision<'a> {
             keeps_indexes: false,
             used_indexes: Vec::new(),
             was_moving: false,
+            moves_views: false,
         }
     }
 
@@ -150,7 +153,7 @@ impl<'a> Decision<'a> {
 
     /// It would move, and does not; what moves with it does not either.
     pub fn block_moving(&mut self, blocked: Blocked) {
-        self.was_moving = self.moves();
+        self.was_moving = self.moves() || self.moves_views;
         self.block(blocked);
     }
 

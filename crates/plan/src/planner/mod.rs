@@ -16,6 +16,7 @@ mod run;
 mod sinks;
 mod statements;
 mod steps;
+mod views;
 
 use std::collections::BTreeSet;
 
@@ -73,6 +74,7 @@ pub fn plan(
     };
     let known = Known::new(desired, state, catalog, options);
     let mut decisions = decide::decide(&known, selection);
+    views::follow_moves(&known, &mut decisions);
     block::block(&known, &mut decisions);
     let (cleaning, removed) = clean::clean(&known, &mut decisions, selection, &deployment);
     let steps = steps::steps(&known, &decisions, &cleaning, &deployment);

@@ -1,6 +1,8 @@
 //! Other names, schemas and models of the same object.
 
+use rwt_plan::RelationName;
 use rwt_plan::plan::{Action, Blocked};
+use rwt_plan::step::Phase;
 
 use crate::history_snapshot;
 use crate::support::History;
@@ -33,6 +35,41 @@ fn a_renamed_model_with_the_old_alias_is_the_old_object_changed() {
 #[test]
 fn another_schema_is_no_rebuild_but_of_views_that_read_it() {
     history_snapshot!("changed_schema", two_versions("changed_schema"));
+}
+
+#[test]
+fn a_view_that_stays_keeps_what_it_reads_in_its_schema() {
+    let mut history = History::of("changed_schema");
+    history.apply(1);
+    history.by_hand("create view theirs as select * from report");
+    let plan = history.apply(2);
+    let of = |name: &str| {
+        let mut objects = plan.objects.iter();
+        objects.find(|object| object.name == name).unwrap()
+    };
+    let Some(Blocked::HasDependents { dependents }) = &of("orders").blocked else {
+        panic!("{plan}");
+    };
+    assert_eq!(dependents, &[RelationName::new("public", "theirs")]);
+    assert!(matches!(
+        of("report").blocked,
+        Some(Blocked::WaitsFor { .. })
+    ));
+    assert!(plan.steps.is_empty(), "{plan}");
+}
+
+#[test]
+fn what_moves_is_remembered_when_the_views_over_it_are_there_again() {
+    let mut history = History::of("changed_schema");
+    history.apply(1);
+    let plan = history.plan(2);
+    let completed = |name: &str| {
+        let mut steps = plan.steps.iter();
+        let step = steps.find(|step| step.completes.iter().any(|id| id.ends_with(name)));
+        step.map(|step| step.phase)
+    };
+    assert_eq!(completed("orders"), Some(Phase::Swap), "{plan}");
+    assert_eq!(completed("report"), Some(Phase::Swap));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod columns;
 mod create;
 mod cursor;
 mod data_type;
+mod fetch;
 mod options;
 mod query;
 mod relation;

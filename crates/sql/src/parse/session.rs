@@ -83,7 +83,7 @@ pub(super) fn setting_value(c: &mut Cursor<'_>) -> Parsed<String> {
 
 /// `SHOW …`
 pub(super) fn show(c: &mut Cursor<'_>) -> Parsed<Statement> {
-    const LISTS: [&str; 14] = [
+    const LISTS: [&str; 12] = [
         "tables",
         "internal tables",
         "sources",
@@ -96,10 +96,15 @@ pub(super) fn show(c: &mut Cursor<'_>) -> Parsed<Statement> {
         "subscriptions",
         "schemas",
         "databases",
+    ];
+    const INTERNAL: [&str; 6] = [
+        "jobs",
+        "processlist",
+        "cluster",
+        "parameters",
         "cursors",
         "subscription cursors",
     ];
-    const INTERNAL: [&str; 4] = ["jobs", "processlist", "cluster", "parameters"];
     c.advance();
     if c.take_words("create") {
         return show_create(c);

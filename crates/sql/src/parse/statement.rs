@@ -1,7 +1,7 @@
 //! Which statement it is: the first words decide who parses the rest.
 
 use super::cursor::{Cursor, Parsed};
-use super::{alter, create, query, session};
+use super::{alter, create, fetch, query, session};
 use crate::lexer::TokenKind;
 use crate::statement::Statement;
 
@@ -44,8 +44,11 @@ fn any_statement(c: &mut Cursor<'_>) -> Parsed<Statement> {
         "cancel" => session::cancel_jobs(c),
         "kill" => session::kill(c),
         "grant" | "revoke" => session::grant(c),
-        "analyze" | "close" | "copy" | "deallocate" | "declare" | "discard" | "execute"
-        | "fetch" | "prepare" | "recover" | "truncate" | "use" | "vacuum" => other(c, 1),
+        "declare" => fetch::declare(c),
+        "fetch" => fetch::fetch(c),
+        "close" => fetch::close(c),
+        "analyze" | "copy" | "deallocate" | "discard" | "execute" | "prepare" | "recover"
+        | "truncate" | "use" | "vacuum" => other(c, 1),
         _ => Err(c.expected("statement")),
     }
 }

@@ -8,6 +8,7 @@
     {%- endif -%}
     {%- do run_hooks(pre_hooks, inside_transaction=false) -%}
     {%- do run_hooks(pre_hooks, inside_transaction=true) -%}
+    {%- do rwt_check_seed(table, existing) -%}
     {%- if existing is none -%}
         {%- do create_csv_table(model, table) -%}
     {%- else -%}
@@ -25,6 +26,18 @@
     {%- do run_hooks(post_hooks, inside_transaction=false) -%}
     {{ return({'relations': [relation]}) }}
 {% endmaterialization %}
+
+{# Rows that the database would refuse are found before the old ones are gone. #}
+{% macro rwt_check_seed(table, existing) %}
+    {%- set given = config.get('column_types') or {} -%}
+    {%- set names = [] -%}
+    {%- set types = [] -%}
+    {%- for name in table.column_names -%}
+        {%- do names.append(adapter.quote_seed_column(name, config.get('quote_columns'))) -%}
+        {%- do types.append(given.get(name, adapter.convert_type(table, loop.index0))) -%}
+    {%- endfor -%}
+    {%- do rwt__check_seed(table, none if should_full_refresh() else existing, names, types) -%}
+{% endmacro %}
 
 {% macro create_csv_table(model, agate_table) -%}
     {{ return(adapter.dispatch('create_csv_table', 'dbt')(model, agate_table)) }}

@@ -13,6 +13,7 @@ fn source(format: &str, encode: &str, origins: Vec<Origin>) -> Source {
         origins,
         delimiter: ';',
         watermark: None,
+        avro: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Steps;
 use crate::name::Kind;
+use crate::plan::Consequence;
 use crate::planner::clean::shadow_name;
 use crate::planner::decision::{Cutover, Decision, Treatment};
 use crate::planner::statements::{
@@ -71,6 +72,43 @@ impl Steps<'_, '_> {
                     self.create(Phase::Move, decision);
                 }
                 _ => {}
+            }
+        }
+        self.complete_moves();
+    }
+
+    /// What views lose by its move has moved for good when they are there again.
+    fn complete_moves(&mut self) {
+        let decisions = self.decisions;
+        for (unique_id, decision) in &decisions.of {
+            if !decision.moves_views || decision.blocked.is_some() {
+                continue;
+            }
+            let with_it = |other: &&Decision<'_>| {
+                other.consequences.iter().any(|cost| match cost {
+                    Consequence::NameMissingSinceMove { moved, .. } => {
+                        moved.iter().any(|id| id == unique_id)
+                    }
+                    _ => false,
+                })
+            };
+            let views = decisions.of.values().filter(with_it);
+            let last = views
+                .filter_map(|view| self.last.get(&view.object.unique_id))
+                .max();
+            let Some(last) = last.copied() else { continue };
+            let mut forgets = Vec::new();
+            for step in &mut self.list {
+                if step.completes.iter().any(|id| id == unique_id) {
+                    step.completes.retain(|id| id != unique_id);
+                    if step.completes.is_empty() {
+                        forgets.append(&mut step.forgets);
+                    }
+                }
+            }
+            if let Some(step) = self.list.get_mut(last - 1) {
+                step.completes.push((*unique_id).to_owned());
+                step.forgets.extend(forgets);
             }
         }
     }
