@@ -13,7 +13,7 @@ mod drop;
 mod explain;
 pub(crate) mod functions;
 mod lake_table;
-mod privileges;
+pub(crate) mod privileges;
 mod query;
 mod running;
 mod settings;
@@ -199,6 +199,7 @@ impl Session {
             now: chrono::Utc::now(),
             variables,
             users,
+            in_columns: false,
         };
         Reading::of_session(&self.inner, path, settings)
     }

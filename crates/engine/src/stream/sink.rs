@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow::compute::cast;
+use arrow::compute::{cast, filter_record_batch, is_not_null};
 use arrow::error::ArrowError;
 
 use super::barrier::{CheckpointError, Staged};
@@ -13,6 +13,7 @@ use super::diff::{Delta, diff};
 use super::messages::messages;
 use crate::catalog::{Catalog, Object, ObjectId, Sink, SinkFrom, SinkMode};
 use crate::reading::Reading;
+use crate::session::dml::{defaulted, generated};
 
 /// Rounds of sinks that feed one another.
 const MAX_ROUNDS: usize = 64;
@@ -77,7 +78,7 @@ pub(super) async fn run(staged: &mut Staged<'_>) -> Result<(), CheckpointError> 
                 None => None,
             };
             if let Some(delta) = delta {
-                carry(staged, object, sink, &delta)?;
+                carry(staged, object, sink, &delta).await?;
             }
         }
         let after = versions(staged);
@@ -135,7 +136,7 @@ pub(crate) async fn backfill(staged: &mut Staged<'_>, id: ObjectId) -> Result<()
         None => recomputed(staged, object, sink).await?,
     };
     match delta.filter(|_| is_wanted) {
-        Some(delta) => carry(staged, object, sink, &delta),
+        Some(delta) => carry(staged, object, sink, &delta).await,
         None => Ok(()),
     }
 }
@@ -192,13 +193,16 @@ pub(crate) async fn result(
 ) -> Result<Arc<Vec<RecordBatch>>, rwt_query::QueryError> {
     let reading = Reading::of_stream(staged.inner, Arc::new(staged.state.clone()));
     match &sink.from {
-        SinkFrom::Query(query) => Ok(Arc::new(reading.rows_of(query).await?)),
+        SinkFrom::Query(query) => {
+            let reading = reading.in_zone(&sink.timezone);
+            Ok(Arc::new(reading.rows_of(query).await?))
+        }
         SinkFrom::Relation(id) => reading.visible_rows(*id).await,
     }
 }
 
 /// Writes a sink's rows into its table, or their messages into its outbox.
-fn carry(
+async fn carry(
     staged: &mut Staged<'_>,
     object: &Object,
     sink: &Sink,
@@ -221,22 +225,44 @@ fn carry(
     };
     if sink.mode == SinkMode::Upsert {
         for batch in &delta.deleted {
-            let batch = shaped(staged, *target, positions, batch)?;
+            let batch = shaped(staged, *target, positions, batch).await?;
             let rows = staged.find(*target, &batch)?;
             staged.delete(*target, &rows)?;
         }
     }
-    let rows = delta
-        .inserted
-        .iter()
-        .map(|batch| shaped(staged, *target, positions, batch))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut rows = Vec::with_capacity(delta.inserted.len());
+    for batch in &delta.inserted {
+        let batch = shaped(staged, *target, positions, batch).await?;
+        rows.push(without_nulls(staged, *target, &batch)?);
+    }
     staged.insert(*target, &rows)?;
     Ok(())
 }
 
-/// A sink's rows as rows of its table: input column `i` goes to column `positions[i]`, the rest is NULL.
-fn shaped(
+/// The rows that have a value in every NOT NULL column; RisingWave's tables leave out the others that a sink brings.
+fn without_nulls(
+    staged: &Staged<'_>,
+    target: ObjectId,
+    batch: &RecordBatch,
+) -> Result<RecordBatch, ArrowError> {
+    let Some(object) = staged.state.catalog.get(target) else {
+        return Ok(batch.clone());
+    };
+    let mut kept = batch.clone();
+    for (i, column) in object.columns.iter().enumerate() {
+        let Some(values) = kept.columns().get(i).filter(|_| column.not_null) else {
+            continue;
+        };
+        if values.null_count() > 0 {
+            kept = filter_record_batch(&kept, &is_not_null(values)?)?;
+        }
+    }
+    Ok(kept)
+}
+
+/// A sink's rows as rows of its table: input column `i` goes to column `positions[i]`; the rest has its default, or is
+/// computed.
+async fn shaped(
     staged: &Staged<'_>,
     target: ObjectId,
     positions: &[usize],
@@ -264,9 +290,20 @@ fn shaped(
         })
         .collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(
-        schema, columns, &options,
-    )?)
+    let rows = RecordBatch::try_new_with_options(schema, columns, &options)?;
+    let Some(object) = staged.state.catalog.get(target) else {
+        return Ok(rows);
+    };
+    let reading = || Reading::of_stream(staged.inner, Arc::new(staged.state.clone()));
+    let missing = |i: usize| !positions.contains(&i);
+    let rows = match defaulted(reading(), &object.columns, &rows, missing).await {
+        Ok(rows) => rows,
+        Err(error) => {
+            tracing::error!(table = object.name, %error, "a default cannot be computed");
+            rows
+        }
+    };
+    Ok(generated(reading(), &object.columns, &rows).await?)
 }
 
 /// After a restart: the last results of the sinks that compare, computed from the recovered state. They are what the
