@@ -95,9 +95,7 @@ impl Binder<'_> {
                 let wanted = privileges(a[2].str(), allowed)?;
                 let user = named(&a[0], user_is_text);
                 let object = named(&a[1], object_is_text);
-                access
-                    .holds(user, on, object, &wanted)
-                    .map(|held| Value::Bool(held))
+                access.holds(user, on, object, &wanted).map(Value::Bool)
             }),
         )
     }
