@@ -7,11 +7,13 @@
 //! stream   checkpoints, Kafka sources, sinks INTO tables, lake commits ── rdkafka, rwt-lake
 //! storage  rows in memory, one log record per checkpoint, recovery
 //! catalog  objects, names, dependencies, definitions
+//! access   who may do what, for queries that ask
 //! ```
 //!
 //! It is made for development, tests and CI on one machine. On the SQL that it accepts it gives RisingWave's answers;
 //! the rest it refuses with an error that names the statement.
 
+mod access;
 mod catalog;
 mod engine;
 mod reading;

@@ -113,6 +113,12 @@ impl Reading {
         }
     }
 
+    /// The same in the time zone of a materialized view or sink.
+    pub fn in_zone(mut self, timezone: &str) -> Self {
+        timezone.clone_into(&mut self.settings.timezone);
+        self
+    }
+
     fn streaming(&self) -> Self {
         let mut settings = Settings::default();
         settings.now = self.settings.now;
@@ -305,7 +311,7 @@ impl Reading {
         if let Some(kept) = kept.as_ref().filter(|k| k.versions == versions) {
             return Ok(kept.rows.clone());
         }
-        let mut reading = self.streaming();
+        let mut reading = self.streaming().in_zone(&view.timezone);
         if let Some(temporal) = &view.temporal {
             reading = reading.with_joined(temporal, &self.table_rows(object.id)?);
         }
@@ -486,6 +492,13 @@ impl Relations for Reading {
             }
         }
         Ok(ids)
+    }
+
+    fn access(&self) -> Arc<dyn rwt_query::Access> {
+        Arc::new(crate::access::Grants {
+            catalog: self.state.catalog.clone(),
+            path: self.path.clone(),
+        })
     }
 
     async fn object_id(&self, schema: Option<&str>, name: &str) -> Result<Option<i32>, QueryError> {

@@ -257,3 +257,194 @@ async fn privileges_are_kept_on_every_kind_and_for_later() {
     }
     served.stop().await;
 }
+
+/// What a statement is refused with.
+async fn refused(client: &Client, sql: &str, expected: &str) {
+    let error = rows_or_error(client, sql).await.unwrap_err();
+    assert!(error.contains(expected), "{sql}: {error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn privileges_are_asked_for() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &[
+            "CREATE USER ann",
+            "CREATE SCHEMA private",
+            "CREATE TABLE t (a int)",
+            "CREATE VIEW v AS SELECT a FROM t",
+            "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS $$SELECT $1$$",
+            "GRANT SELECT ON t TO ann WITH GRANT OPTION",
+            "GRANT INSERT ON t TO ann",
+            "GRANT CREATE ON SCHEMA private TO ann",
+        ],
+    )
+    .await;
+    for (sql, expected) in [
+        ("has_table_privilege('ann', 't', 'SELECT')", "t"),
+        (
+            "has_table_privilege('ann', 't', 'SELECT WITH GRANT OPTION')",
+            "t",
+        ),
+        (
+            "has_table_privilege('ann', 't', 'INSERT WITH GRANT OPTION')",
+            "f",
+        ),
+        ("has_table_privilege('ann', 't', 'SELECT, INSERT')", "t"),
+        ("has_table_privilege('ann', 't', 'SELECT, DELETE')", "f"),
+        ("has_table_privilege('ann', 'v'::regclass, 'SELECT')", "f"),
+        ("has_table_privilege('v', 'SELECT')", "t"),
+        ("has_table_privilege('ann', NULL, 'SELECT')", "NULL"),
+        ("has_schema_privilege('ann', 'private', 'CREATE')", "t"),
+        ("has_schema_privilege('ann', 'private', 'USAGE')", "f"),
+        ("has_function_privilege('ann', 'f(int)', 'EXECUTE')", "f"),
+        ("has_function_privilege('root', 'f(int)', 'EXECUTE')", "t"),
+    ] {
+        assert_eq!(
+            rows(&client, &format!("SELECT {sql}")).await,
+            [expected],
+            "{sql}"
+        );
+    }
+    for (sql, expected) in [
+        (
+            "SELECT has_table_privilege('nobody', 't', 'SELECT')",
+            "Invalid parameter user: User nobody not found",
+        ),
+        (
+            "SELECT has_table_privilege('ann', 'nosuch', 'SELECT')",
+            "Invalid parameter name: class not found: nosuch",
+        ),
+        (
+            "SELECT has_schema_privilege('ann', 'private', 'INSERT')",
+            "Invalid parameter privilege: unrecognized privilege type: \"INSERT\"",
+        ),
+    ] {
+        refused(&client, sql, expected).await;
+    }
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_keeps_the_time_zone_it_was_made_in() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &[
+            "CREATE TABLE z (ts timestamp, tz timestamptz)",
+            "SET timezone = 'Asia/Tokyo'",
+            "CREATE MATERIALIZED VIEW m AS SELECT ts::timestamptz AS a, tz::timestamp AS b, tz::varchar AS c FROM z",
+            "SET timezone = 'UTC'",
+            "INSERT INTO z VALUES ('2024-01-01 00:00:00', '2024-01-01 00:00:00+00:00')",
+        ],
+    )
+    .await;
+    let expected = ["2023-12-31 15:00:00+00:00 2024-01-01 09:00:00 2024-01-01 09:00:00+09:00"];
+    assert_eq!(rows(&client, "SELECT * FROM m").await, expected);
+    drop(client);
+    let served = Served::reopen(served.stop().await).await;
+    let client = served.client().await;
+    assert_eq!(rows(&client, "SELECT * FROM m").await, expected);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_shown_when_the_watermark_has_passed() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &[
+            "CREATE TABLE e (at timestamp, n int, WATERMARK FOR at AS at - INTERVAL '5 minutes') APPEND ONLY",
+            "CREATE MATERIALIZED VIEW closed AS SELECT at, n FROM e EMIT ON WINDOW CLOSE",
+            "CREATE MATERIALIZED VIEW hours EMIT ON WINDOW CLOSE AS SELECT window_start, max(n) AS n FROM TUMBLE(e, at, INTERVAL '1 hour') GROUP BY window_start",
+            "INSERT INTO e VALUES ('2023-05-06 16:51:00', 1), ('2023-05-06 16:56:00', 8), ('2023-05-06 17:59:00', 4), ('2023-05-06 18:01:00', 6)",
+        ],
+    )
+    .await;
+    let closed = "SELECT at::time, n FROM closed ORDER BY at";
+    assert_eq!(rows(&client, closed).await, ["16:51:00 1", "16:56:00 8"]);
+    let hours = "SELECT window_start::time, n FROM hours ORDER BY 1";
+    assert_eq!(rows(&client, hours).await, ["16:00:00 8"]);
+    run(
+        &client,
+        &["INSERT INTO e VALUES ('2023-05-06 18:10:00', 7)"],
+    )
+    .await;
+    assert_eq!(
+        rows(&client, closed).await,
+        ["16:51:00 1", "16:56:00 8", "17:59:00 4", "18:01:00 6"]
+    );
+    assert_eq!(rows(&client, hours).await, ["16:00:00 8", "17:00:00 4"]);
+    for query in [
+        "SELECT at, lag(n) OVER (PARTITION BY n ORDER BY at) FROM e",
+        "SELECT e.at FROM e JOIN closed ON e.n = closed.n",
+    ] {
+        let sql = format!("CREATE MATERIALIZED VIEW bad AS {query} EMIT ON WINDOW CLOSE");
+        refused(&client, &sql, "Feature is not yet implemented: EMIT ON").await;
+    }
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_fills_the_columns_it_is_not_given() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &[
+            "CREATE TABLE src (id int PRIMARY KEY, n int)",
+            "CREATE TABLE dst (id int PRIMARY KEY, n int NOT NULL, kind varchar DEFAULT 'new', twice int AS n * 2)",
+            "CREATE SINK fill INTO dst (id, n) AS SELECT id, n FROM src",
+            "INSERT INTO src VALUES (1, 10), (2, NULL), (3, 30)",
+        ],
+    )
+    .await;
+    let all = "SELECT * FROM dst ORDER BY id";
+    assert_eq!(rows(&client, all).await, ["1 10 new 20", "3 30 new 60"]);
+    run(
+        &client,
+        &[
+            "UPDATE src SET n = 11 WHERE id = 1",
+            "DELETE FROM src WHERE id = 3",
+        ],
+    )
+    .await;
+    assert_eq!(rows(&client, all).await, ["1 11 new 22"]);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_that_risingwave_refuses_are_refused() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(&client, &["CREATE TABLE t (a int, b int)"]).await;
+    for (sql, expected) in [
+        (
+            "CREATE MATERIALIZED VIEW m WITH (unknown_field = 2) AS SELECT a FROM t",
+            "unexpected options in WITH clause: [\"unknown_field\"]",
+        ),
+        (
+            "CREATE MATERIALIZED VIEW m AS SELECT a, row_number() OVER (ORDER BY b) AS r FROM t",
+            "Window function with empty PARTITION BY is not supported",
+        ),
+        (
+            "CREATE MATERIALIZED VIEW m AS SELECT t.a FROM t, t AS u WHERE t.a < u.b",
+            "streaming nested-loop join",
+        ),
+        ("CREATE TABLE bad (a int, _row_id int)", "_row_id"),
+        (
+            "CREATE TABLE bad (a int, b timestamptz AS now())",
+            "generated column",
+        ),
+        ("ALTER TABLE t SET foo = 10", "found: foo"),
+        ("ALTER TABLE t ADD COLUMN c int PRIMARY KEY", "primary key"),
+        ("CREATE INDEX i ON t (a) DISTRIBUTED BY (b)", "prefix"),
+    ] {
+        refused(&client, sql, expected).await;
+    }
+    served.stop().await;
+}

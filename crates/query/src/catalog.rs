@@ -1,13 +1,14 @@
 //! Everything of the catalog that a statement names, fetched once before binding, views included.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sqlparser::ast::{Query, Statement};
 
 use crate::error::QueryError;
 use crate::names::{self, Mentions};
 use crate::parse;
-use crate::relation::{Relation, RelationData, Relations, SqlFunction};
+use crate::relation::{Access, Relation, RelationData, Relations, SqlFunction};
 
 /// A relation's name as written: the schema, if any, and the name.
 pub(crate) type Key = (Option<String>, String);
@@ -21,6 +22,7 @@ pub(crate) struct Catalog {
     object_ids: HashMap<String, i32>,
     all_ids: HashMap<Key, i32>,
     definitions: HashMap<i32, String>,
+    access: Option<Arc<dyn Access>>,
 }
 
 impl Catalog {
@@ -64,6 +66,9 @@ impl Catalog {
             if matches!(key.1.as_str(), "pg_get_viewdef" | "pg_get_indexdef") {
                 self.definitions = relations.definitions().await?;
             }
+            if names::asks_for_privileges(&key.1) {
+                self.access = Some(relations.access());
+            }
             let found = relations.functions(key.0.as_deref(), &key.1).await?;
             for function in &found {
                 pending.push(names::mentions_of_query(&parse::query(&function.body)?));
@@ -96,6 +101,11 @@ impl Catalog {
 
     pub(crate) fn definitions(&self) -> &HashMap<i32, String> {
         &self.definitions
+    }
+
+    /// Who may do what; only for statements that call a function of privileges.
+    pub(crate) fn access(&self) -> Option<&Arc<dyn Access>> {
+        self.access.as_ref()
     }
 
     /// The numbers of all relations; empty where only literals are cast to regclass.

@@ -33,6 +33,9 @@ pub enum QueryError {
     /// Valid SQL that is not supported.
     #[error("Feature is not yet implemented: {0}")]
     NotImplemented(String),
+    /// Valid SQL that RisingWave does not support either: what, and the number of its issue.
+    #[error("Feature is not yet implemented: {0}")]
+    Tracked(&'static str, u32),
     /// An expression failed on a value.
     #[error("{0}")]
     Evaluation(String),
@@ -67,6 +70,9 @@ impl QueryError {
                 vec![format!("Failed to bind expression: {expression}"), last]
             }
             Self::Evaluation(_) => vec!["Expr error".into(), last],
+            Self::Tracked(_, issue) => vec![format!(
+                "{last}\nTracking issue: https://github.com/risingwavelabs/risingwave/issues/{issue}"
+            )],
             Self::NotImplemented(_) => vec![format!(
                 "{last}\nNo tracking issue yet. Feel free to submit a feature request at https://github.com/risingwavelabs/risingwave/issues/new?labels=type%2Ffeature&template=feature_request.yml"
             )],

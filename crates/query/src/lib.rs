@@ -56,7 +56,10 @@ pub use message::{TimestamptzMode, message_value};
 pub use plan::Plan;
 pub use probe::{PROBE, Probe};
 pub use queries::{Limits, Queries};
-pub use relation::{Column, ROW_ID, Relation, RelationData, Relations, Settings, SqlFunction};
+pub use relation::{
+    Access, Column, Named, Privilege, ROW_ID, Relation, RelationData, Relations, Securable,
+    Settings, SqlFunction,
+};
 pub use temporal::{JOINED, LEFT_ROW, TemporalJoin, TemporalSide, joined_name, kept_name};
 pub use text::display;
 pub use types::{TYPE_METADATA, arrow_type, field, schema};

@@ -67,6 +67,18 @@ pub(crate) fn is_window_function(name: &AstName) -> bool {
     )
 }
 
+/// Whether a function tells what a user may do.
+pub(crate) fn asks_for_privileges(function: &str) -> bool {
+    matches!(
+        function,
+        "has_table_privilege"
+            | "has_any_column_privilege"
+            | "has_schema_privilege"
+            | "has_database_privilege"
+            | "has_function_privilege"
+    )
+}
+
 /// What a statement mentions.
 #[derive(Debug, Default)]
 pub(crate) struct Mentions {
@@ -168,7 +180,10 @@ impl Visitor for Mentions {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         match expr {
             Expr::Function(function) => {
-                self.functions.insert(key(&function.name));
+                let key = key(&function.name);
+                // They take the names of relations.
+                self.any_object |= asks_for_privileges(&key.1);
+                self.functions.insert(key);
             }
             Expr::Cast {
                 expr, data_type, ..

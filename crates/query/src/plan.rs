@@ -19,7 +19,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use rwt_sql::DataType;
 
-use crate::bind::{Binder, BoundQuery};
+use crate::bind::{Binder, BoundQuery, whole};
 use crate::catalog::Key;
 use crate::error::QueryError;
 use crate::kernel::cast::{Typed, convert};
@@ -67,6 +67,9 @@ impl Plan {
             .project(aliased)?
             .build()?;
         let logical = crate::unnest::unnest(logical, binder, &context.state())?;
+        if whole::has_any(&logical)? {
+            whole::refuse(&context.state().optimize(&logical)?, binder.streaming)?;
+        }
         let logical = if binder.streaming {
             crate::kernel::lenient_plan(logical)?
         } else {

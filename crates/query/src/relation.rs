@@ -106,6 +106,67 @@ pub struct SqlFunction {
     pub body: String,
 }
 
+/// A user or an object, as `has_schema_privilege` and its like name it.
+#[derive(Debug, Clone, Copy)]
+pub enum Named<'a> {
+    /// By its number.
+    Id(i32),
+    /// By its name.
+    Name(&'a str),
+}
+
+/// What has privileges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Securable {
+    /// Everything that is read like a table, and whatever else has a number of its own.
+    Object,
+    /// A schema.
+    Schema,
+    /// A database.
+    Database,
+    /// A function, named with the types of its arguments.
+    Function,
+}
+
+/// A privilege that is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Privilege {
+    /// Its letter in PostgreSQL's access lists.
+    pub letter: char,
+    /// It has to come with the right to give it on.
+    pub grant_option: bool,
+}
+
+/// Who may do what.
+pub trait Access: Send + Sync {
+    /// Whether the user has all of these privileges.
+    ///
+    /// # Errors
+    /// RisingWave's, if there is no such user or object.
+    fn holds(
+        &self,
+        user: Named<'_>,
+        on: Securable,
+        object: Named<'_>,
+        privileges: &[Privilege],
+    ) -> Result<bool, QueryError>;
+}
+
+/// The access of a catalog without users: everything.
+struct Unlimited;
+
+impl Access for Unlimited {
+    fn holds(
+        &self,
+        _: Named<'_>,
+        _: Securable,
+        _: Named<'_>,
+        _: &[Privilege],
+    ) -> Result<bool, QueryError> {
+        Ok(true)
+    }
+}
+
 /// The catalog as a query sees it.
 #[async_trait]
 pub trait Relations: Send + Sync {
@@ -144,6 +205,11 @@ pub trait Relations: Send + Sync {
     ) -> Result<Option<i32>, QueryError> {
         Ok(None)
     }
+
+    /// Who may do what, for `has_table_privilege` and its like.
+    fn access(&self) -> Arc<dyn Access> {
+        Arc::new(Unlimited)
+    }
 }
 
 /// What a session gives to its queries.
@@ -165,6 +231,8 @@ pub struct Settings {
     pub variables: HashMap<String, String>,
     /// User names by id, for `pg_get_userbyid`.
     pub users: HashMap<i32, String>,
+    /// What is evaluated are generated columns: they have PROCTIME() and not NOW().
+    pub in_columns: bool,
 }
 
 impl Default for Settings {
@@ -178,6 +246,7 @@ impl Default for Settings {
             now: Utc::now(),
             variables: HashMap::new(),
             users: HashMap::from([(1, "root".into())]),
+            in_columns: false,
         }
     }
 }

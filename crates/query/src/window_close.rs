@@ -2,12 +2,15 @@
 //! view's own query with a condition on its groups: the window ends before the watermark, which lies a fixed time behind
 //! the newest row.
 
+use std::ops::ControlFlow;
+
 use rwt_sql::{Ident, ObjectName};
 use sqlparser::ast::{
     Expr as Ast, FunctionArg, FunctionArgExpr, GroupByExpr, Query, Select, SelectItem, SetExpr,
-    TableFactor, Value,
+    TableFactor, Value, Visit, Visitor,
 };
 
+use crate::bind::is_aggregate;
 use crate::error::QueryError;
 use crate::names::{self, folded};
 use crate::parse;
@@ -54,7 +57,8 @@ impl Queries {
             let select = plain(&query)?;
             let groups = grouped(select)?;
             if groups.is_empty() {
-                return Err(refused());
+                let condition = closed_rows(select, watermark)?;
+                return with_condition(query, &condition);
             }
             let (table, time) = read(select)?;
             let found = watermark(&table).ok_or_else(no_watermark)?;
@@ -63,14 +67,7 @@ impl Queries {
                 return Err(no_watermark());
             }
             let column = Ident::new(&found.column);
-            let mark = format!(
-                "(SELECT max({column}) FROM {table}) - INTERVAL '{}'",
-                text::interval(Interval {
-                    months: 0,
-                    days: 0,
-                    micros: found.delay,
-                })
-            );
+            let mark = mark(&table, &found);
             let named = |name: &str| groups.iter().any(|g| g == name);
             if windowed && (named("window_start") || named("window_end")) {
                 format!("max(window_end) <= {mark}")
@@ -96,6 +93,117 @@ impl Queries {
     }
 }
 
+/// The watermark as an expression.
+fn mark(table: &ObjectName, found: &WatermarkOf) -> String {
+    let delay = text::interval(Interval {
+        months: 0,
+        days: 0,
+        micros: found.delay,
+    });
+    let column = Ident::new(&found.column);
+    format!("(SELECT max({column}) FROM {table}) - INTERVAL '{delay}'")
+}
+
+fn no_mode() -> QueryError {
+    QueryError::Bind(
+        "Not supported: The query cannot be executed in Emit-On-Window-Close mode.\nHINT: Try define a watermark column in \
+         the source, or avoid aggregation without GROUP BY"
+            .into(),
+    )
+}
+
+/// The condition on single rows: the first column of the result that has a watermark lies behind it.
+fn closed_rows(
+    select: &Select,
+    watermark: &dyn Fn(&ObjectName) -> Option<WatermarkOf>,
+) -> Result<String, QueryError> {
+    if select.distinct.is_some() || select.having.is_some() {
+        return Err(refused());
+    }
+    let (table, time) = read(select)?;
+    let found = watermark(&table).ok_or_else(no_mode)?;
+    let windowed = time.is_some();
+    if time.is_some_and(|time| time != found.column) {
+        return Err(no_mode());
+    }
+    if select.projection.iter().any(looks_at_others) {
+        return Err(refused());
+    }
+    let mark = mark(&table, &found);
+    let column = Ident::new(&found.column);
+    for item in &select.projection {
+        let expr = match item {
+            SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => {
+                return Ok(format!("{column} < {mark}"));
+            }
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => expr,
+        };
+        match column_name(expr) {
+            Some(name) if name == found.column => return Ok(format!("{column} < {mark}")),
+            Some(name) if windowed && (name == "window_start" || name == "window_end") => {
+                return match is_tumble(select) {
+                    true => Ok(format!("window_end <= {mark}")),
+                    false => Err(refused()),
+                };
+            }
+            Some(_) => {}
+            // What is computed of a column with a watermark may have one too.
+            None => return Err(refused()),
+        }
+    }
+    Err(no_mode())
+}
+
+/// The query with a further condition on its rows.
+fn with_condition(mut query: Query, condition: &str) -> Result<String, QueryError> {
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return Err(refused());
+    };
+    let condition = match &select.selection {
+        Some(selection) => format!("({selection}) AND {condition}"),
+        None => condition.to_owned(),
+    };
+    let probe = parse::query(&format!("SELECT 1 WHERE {condition}"))?;
+    let SetExpr::Select(probe) = *probe.body else {
+        return Err(refused());
+    };
+    select.selection = probe.selection;
+    Ok(query.to_string())
+}
+
+fn is_tumble(select: &Select) -> bool {
+    matches!(
+        select.from.first().map(|from| &from.relation),
+        Some(TableFactor::Table { name, .. }) if names::parts(name).last().is_some_and(|n| n == "tumble")
+    )
+}
+
+/// Whether an item makes one row of many, or looks at other rows.
+fn looks_at_others(item: &SelectItem) -> bool {
+    struct Calls(bool);
+    impl Visitor for Calls {
+        type Break = ();
+        fn pre_visit_expr(&mut self, expr: &Ast) -> ControlFlow<()> {
+            if let Ast::Function(function) = expr {
+                let name = names::key(&function.name).1;
+                self.0 |= function.over.is_some() || is_aggregate(&name);
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut calls = Calls(false);
+    let _ = item.visit(&mut calls);
+    calls.0
+}
+
+fn column_name(ast: &Ast) -> Option<String> {
+    match ast {
+        Ast::Identifier(ident) => Some(folded(ident)),
+        Ast::CompoundIdentifier(idents) => idents.last().map(folded),
+        _ => None,
+    }
+}
+
 fn plain(query: &Query) -> Result<&Select, QueryError> {
     match query.body.as_ref() {
         SetExpr::Select(select) if query.with.is_none() && query.limit_clause.is_none() => {
@@ -110,11 +218,7 @@ fn grouped(select: &Select) -> Result<Vec<String>, QueryError> {
     let GroupByExpr::Expressions(items, _) = &select.group_by else {
         return Err(refused());
     };
-    let name = |ast: &Ast| match ast {
-        Ast::Identifier(ident) => Some(folded(ident)),
-        Ast::CompoundIdentifier(idents) => idents.last().map(folded),
-        _ => None,
-    };
+    let name = column_name;
     Ok(items
         .iter()
         .filter_map(|item| {
@@ -217,9 +321,29 @@ mod tests {
             let error = closed(sql).unwrap_err().to_string();
             assert!(error.contains("requires a watermark column"), "{error}");
         }
-        assert!(matches!(
-            closed("SELECT * FROM t"),
-            Err(QueryError::NotImplemented(_))
-        ));
+        for sql in [
+            "SELECT ts, count(*) OVER (PARTITION BY n) FROM t",
+            "SELECT count(*) OVER (PARTITION BY n), ts FROM t",
+            "SELECT count(*) FROM t",
+        ] {
+            let error = closed(sql).unwrap_err();
+            assert!(matches!(error, QueryError::NotImplemented(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn rows_wait_for_the_watermark() {
+        let query = closed("SELECT n, ts AS at FROM t WHERE n > 1").unwrap();
+        assert!(
+            query.ends_with("WHERE (n > 1) AND ts < (SELECT max(ts) FROM t) - INTERVAL '00:00:05'"),
+            "{query}"
+        );
+        let query =
+            closed("SELECT window_start, n FROM TUMBLE(t, ts, INTERVAL '1' MINUTE)").unwrap();
+        assert!(query.contains("WHERE window_end <= "), "{query}");
+        for sql in ["SELECT n FROM t", "SELECT ts FROM u"] {
+            let error = closed(sql).unwrap_err().to_string();
+            assert!(error.contains("cannot be executed in Emit-On"), "{error}");
+        }
     }
 }

@@ -48,11 +48,11 @@ async fn numerics_keep_their_scale_and_are_equal_without_it() {
                 &["1 2", "2 2", "3 1", "4 1"],
             ),
             (
-                "SELECT k, rank() OVER (ORDER BY n), sum(n) OVER (PARTITION BY n) FROM p WHERE k < 4 ORDER BY k",
+                "SELECT k, rank() OVER (PARTITION BY 1::int ORDER BY n), sum(n) OVER (PARTITION BY n) FROM p WHERE k < 4 ORDER BY k",
                 &["1 1 2.00", "2 1 2.00", "3 3 1.50"],
             ),
             (
-                "SELECT k, count(*) OVER (ORDER BY n RANGE BETWEEN 0.50 PRECEDING AND CURRENT ROW) FROM p WHERE k < 4 ORDER BY k",
+                "SELECT k, count(*) OVER (PARTITION BY 1::int ORDER BY n RANGE BETWEEN 0.50 PRECEDING AND CURRENT ROW) FROM p WHERE k < 4 ORDER BY k",
                 &["1 2", "2 2", "3 3"],
             ),
             ("SELECT k FROM p ORDER BY n, k DESC", &["2", "1", "3", "4"]),
@@ -194,7 +194,7 @@ async fn streams_refuse_what_no_stream_can_do() {
             "Conditions containing now",
         ),
         (
-            "SELECT id FROM t WHERE row_number() OVER (ORDER BY id) = 1",
+            "SELECT id FROM t WHERE row_number() OVER (PARTITION BY 1::int ORDER BY id) = 1",
             "window functions are not allowed in WHERE",
         ),
     ] {

@@ -331,8 +331,8 @@ async fn columns_have_risingwaves_names() {
 
 #[tokio::test]
 async fn windows_and_json() {
-    let sql = "SELECT id, row_number() OVER (ORDER BY big DESC) AS n, lag(name) OVER w, sum(id) OVER w \
-               FROM t WINDOW w AS (ORDER BY id) ORDER BY id";
+    let sql = "SELECT id, row_number() OVER (PARTITION BY 1::int ORDER BY big DESC) AS n, lag(name) OVER w, sum(id) OVER w \
+               FROM t WINDOW w AS (PARTITION BY 1::int ORDER BY id) ORDER BY id";
     assert_eq!(
         run(sql).await.unwrap(),
         ["1 3 NULL 1", "2 2 a 3", "3 1 b 6"]

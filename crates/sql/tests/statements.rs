@@ -122,7 +122,11 @@ fn a_source_needs_a_format_unless_its_connector_has_one() {
         CreateSource,
         "CREATE SOURCE s (a int) WITH (connector = 'datagen')"
     );
-    assert_eq!(datagen.format, None);
+    let format = datagen.format.expect("a connector's own format");
+    assert_eq!(
+        (format.format.as_str(), format.encode.as_str()),
+        ("NATIVE", "NATIVE")
+    );
     let all = parsed!(
         CreateSource,
         "CREATE SOURCE s (*) WITH (connector = 'k') FORMAT UPSERT ENCODE AVRO (a.b = 'c')"

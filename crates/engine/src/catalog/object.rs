@@ -287,6 +287,13 @@ pub struct MaterializedView {
     /// Its temporal joins, whose rows are kept with it.
     #[serde(default)]
     pub temporal: Option<Temporal>,
+    /// The time zone of the session that made it, in which it computes.
+    #[serde(default = "utc")]
+    pub timezone: String,
+}
+
+fn utc() -> String {
+    "UTC".into()
 }
 
 /// The temporal joins of a materialized view.
@@ -334,6 +341,9 @@ pub struct Sink {
     /// How rows become messages, for a sink to Kafka.
     #[serde(default)]
     pub messages: Option<Messages>,
+    /// The time zone of the session that made it, in which its query computes.
+    #[serde(default = "utc")]
+    pub timezone: String,
 }
 
 impl Sink {

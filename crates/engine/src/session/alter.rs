@@ -96,12 +96,17 @@ impl Session {
             return self.alter_schema(&alter).await;
         }
         if alter.kind == ObjectKind::User {
-            let AlterAction::RenameTo(new) = &alter.action else {
-                return Err(not_implemented(
-                    "this form of ALTER USER in the embedded engine",
-                ));
-            };
-            self.rename_user(alter.name.name(), new.value()).await?;
+            match &alter.action {
+                AlterAction::RenameTo(new) => {
+                    self.rename_user(alter.name.name(), new.value()).await?;
+                }
+                AlterAction::Other(text) => self.alter_user(alter.name.name(), text).await?,
+                _ => {
+                    return Err(not_implemented(
+                        "this form of ALTER USER in the embedded engine",
+                    ));
+                }
+            }
             return Ok(Outcome::done(tag));
         }
         let path = self.path();
@@ -132,8 +137,13 @@ impl Session {
                     .ok_or_else(|| SqlError::not_found("user", owner.value()))?
                     .id;
                 self.rename_or(id, async |altering: &mut Altering<'_>| {
-                    if let Some(object) = altering.catalog.objects.get_mut(&id) {
-                        object.owner = user;
+                    // The indexes of a table go with it.
+                    let catalog = &mut altering.catalog;
+                    let indexes: Vec<ObjectId> = catalog.indexes_of(id).map(|o| o.id).collect();
+                    for id in indexes.into_iter().chain([id]) {
+                        if let Some(object) = catalog.objects.get_mut(&id) {
+                            object.owner = user;
+                        }
                     }
                     Ok(())
                 })
@@ -195,6 +205,22 @@ impl Session {
                     .await?;
                 Ok(Outcome::done("ALTER_SCHEMA"))
             }
+            AlterAction::OwnerTo(owner) => {
+                let owner = catalog
+                    .user(owner.value())
+                    .ok_or_else(|| SqlError::not_found("user", owner.value()))?
+                    .id;
+                self.inner
+                    .clone()
+                    .alter(async |altering: &mut Altering<'_>| {
+                        if let Some(schema) = altering.catalog.schemas.get_mut(&id) {
+                            schema.owner = owner;
+                        }
+                        altering.set_catalog()
+                    })
+                    .await?;
+                Ok(Outcome::done("ALTER_SCHEMA"))
+            }
             AlterAction::SwapWith(_) => Err(not_implemented("ALTER SCHEMA SWAP WITH")),
             _ => Err(not_implemented(
                 "this form of ALTER SCHEMA in the embedded engine",
@@ -250,6 +276,12 @@ impl Session {
             return Err(not_implemented(
                 "ALTER TABLE ADD COLUMN of a generated column in the embedded engine",
             ));
+        }
+        if def.primary_key {
+            return Err(invalid_input(format!(
+                "column \"{name}\" cannot become the primary key of \"{}\": a table's key cannot be altered",
+                object.name
+            )));
         }
         if def.not_null && def.default.is_none() {
             return Err(invalid_input(format!(
@@ -465,7 +497,10 @@ impl Session {
             .filter(|o| o.kind() != Kind::View)
             .ok_or_else(|| SqlError::not_found("table", name.name()))?
             .id;
+        // An empty comment is none.
+        let text = text.filter(|text| !text.is_empty());
         if let Some(column) = &column
+            && column.value() != rwt_query::ROW_ID
             && catalog
                 .get(id)
                 .and_then(|o| o.column(column.value()))
@@ -495,7 +530,7 @@ impl Session {
 }
 
 /// A word of a text.
-fn mentions(text: &str, word: &str) -> bool {
+pub(super) fn mentions(text: &str, word: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {
         !text[..at].ends_with(is_word) && !text[at + word.len()..].starts_with(is_word)

@@ -196,6 +196,7 @@ impl Session {
                 }
             }
         }
+        refuse_chained(columns)?;
         if columns.iter().any(|c| c.generated.is_some()) {
             let empty = rwt_query::schema(
                 &columns
@@ -336,6 +337,10 @@ fn unsupported_table(create: &CreateTable) -> Option<&'static str> {
     if create.columns.wildcard {
         return Some("CREATE TABLE with columns from a schema registry in the embedded engine");
     }
+    let generated = create.columns.columns.iter().any(|c| c.generated.is_some());
+    if generated && create.with.get("connector").is_some() {
+        return Some("generated columns of a table with a connector in the embedded engine");
+    }
     if create.engine.as_deref() == Some("iceberg") && create.with.get("connector").is_some() {
         return Some("CREATE TABLE with a connector and ENGINE = iceberg in the embedded engine");
     }
@@ -368,6 +373,23 @@ pub(super) fn checked_columns(defs: &[ColumnDef]) -> Result<Vec<Column>, SqlErro
         .collect()
 }
 
+/// A generated column is made of columns that are written.
+fn refuse_chained(columns: &[Column]) -> Result<(), SqlError> {
+    let made = |c: &&Column| c.generated.is_some();
+    for column in columns.iter().filter(made) {
+        let expr = column.generated.as_deref().unwrap_or_default();
+        let mut others = columns.iter().filter(made);
+        if let Some(other) = others.find(|other| super::alter::mentions(expr, &other.name)) {
+            return Err(SqlError::internal(format!(
+                "Bind error: Generated can not reference another generated column. But here generated column \"{}\" \
+                 referenced another generated column \"{}\"",
+                column.name, other.name
+            )));
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), SqlError> {
     let mut seen = HashSet::new();
     for name in names {
@@ -375,6 +397,11 @@ pub(super) fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<()
             return Err(SqlError::internal(
                 "internal error: column name prefixed with \"_row_id\" are reserved word.",
             ));
+        }
+        if ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"].contains(&name) {
+            return Err(invalid_input(format!(
+                "column name \"{name}\" conflicts with a system column name"
+            )));
         }
         if !seen.insert(name) {
             return Err(invalid_input(format!(

@@ -70,6 +70,7 @@ impl Session {
             mode,
             options: super::create_source::option_pairs(&create.with)?,
             messages,
+            timezone: self.settings.current_timezone().to_owned(),
         };
         if let Some(kafka) = Kafka::of(&sink) {
             let checked = tokio::task::spawn_blocking(move || kafka.check()).await;

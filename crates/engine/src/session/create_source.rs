@@ -150,6 +150,7 @@ pub(super) fn stream_of(
             ));
         }
         ("PLAIN", "JSON") => {}
+        ("NATIVE", "NATIVE") if connector == "datagen" => {}
         ("PLAIN", "BYTES") => {
             if columns.len() != 1 {
                 return Err(SqlError::internal(

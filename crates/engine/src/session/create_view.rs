@@ -12,7 +12,7 @@ use rwt_wire::{Outcome, SqlError, SqlState};
 use super::Session;
 use crate::catalog::{
     Body, Catalog, Column, Definition, Index, Kind, MaterializedView, Object, ObjectId, Schema,
-    SearchPath, Subscription, View, options_text, resolve,
+    SearchPath, Subscription, View, invalid_input, options_text, resolve,
 };
 use crate::engine::{Altering, Inner};
 use crate::storage::Change;
@@ -130,6 +130,7 @@ impl Session {
         if self.skip_existing(Kind::MaterializedView, &create.name, create.if_not_exists)? {
             return Ok(Outcome::done(DONE));
         }
+        check_options(&create.with)?;
         let temporal = self.temporal_join(&create.query).await?;
         let columns = match &temporal {
             Some(temporal) => temporal.shown.clone(),
@@ -186,6 +187,7 @@ impl Session {
             key: shape.key,
             append_only: shape.append_only,
             temporal: temporal.map(|temporal| temporal.join),
+            timezone: self.settings.current_timezone().to_owned(),
         });
         let addition = self.addition(&create.name, definition, bound.columns, bound.reads, body);
         match building {
@@ -287,6 +289,13 @@ impl Session {
                 })
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let by = create.distributed_by.iter().map(|text| unquoted(text));
+        let keys = columns.iter().map(|(_, text, _)| unquoted(text));
+        if by.len() > columns.len() || by.zip(keys).any(|(by, key)| by != key) {
+            return Err(invalid_input(
+                "Distributed by columns should be a prefix of index columns",
+            ));
+        }
         let mut tail = format!("({})", create.columns.join(", "));
         if !create.include.is_empty() {
             let names: Vec<String> = create.include.iter().map(ToString::to_string).collect();
@@ -409,6 +418,33 @@ impl Session {
             })
             .await?;
         Ok(Outcome::done(DONE))
+    }
+}
+
+/// What a materialized view takes in WITH.
+fn check_options(with: &rwt_sql::statement::Options) -> Result<(), SqlError> {
+    const KNOWN: [&str; 6] = [
+        "backfill_rate_limit",
+        "source_rate_limit",
+        "dml_rate_limit",
+        "sink_rate_limit",
+        "resource_group",
+        "cloud.serverless_backfill_enabled",
+    ];
+    let keys: Vec<&str> = with.0.iter().map(|(key, _)| key.as_str()).collect();
+    for (i, key) in keys.iter().enumerate() {
+        if keys[..i].contains(key) {
+            return Err(SqlError::internal(format!(
+                "Invalid parameter value: Duplicated option: {key}"
+            )));
+        }
+    }
+    let unknown: Vec<&str> = keys.into_iter().filter(|k| !KNOWN.contains(k)).collect();
+    match unknown.as_slice() {
+        [] => Ok(()),
+        _ => Err(SqlError::internal(format!(
+            "Protocol error: unexpected options in WITH clause: {unknown:?}"
+        ))),
     }
 }
 

@@ -31,11 +31,22 @@ pub(super) struct Prepared {
     plan: PlannedDml,
 }
 
-/// Rows of a table's stored columns as the relation `name`, for generated columns.
+/// Rows of a table's stored columns as the relation [`NEW_ROWS`], for generated columns.
 struct Given<'a> {
     reading: &'a Reading,
-    name: &'a str,
     relation: Relation,
+}
+
+const NEW_ROWS: &str = "new_rows";
+
+impl<'a> Given<'a> {
+    fn new(reading: &'a Reading, columns: &[Column], rows: &RecordBatch) -> Self {
+        let columns = columns.iter().map(query_column).collect();
+        Self {
+            reading,
+            relation: Relation::rows(columns, Arc::new(vec![rows.clone()])),
+        }
+    }
 }
 
 #[async_trait]
@@ -45,7 +56,7 @@ impl Relations for Given<'_> {
         schema: Option<&str>,
         name: &str,
     ) -> Result<Option<Relation>, QueryError> {
-        if name == self.name && schema.is_none_or(|s| s == BY_ID) {
+        if name == NEW_ROWS && schema.is_none_or(|s| s == BY_ID) {
             return Ok(Some(self.relation.clone()));
         }
         self.reading.relation(schema, name).await
@@ -80,35 +91,60 @@ pub(super) async fn generate(
     columns: &[Column],
     rows: &RecordBatch,
 ) -> Result<RecordBatch, SqlError> {
-    const NAME: &str = "new_rows";
+    generated(session.reading(), columns, rows)
+        .await
+        .map_err(|e| query_error(&e))
+}
+
+/// The same as a reading sees it. An expression that fails on a row is NULL there: RisingWave's streams compute them.
+pub(crate) async fn generated(
+    mut reading: Reading,
+    columns: &[Column],
+    rows: &RecordBatch,
+) -> Result<RecordBatch, QueryError> {
     if columns.iter().all(|c| c.generated.is_none()) {
         return Ok(rows.clone());
     }
+    reading.settings.in_columns = true;
+    let sql = filled_by(columns, |_, c| c.generated.as_deref());
+    let queries = reading.inner.queries.clone();
+    let given = Given::new(&reading, columns, rows);
+    let plan = queries.plan_stream(&sql, &given, &reading.settings).await?;
+    Ok(stored(rows.schema(), &plan.execute(&[]).await?)?)
+}
+
+/// Gives the columns at these places their defaults.
+pub(crate) async fn defaulted(
+    reading: Reading,
+    columns: &[Column],
+    rows: &RecordBatch,
+    places: impl Fn(usize) -> bool,
+) -> Result<RecordBatch, QueryError> {
+    let missing = |i: usize, c: &Column| places(i) && c.default.is_some();
+    if !columns.iter().enumerate().any(|(i, c)| missing(i, c)) {
+        return Ok(rows.clone());
+    }
+    let sql = filled_by(columns, |i, c| c.default.as_deref().filter(|_| places(i)));
+    let queries = reading.inner.queries.clone();
+    let given = Given::new(&reading, columns, rows);
+    let plan = queries.plan(&sql, &given, &reading.settings, &[]).await?;
+    Ok(stored(rows.schema(), &plan.execute(&[]).await?)?)
+}
+
+/// The query of new rows in which some columns are computed.
+fn filled_by<'a>(
+    columns: &'a [Column],
+    by: impl Fn(usize, &'a Column) -> Option<&'a str>,
+) -> String {
     let items: Vec<String> = columns
         .iter()
-        .map(|c| match &c.generated {
+        .enumerate()
+        .map(|(i, c)| match by(i, c) {
             Some(expr) => format!("({expr})::{}", c.data_type),
             None => Ident::new(&c.name).quoted(),
         })
         .collect();
-    let sql = format!("SELECT {} FROM {NAME}", items.join(", "));
-    let reading = session.reading();
-    let given = Given {
-        reading: &reading,
-        name: NAME,
-        relation: Relation::rows(
-            columns.iter().map(query_column).collect(),
-            Arc::new(vec![rows.clone()]),
-        ),
-    };
-    let plan = session
-        .inner
-        .queries
-        .plan(&sql, &given, &reading.settings, &[])
-        .await
-        .map_err(|e| query_error(&e))?;
-    let batches = plan.execute(&[]).await.map_err(|e| query_error(&e))?;
-    stored(rows.schema(), &batches).map_err(internal)
+    format!("SELECT {} FROM {NEW_ROWS}", items.join(", "))
 }
 
 /// Batches as one batch of these columns.
@@ -325,7 +361,7 @@ impl Session {
                 }
             });
         }
-        if self.settings.is_on("rw_implicit_flush") {
+        if self.settings.is_on("implicit_flush") {
             self.inner.checkpoint().await?;
         }
         let tag = dml_tag(verb, count);

@@ -157,6 +157,7 @@ fn lake_parts(altering: &mut Altering<'_>, table: &Object, lake: &LakeTable) -> 
             mode: crate::catalog::SinkMode::Upsert,
             options: Vec::new(),
             messages: None,
+            timezone: "UTC".into(),
         }),
     );
     let source = part(

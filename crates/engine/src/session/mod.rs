@@ -15,7 +15,7 @@ mod explain;
 pub(crate) mod functions;
 mod lake_table;
 mod message_schema;
-mod privileges;
+pub(crate) mod privileges;
 mod query;
 mod running;
 mod settings;
@@ -202,6 +202,7 @@ impl Session {
             now: chrono::Utc::now(),
             variables,
             users,
+            in_columns: false,
         };
         Reading::of_session(&self.inner, path, settings)
     }

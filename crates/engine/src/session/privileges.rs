@@ -6,7 +6,7 @@ use rwt_wire::{Outcome, SqlError};
 
 use super::users::Words;
 use super::{Session, not_implemented};
-use crate::catalog::{Body, Catalog, DefaultGrant, Kind, ObjectId, invalid_input};
+use crate::catalog::{Body, Catalog, DefaultGrant, Kind, ObjectId, SearchPath, invalid_input};
 
 /// A class of objects that privileges are given on.
 struct Class {
@@ -211,6 +211,43 @@ fn object(words: &mut Words) -> (ObjectName, Option<Vec<String>>) {
     (name, Some(types.into_iter().map(canonical).collect()))
 }
 
+/// The function of this name, and of these types of its arguments where they are given.
+fn function(
+    catalog: &Catalog,
+    name: &ObjectName,
+    types: Option<&[String]>,
+    path: &SearchPath,
+) -> Result<ObjectId, SqlError> {
+    let found = catalog.require(Kind::Function, name, path)?;
+    let Some(types) = types else {
+        return Ok(found.id);
+    };
+    let mut same = catalog.of_kind(Kind::Function).filter(|o| {
+        o.schema == found.schema
+            && o.name == found.name
+            && matches!(&o.body, Body::Function(f) if f.params.iter().map(|(_, t)| t).eq(types))
+    });
+    let missing = || SqlError::not_found(Kind::Function.noun(), name.name());
+    Ok(same.next().ok_or_else(missing)?.id)
+}
+
+/// The function that a text such as `f(int, varchar)` names.
+pub(crate) fn function_of_text(
+    catalog: &Catalog,
+    text: &str,
+    path: &SearchPath,
+) -> Result<ObjectId, SqlError> {
+    let (name, types) = object(&mut Words::new(text));
+    function(catalog, &name, types.as_deref(), path)
+}
+
+/// Whether a list of access has a letter, with the right to give it on if that is wanted.
+pub(crate) fn holds(letters: &str, letter: char, grant_option: bool) -> bool {
+    pairs(letters)
+        .iter()
+        .any(|(held, option)| *held == letter && (*option || !grant_option))
+}
+
 /// The users at the end, and what may follow them.
 fn receivers(words: &mut Words, change: &mut Change) -> Result<Vec<String>, SqlError> {
     words.expect(if change.give { "to" } else { "from" })?;
@@ -336,16 +373,10 @@ impl Session {
             let found = catalog.find_relation(name, &self.path());
             return Ok(found.ok_or_else(missing)?.id);
         }
-        let found = catalog.require(kind, name, &self.path())?;
-        let (Some(types), Body::Function(_)) = (types, &found.body) else {
-            return Ok(found.id);
-        };
-        let mut same = catalog.of_kind(Kind::Function).filter(|o| {
-            o.schema == found.schema
-                && o.name == found.name
-                && matches!(&o.body, Body::Function(f) if f.params.iter().map(|(_, t)| t).eq(types))
-        });
-        Ok(same.next().ok_or_else(missing)?.id)
+        if kind == Kind::Function {
+            return function(catalog, name, types, &self.path());
+        }
+        Ok(catalog.require(kind, name, &self.path())?.id)
     }
 
     /// `ALTER DEFAULT PRIVILEGES [FOR USER …] [IN SCHEMA …] GRANT | REVOKE …`: what users get on objects that are made later.
@@ -442,5 +473,7 @@ mod tests {
         assert_eq!(given("r*", "r", false), "r*");
         assert_eq!(taken("r*a*w", "ra", true), "raw");
         assert_eq!(taken("r*a*w", "ra", false), "w");
+        assert!(holds("r*a", 'r', true) && holds("r*a", 'a', false));
+        assert!(!holds("r*a", 'a', true) && !holds("r*a", 'w', false));
     }
 }

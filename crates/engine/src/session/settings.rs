@@ -39,7 +39,7 @@ const PARALLELISM: &str = "parallelism of streaming jobs: default, adaptive or a
 /// Name, default, shape, description.
 const SETTINGS: &[(&str, &str, Shape, &str)] = &[
     (
-        "rw_implicit_flush",
+        "implicit_flush",
         "false",
         Shape::Bool,
         "DML returns only when its rows are durable and can be read",
@@ -376,7 +376,10 @@ fn entry(name: &str) -> Option<&'static (&'static str, &'static str, Shape, &'st
         "transaction isolation level" => "transaction_isolation",
         other => other,
     };
-    SETTINGS.iter().find(|(n, ..)| n.eq_ignore_ascii_case(name))
+    let found = |name: &str| SETTINGS.iter().find(|(n, ..)| n.eq_ignore_ascii_case(name));
+    // Most of them had this prefix once.
+    let prefix = |name: &&str| name.is_char_boundary(3) && name[..3].eq_ignore_ascii_case("rw_");
+    found(name).or_else(|| found(Some(name).filter(prefix)?.get(3..)?))
 }
 
 fn unknown(name: &str) -> SqlError {

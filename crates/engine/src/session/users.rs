@@ -71,6 +71,29 @@ impl Words {
     }
 }
 
+/// What a user may do, as CREATE USER and ALTER USER say it.
+fn attributes(words: &mut Words, user: &mut User) -> Result<(), SqlError> {
+    while words.at < words.words.len() {
+        match words.next().to_ascii_lowercase().as_str() {
+            "superuser" => user.superuser = true,
+            "nosuperuser" => user.superuser = false,
+            "createdb" => user.create_db = true,
+            "nocreatedb" => user.create_db = false,
+            "login" => user.login = true,
+            "nologin" => user.login = false,
+            "with" | "createuser" | "nocreateuser" | "admin" | "noadmin" => {}
+            // passwords are not asked for: the engine listens on this machine only
+            "password" | "encrypted" => words.at += 1,
+            other => {
+                return Err(not_implemented(format!(
+                    "the user's attribute {other} in the embedded engine"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Session {
     pub(super) async fn create_user(&mut self, text: &str) -> Result<Outcome, SqlError> {
         let mut words = Words::new(text);
@@ -83,22 +106,7 @@ impl Session {
             login: true,
             create_db: false,
         };
-        while words.at < words.words.len() {
-            match words.next().to_ascii_lowercase().as_str() {
-                "superuser" => user.superuser = true,
-                "createdb" => user.create_db = true,
-                "nologin" => user.login = false,
-                "nosuperuser" | "nocreatedb" | "login" | "with" | "createuser" | "nocreateuser"
-                | "admin" | "noadmin" => {}
-                // passwords are not asked for: the engine listens on this machine only
-                "password" | "encrypted" => words.at += 1,
-                other => {
-                    return Err(not_implemented(format!(
-                        "CREATE USER ... {other} in the embedded engine"
-                    )));
-                }
-            }
-        }
+        attributes(&mut words, &mut user)?;
         self.with_catalog(|catalog| {
             if catalog.user(&name).is_some() {
                 return Err(SqlError::exists("user", &name));
@@ -109,6 +117,19 @@ impl Session {
         })
         .await?;
         Ok(Outcome::done("CREATE_USER"))
+    }
+
+    pub(super) async fn alter_user(&mut self, name: &str, text: &str) -> Result<(), SqlError> {
+        let mut words = Words::new(text);
+        self.with_catalog(|catalog| {
+            let user = catalog
+                .users
+                .values_mut()
+                .find(|u| u.name == name)
+                .ok_or_else(|| SqlError::not_found("user", name))?;
+            attributes(&mut words, user)
+        })
+        .await
     }
 
     pub(super) async fn rename_user(&mut self, name: &str, new: &str) -> Result<(), SqlError> {

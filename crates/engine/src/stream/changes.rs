@@ -13,8 +13,8 @@ use rwt_sql::DataType;
 
 use super::barrier::{CheckpointError, Staged};
 use super::diff::{Delta, diff};
-use super::sink::recomputed;
-use crate::catalog::{Body, Catalog, Column, Object, ObjectId, SinkFrom, Subscription};
+use super::sink::{Input, recomputed};
+use crate::catalog::{Body, Catalog, Column, Object, ObjectId, Subscription};
 use crate::storage::Change;
 
 /// The words of `op`.
@@ -111,7 +111,7 @@ pub(super) async fn keep(staged: &mut Staged<'_>, seen: Seen) -> Result<(), Chec
             .iter()
             .any(|input| seen.changed.contains(input))
         {
-            recomputed(staged, object, &SinkFrom::Relation(from.id)).await?
+            recomputed(staged, object, Input::Relation(from.id)).await?
         } else {
             None
         };
@@ -133,7 +133,7 @@ pub(crate) async fn begin(
     let Some((_, subscription)) = found.filter(|(_, s)| !is_stored(&catalog, s.from)) else {
         return Ok(());
     };
-    let rows = super::sink::result(staged, &SinkFrom::Relation(subscription.from)).await?;
+    let rows = super::sink::result(staged, Input::Relation(subscription.from)).await?;
     staged.writer.outputs.insert(id, rows);
     Ok(())
 }

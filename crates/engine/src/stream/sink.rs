@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow::compute::cast;
+use arrow::compute::{cast, filter_record_batch, is_not_null};
 use arrow::error::ArrowError;
 use futures::FutureExt;
 
@@ -15,6 +15,7 @@ use super::diff::{Delta, diff};
 use super::messages::messages;
 use crate::catalog::{Catalog, Object, ObjectId, Sink, SinkFrom, SinkMode};
 use crate::reading::Reading;
+use crate::session::dml::{defaulted, generated};
 
 /// Rounds of sinks that feed one another.
 const MAX_ROUNDS: usize = 64;
@@ -76,12 +77,12 @@ pub(super) async fn run(staged: &mut Staged<'_>) -> Result<(), CheckpointError> 
                     .iter()
                     .any(|i| changed.contains(i)) =>
                 {
-                    recomputed(staged, object, &sink.from).await?
+                    recomputed(staged, object, Input::of(sink)).await?
                 }
                 None => None,
             };
             if let Some(delta) = delta {
-                carry(staged, object, sink, &delta)?;
+                carry(staged, object, sink, &delta).await?;
             }
         }
         let after = versions(staged);
@@ -136,10 +137,10 @@ pub(crate) async fn backfill(staged: &mut Staged<'_>, id: ObjectId) -> Result<()
             };
             Some(visible(&catalog, input, delta)?)
         }
-        None => recomputed(staged, object, &sink.from).await?,
+        None => recomputed(staged, object, Input::of(sink)).await?,
     };
     match delta.filter(|_| is_wanted) {
-        Some(delta) => carry(staged, object, sink, &delta),
+        Some(delta) => carry(staged, object, sink, &delta).await,
         None => Ok(()),
     }
 }
@@ -164,13 +165,33 @@ fn visible(catalog: &Catalog, input: ObjectId, delta: Delta) -> Result<Delta, Ar
     })
 }
 
+/// What a sink or a subscription reads.
+pub(super) enum Input<'a> {
+    /// A query, in the time zone that its session had.
+    Query { sql: &'a str, timezone: &'a str },
+    /// All rows of a relation.
+    Relation(ObjectId),
+}
+
+impl<'a> Input<'a> {
+    fn of(sink: &'a Sink) -> Self {
+        match &sink.from {
+            SinkFrom::Query(sql) => Self::Query {
+                sql,
+                timezone: &sink.timezone,
+            },
+            SinkFrom::Relation(id) => Self::Relation(*id),
+        }
+    }
+}
+
 /// What changed in the result of a sink's or a subscription's query since it was computed last.
 pub(super) async fn recomputed(
     staged: &mut Staged<'_>,
     object: &Object,
-    from: &SinkFrom,
+    input: Input<'_>,
 ) -> Result<Option<Delta>, CheckpointError> {
-    let rows = match result(staged, from).await {
+    let rows = match result(staged, input).await {
         Ok(rows) => rows,
         Err(error) => {
             // as in RisingWave a stream does not end because of one value; the rows follow when the query works again
@@ -192,17 +213,20 @@ pub(super) async fn recomputed(
 /// The present result of what a sink or a subscription reads.
 pub(super) async fn result(
     staged: &Staged<'_>,
-    from: &SinkFrom,
+    input: Input<'_>,
 ) -> Result<Arc<Vec<RecordBatch>>, rwt_query::QueryError> {
     let reading = Reading::of_stream(staged.inner, Arc::new(staged.state.clone()));
-    match from {
-        SinkFrom::Query(query) => Ok(Arc::new(reading.rows_of(query).await?)),
-        SinkFrom::Relation(id) => reading.visible_rows(*id).await,
+    match input {
+        Input::Query { sql, timezone } => {
+            let reading = reading.in_zone(timezone);
+            Ok(Arc::new(reading.rows_of(sql).await?))
+        }
+        Input::Relation(id) => reading.visible_rows(id).await,
     }
 }
 
 /// Writes a sink's rows into its table, or their messages into its outbox.
-fn carry(
+async fn carry(
     staged: &mut Staged<'_>,
     object: &Object,
     sink: &Sink,
@@ -225,22 +249,44 @@ fn carry(
     };
     if sink.mode == SinkMode::Upsert {
         for batch in &delta.deleted {
-            let batch = shaped(staged, *target, positions, batch)?;
+            let batch = shaped(staged, *target, positions, batch).await?;
             let rows = staged.find(*target, &batch)?;
             staged.delete(*target, &rows)?;
         }
     }
-    let rows = delta
-        .inserted
-        .iter()
-        .map(|batch| shaped(staged, *target, positions, batch))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut rows = Vec::with_capacity(delta.inserted.len());
+    for batch in &delta.inserted {
+        let batch = shaped(staged, *target, positions, batch).await?;
+        rows.push(without_nulls(staged, *target, &batch)?);
+    }
     staged.insert(*target, &rows)?;
     Ok(())
 }
 
-/// A sink's rows as rows of its table: input column `i` goes to column `positions[i]`, the rest is NULL.
-fn shaped(
+/// The rows that have a value in every NOT NULL column; RisingWave's tables leave out the others that a sink brings.
+fn without_nulls(
+    staged: &Staged<'_>,
+    target: ObjectId,
+    batch: &RecordBatch,
+) -> Result<RecordBatch, ArrowError> {
+    let Some(object) = staged.state.catalog.get(target) else {
+        return Ok(batch.clone());
+    };
+    let mut kept = batch.clone();
+    for (i, column) in object.columns.iter().enumerate() {
+        let Some(values) = kept.columns().get(i).filter(|_| column.not_null) else {
+            continue;
+        };
+        if values.null_count() > 0 {
+            kept = filter_record_batch(&kept, &is_not_null(values)?)?;
+        }
+    }
+    Ok(kept)
+}
+
+/// A sink's rows as rows of its table: input column `i` goes to column `positions[i]`; the rest has its default, or is
+/// computed.
+async fn shaped(
     staged: &Staged<'_>,
     target: ObjectId,
     positions: &[usize],
@@ -268,9 +314,20 @@ fn shaped(
         })
         .collect::<Result<Vec<_>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(
-        schema, columns, &options,
-    )?)
+    let rows = RecordBatch::try_new_with_options(schema, columns, &options)?;
+    let Some(object) = staged.state.catalog.get(target) else {
+        return Ok(rows);
+    };
+    let reading = || Reading::of_stream(staged.inner, Arc::new(staged.state.clone()));
+    let missing = |i: usize| !positions.contains(&i);
+    let rows = match defaulted(reading(), &object.columns, &rows, missing).await {
+        Ok(rows) => rows,
+        Err(error) => {
+            tracing::error!(table = object.name, %error, "a default cannot be computed");
+            rows
+        }
+    };
+    Ok(generated(reading(), &object.columns, &rows).await?)
 }
 
 /// After a restart: the last results of the sinks that compare, computed from the recovered state. They are what the
@@ -281,7 +338,7 @@ pub(crate) async fn recover(staged: &mut Staged<'_>) {
         if direct_input(&catalog, sink).is_some() {
             continue;
         }
-        match result(staged, &sink.from).await {
+        match result(staged, Input::of(sink)).await {
             Ok(rows) => {
                 staged.writer.outputs.insert(object.id, rows);
             }

@@ -14,10 +14,21 @@ use crate::storage::{Change, SourceProgress, State, StorageError};
 /// The only partition of a left side.
 const ROWS: i32 = 0;
 
-fn joins(state: &State) -> Vec<(ObjectId, Temporal)> {
+/// The temporal joins of a view, and the time zone in which it computes.
+struct Joins {
+    view: ObjectId,
+    temporal: Temporal,
+    timezone: String,
+}
+
+fn joins(state: &State) -> Vec<Joins> {
     let objects = state.catalog.objects.values();
     let temporal = objects.filter_map(|o| match &o.body {
-        Body::MaterializedView(view) => Some((o.id, view.temporal.clone()?)),
+        Body::MaterializedView(view) => Some(Joins {
+            view: o.id,
+            temporal: view.temporal.clone()?,
+            timezone: view.timezone.clone(),
+        }),
         _ => None,
     });
     temporal.collect()
@@ -26,12 +37,12 @@ fn joins(state: &State) -> Vec<(ObjectId, Temporal)> {
 /// Joins what came on the left sides since the last checkpoint, and forgets what belongs to rows that are gone.
 pub(super) async fn run(staged: &mut Staged<'_>) -> Result<(), CheckpointError> {
     let published = staged.inner.state();
-    for (view, temporal) in joins(&staged.state) {
-        let right = match published.tables.contains_key(&view) {
+    for joins in joins(&staged.state) {
+        let right = match published.tables.contains_key(&joins.view) {
             true => published.clone(),
             false => Arc::new(staged.state.clone()),
         };
-        advance(staged, view, &temporal, right).await?;
+        advance(staged, &joins, right).await?;
     }
     Ok(())
 }
@@ -41,20 +52,22 @@ pub(crate) async fn backfill(
     staged: &mut Staged<'_>,
     view: ObjectId,
 ) -> Result<(), CheckpointError> {
-    let found = joins(&staged.state).into_iter().find(|(id, _)| *id == view);
-    if let Some((_, temporal)) = found {
+    let found = joins(&staged.state)
+        .into_iter()
+        .find(|joins| joins.view == view);
+    if let Some(joins) = found {
         let right = Arc::new(staged.state.clone());
-        advance(staged, view, &temporal, right).await?;
+        advance(staged, &joins, right).await?;
     }
     Ok(())
 }
 
 async fn advance(
     staged: &mut Staged<'_>,
-    view: ObjectId,
-    temporal: &Temporal,
+    joins: &Joins,
     right: Arc<State>,
 ) -> Result<(), CheckpointError> {
+    let (view, temporal) = (joins.view, &joins.temporal);
     forget(staged, view, temporal)?;
     let Some(left) = staged.state.tables.get(&temporal.left) else {
         return Ok(());
@@ -68,6 +81,7 @@ async fn advance(
         return Ok(());
     }
     let reading = Reading::of_stream(staged.inner, Arc::new(staged.state.clone()))
+        .in_zone(&joins.timezone)
         .with_past(temporal.rights.iter().map(|(id, _)| *id).collect(), right);
     let rows = reading
         .rows_of(&format!("{}{from}", temporal.probe))

@@ -199,7 +199,7 @@ fn key_column_usage(context: &Context<'_>) -> Rows {
     let mut rows = Vec::new();
     for (object, key) in keys(context) {
         let schema = context.catalog.schema_name(object.schema);
-        for (i, at) in key.iter().enumerate() {
+        for at in key {
             rows.push(row![
                 DATABASE,
                 schema,
@@ -207,8 +207,8 @@ fn key_column_usage(context: &Context<'_>) -> Rows {
                 DATABASE,
                 schema,
                 object.name.as_str(),
-                object.columns[*at].name.as_str(),
-                i + 1,
+                object.columns[at].name.as_str(),
+                at + 1,
                 Cell::Null,
             ]);
         }

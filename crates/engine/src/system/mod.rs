@@ -17,7 +17,7 @@ use arrow::error::ArrowError;
 use rwt_query::{Column, QueryError, Relation};
 use rwt_sql::DataType;
 
-use crate::catalog::{Catalog, Object};
+use crate::catalog::{Catalog, Object, ObjectId};
 use crate::reading::Reading;
 
 /// The type of a system column.
@@ -217,6 +217,22 @@ pub(crate) fn object_id(schema: Option<&str>, name: &str) -> Option<i32> {
 /// Schema, name and number of the system tables.
 pub(crate) fn object_ids() -> impl Iterator<Item = (&'static str, &'static str, i32)> {
     tables().filter_map(|t| Some((t.schema, t.name, i32::try_from(system_id(t)).ok()?)))
+}
+
+/// Whether a system table has this number.
+pub(crate) fn is_system(id: i32) -> bool {
+    object_ids().any(|(.., system)| system == id)
+}
+
+/// The number of a system schema.
+pub(crate) fn system_schema(wanted: rwt_query::Named<'_>) -> Option<ObjectId> {
+    let found = system_schemas()
+        .into_iter()
+        .find(|(id, name)| match wanted {
+            rwt_query::Named::Id(wanted) => *id == i64::from(wanted),
+            rwt_query::Named::Name(wanted) => *name == wanted,
+        });
+    ObjectId::try_from(found?.0).ok()
 }
 
 /// The numbers of the system schemas.

@@ -42,6 +42,7 @@ impl Binder<'_> {
             scope: &scope,
             ..*env
         };
+        let ties = self.stream_key(factor, &scope);
         let condition = self.join_condition(ast, &inner)?;
         let nearest = nearest(&condition, &left_plan, &right_plan)?;
         let (left_plan, row) = self.numbered(left_plan)?;
@@ -66,7 +67,7 @@ impl Binder<'_> {
             params: WindowFunctionParams {
                 args: Vec::new(),
                 partition_by: vec![row],
-                order_by: vec![order],
+                order_by: std::iter::once(order).chain(ties).collect(),
                 window_frame: WindowFrame::new(Some(false)),
                 filter: None,
                 null_treatment: None,
@@ -80,6 +81,34 @@ impl Binder<'_> {
             .project(shown)?
             .build()?;
         Ok((plan, scope))
+    }
+
+    /// The order of rows that are equally near: that of the right side's key, or of its row ids.
+    fn stream_key(&self, factor: &TableFactor, scope: &Scope) -> Vec<SortExpr> {
+        let TableFactor::Table {
+            name, args: None, ..
+        } = factor
+        else {
+            return Vec::new();
+        };
+        let Some(relation) = self.catalog.relation(&crate::names::key(name)) else {
+            return Vec::new();
+        };
+        let right = &scope.columns[scope.columns.len().saturating_sub(relation.columns.len())..];
+        let of_key: Vec<_> = match relation.key.as_slice() {
+            [] => right
+                .iter()
+                .filter(|c| c.name == crate::relation::ROW_ID)
+                .collect(),
+            key => key.iter().filter_map(|at| right.get(*at)).collect(),
+        };
+        let ascending = |expr: Expr| SortExpr {
+            expr,
+            asc: true,
+            nulls_first: false,
+        };
+        let keys = of_key.into_iter().map(|c| c.bound.key());
+        keys.map(ascending).collect()
     }
 
     /// The plan with a number for every row, and the number's column.

@@ -134,6 +134,9 @@ impl Binder<'_> {
             .as_ref()
             .map(|w| self.over(w, env))
             .transpose()?;
+        if over.is_some() {
+            refuse_in_window_call(&written, function)?;
+        }
         let ignore_nulls = match (&written.null_treatment, name, &over) {
             (None | Some(NullTreatment::RespectNulls), _, _) => false,
             (Some(NullTreatment::IgnoreNulls), "first_value" | "last_value", Some(_)) => true,
@@ -576,6 +579,28 @@ impl Binder<'_> {
             row,
         );
         Bound::of(expr, data_type.clone())
+    }
+}
+
+/// What only an aggregate without OVER may have among its arguments.
+fn refuse_in_window_call(written: &List<'_>, function: &Function) -> Result<(), QueryError> {
+    let found = [
+        (
+            written.distinct,
+            "`DISTINCT` is not allowed in window function call",
+        ),
+        (
+            !written.order.is_empty(),
+            "`ORDER BY` is not allowed in window function call argument list",
+        ),
+        (
+            !function.within_group.is_empty(),
+            "`WITHIN GROUP` is not allowed in window function call",
+        ),
+    ];
+    match found.iter().find(|(there, _)| *there) {
+        Some((_, why)) => Err(QueryError::invalid_input(why)),
+        None => Ok(()),
     }
 }
 

@@ -307,6 +307,11 @@ impl Binder<'_> {
             .split_last()
             .ok_or_else(|| QueryError::bind("an empty name"))?;
         let table = qualifier.last().map(String::as_str);
+        if let [.., schema, table] = qualifier
+            && let Some(found) = lookup_in_schema(schema, table, name, env)?
+        {
+            return Ok(found);
+        }
         if let Some(found) = self.lookup(table, name, env)? {
             return Ok(found);
         }
@@ -319,7 +324,8 @@ impl Binder<'_> {
     fn cast_expr(&self, inner: &Ast, to: &AstType, env: &Env<'_>) -> Result<Bound, QueryError> {
         let written = to.to_string().to_ascii_lowercase();
         if written == "regclass" {
-            return self.regclass(inner, env);
+            let value = self.expr(inner, env)?;
+            return self.regclass(value);
         }
         let target = data_type(to)?;
         if let Some(empty) = self.empty(inner, &target)? {
@@ -365,13 +371,17 @@ impl Binder<'_> {
     }
 
     /// `x::regclass`: the number of the relation that a text names.
-    fn regclass(&self, inner: &Ast, env: &Env<'_>) -> Result<Bound, QueryError> {
-        let value = self.expr(inner, env)?;
+    pub(crate) fn regclass(&self, value: Bound) -> Result<Bound, QueryError> {
         let missing = |name: &str| {
             QueryError::Bind(format!("Invalid parameter name: class not found: {name}"))
         };
         if let (true, Some(text)) = (value.untyped, value.literal_text()) {
-            let id = text.parse().ok().or_else(|| self.catalog.object_id(text));
+            let found = || {
+                let all = self.catalog.all_ids();
+                let any = || all.get(&crate::names::key_of_text(text)).copied();
+                self.catalog.object_id(text).or_else(any)
+            };
+            let id = text.parse().ok().or_else(found);
             let id = id.ok_or_else(|| missing(text))?;
             return Ok(Bound::of(
                 Expr::Literal(ScalarValue::Int32(Some(id)), None),
@@ -858,6 +868,29 @@ fn signed_base(sign: UnaryOperator, ast: &Ast) -> Ast {
             expr: Box::new(base.clone()),
         },
     }
+}
+
+/// A column of the table that was named with this schema.
+fn lookup_in_schema(
+    schema: &str,
+    table: &str,
+    name: &str,
+    env: &Env<'_>,
+) -> Result<Option<Bound>, QueryError> {
+    let fits = |column: &super::ScopeColumn| {
+        column.schema.as_deref() == Some(schema) && column.table.as_deref() == Some(table)
+    };
+    if let Some(found) = env.scope.find_if(name, fits)? {
+        return Ok(Some(found.clone()));
+    }
+    let mut outer = env.outer;
+    while let Some(env) = outer {
+        if let Some(found) = env.scope.find_if(name, fits)? {
+            return Ok(Some(outer_reference(found)));
+        }
+        outer = env.outer;
+    }
+    Ok(None)
 }
 
 fn outer_reference(found: &Bound) -> Bound {

@@ -215,6 +215,7 @@ impl Binder<'_> {
                 }
             };
             first.push(ScopeColumn {
+                schema: None,
                 table: None,
                 name,
                 bound: Bound { expr, ..bound },
@@ -256,7 +257,13 @@ impl Binder<'_> {
                 }
                 let key = names::key(name);
                 let bound = self.named_relation(&key, env)?;
-                aliased(bound, alias.as_ref(), Some(&key.1))
+                let (plan, mut scope) = aliased(bound, alias.as_ref(), Some(&key.1))?;
+                if alias.is_none() {
+                    for column in &mut scope.columns {
+                        column.schema.clone_from(&key.0);
+                    }
+                }
+                Ok((plan, scope))
             }
             TableFactor::Table {
                 name,
@@ -304,6 +311,7 @@ impl Binder<'_> {
                 let (plan, mut scope) = self.joined(None, table_with_joins, env)?;
                 if let Some(alias) = alias {
                     for column in &mut scope.columns {
+                        column.schema = None;
                         column.table = Some(folded(&alias.name));
                     }
                 }
@@ -480,6 +488,7 @@ impl Binder<'_> {
             .collect();
         let plan = LogicalPlanBuilder::from(plan).project(exprs)?.build()?;
         scope.columns.push(ScopeColumn {
+            schema: None,
             table: scope.columns.first().and_then(|c| c.table.clone()),
             name: "ordinality".into(),
             bound: Bound::of(column(&counted), DataType::BigInt),
@@ -660,6 +669,7 @@ fn aliased(
         .into_iter()
         .zip(bound.hidden)
         .map(|(out, hidden)| ScopeColumn {
+            schema: None,
             table: table.clone(),
             name: out.name,
             bound: out.bound,

@@ -687,17 +687,6 @@ fn catalog_table(name: &str) -> Vec<Overload> {
                 f(&[Varchar, Varchar], BigInt, |_| Ok(Value::Int(0))).optional(1),
             ]
         }
-        "has_table_privilege"
-        | "has_any_column_privilege"
-        | "has_function_privilege"
-        | "has_schema_privilege"
-        | "has_database_privilege" => vec![
-            f(&[Varchar, Varchar], Boolean, yes),
-            f(&[Integer, Varchar], Boolean, yes),
-            f(&[Varchar, Varchar, Varchar], Boolean, yes),
-            f(&[Varchar, Integer, Varchar], Boolean, yes),
-            f(&[Integer, Integer, Varchar], Boolean, yes),
-        ],
         "format_type" => vec![
             f(&[Integer, Integer], Varchar, |a| match a[0] {
                 Value::Int(oid) => text(type_of_oid(oid)),

@@ -130,6 +130,7 @@ impl Binder<'_> {
             let fresh = self.fresh(&name);
             fields.push((fresh.clone(), of.arrow.clone()));
             scope.columns.push(ScopeColumn {
+                schema: None,
                 table: None,
                 name,
                 bound: Bound::new(column(&fresh), of.data_type, of.arrow),

@@ -2,6 +2,7 @@
 //! so that DataFusion has nothing left to coerce. Every column it makes has a name of its own (`name#7`), so that plans
 //! never have ambiguous columns; the names that users see travel in [`Scope`] and [`OutputColumn`].
 
+mod access;
 mod accumulate;
 mod aggregate;
 mod asof;
@@ -25,6 +26,7 @@ mod special;
 pub(crate) mod stream;
 mod subquery;
 mod temporal;
+pub(crate) mod whole;
 mod window;
 mod window_table;
 
@@ -38,6 +40,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use rwt_sql::DataType;
 
 pub(crate) use accumulate::single_value;
+pub(crate) use aggregate::is_aggregate;
 pub(crate) use cast::Context as CastContext;
 pub(crate) use name::output_name;
 pub(crate) use operator::Comparison;
@@ -129,6 +132,8 @@ pub(crate) fn type_name(data_type: &DataType) -> String {
 /// A column that an expression may name.
 #[derive(Debug, Clone)]
 pub(crate) struct ScopeColumn {
+    /// The schema that the table was named with; none under an alias.
+    pub(crate) schema: Option<String>,
     /// The table's alias.
     pub(crate) table: Option<String>,
     pub(crate) name: String,
@@ -147,12 +152,21 @@ pub(crate) struct Scope {
 
 impl Scope {
     fn find(&self, table: Option<&str>, name: &str) -> Result<Option<&Bound>, QueryError> {
+        self.find_if(name, |column| match table {
+            Some(table) => column.table.as_deref() == Some(table),
+            None => !column.merged,
+        })
+    }
+
+    /// The only column of a name among those that fit.
+    fn find_if(
+        &self,
+        name: &str,
+        fits: impl Fn(&ScopeColumn) -> bool,
+    ) -> Result<Option<&Bound>, QueryError> {
         let mut found: Option<&ScopeColumn> = None;
         for column in &self.columns {
-            let fits = match table {
-                Some(table) => column.table.as_deref() == Some(table),
-                None => !column.merged,
-            };
+            let fits = fits(column);
             if fits && column.name == name {
                 if found.is_some() {
                     return Err(QueryError::Bind(format!(

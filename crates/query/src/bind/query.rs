@@ -501,6 +501,7 @@ pub(crate) fn output_scope(columns: &[OutputColumn]) -> Scope {
         columns: columns
             .iter()
             .map(|c| super::ScopeColumn {
+                schema: None,
                 table: None,
                 name: c.name.clone(),
                 bound: c.bound.clone(),

@@ -60,7 +60,7 @@ impl Binder<'_> {
                 .build()?;
         }
         let output = self.projection(&select.projection, &scope, &env)?;
-        if self.streaming {
+        if self.streaming && !self.settings.in_columns {
             stream_output(&output)?;
         }
         let having = match &select.having {

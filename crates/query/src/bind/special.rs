@@ -222,7 +222,13 @@ impl Binder<'_> {
         let first = args.first();
         let known = |i: usize| args.get(i).filter(|a| !a.untyped).map(|a| &a.data_type);
         let found = match (name, args.len()) {
+            ("now" | "current_timestamp", 0) if self.settings.in_columns => {
+                return Err(QueryError::invalid_input(
+                    "Cannot use `NOW()` function in generated columns. Do you want `PROCTIME()`?",
+                ));
+            }
             ("now" | "current_timestamp", 0) => self.now(),
+            ("proctime", 0) if self.settings.in_columns => self.now(),
             ("proctime", 0) => {
                 return Err(QueryError::invalid_input(
                     "Function `PROCTIME()` is only allowed in CREATE TABLE/SOURCE. Is `NOW()` what you want?",
@@ -531,6 +537,9 @@ impl Binder<'_> {
                         Some(place) => indexed(text, place),
                     }))
                 })
+            }
+            (name, _) if crate::names::asks_for_privileges(name) => {
+                self.has_privilege(name, args)?
             }
             ("pg_sleep_for", 1) => {
                 let span =

@@ -33,6 +33,13 @@ pub(crate) struct Over {
     session: Option<Expr>,
 }
 
+/// What stands in PARTITION BY where nothing was written: the plan shows by it which windows are whole inputs.
+const WHOLE: &str = "rwt:whole";
+
+pub(crate) fn is_whole(partition_by: &[Expr]) -> bool {
+    matches!(partition_by, [Expr::Literal(ScalarValue::Utf8(Some(text)), _)] if text == WHOLE)
+}
+
 impl Over {
     /// The window of a function that looks at its frame: a session is a partition of its own.
     fn framed(mut self) -> Self {
@@ -59,10 +66,15 @@ pub(crate) fn is_window_function(name: &str) -> bool {
 
 impl Binder<'_> {
     pub(crate) fn over(&self, window: &WindowType, env: &Env<'_>) -> Result<Over, QueryError> {
-        match window {
-            WindowType::WindowSpec(spec) => self.window_spec(spec, env),
-            WindowType::NamedWindow(name) => self.named_window(&folded(name), env, 0),
+        let mut over = match window {
+            WindowType::WindowSpec(spec) => self.window_spec(spec, env)?,
+            WindowType::NamedWindow(name) => self.named_window(&folded(name), env, 0)?,
+        };
+        if over.partition_by.is_empty() {
+            let whole = ScalarValue::Utf8(Some(WHOLE.into()));
+            over.partition_by.push(Expr::Literal(whole, None));
         }
+        Ok(over)
     }
 
     fn named_window(&self, name: &str, env: &Env<'_>, depth: usize) -> Result<Over, QueryError> {
@@ -114,7 +126,13 @@ impl Binder<'_> {
                     false => found,
                 }
             }
-            None => WindowFrame::new((!over.order_by.is_empty()).then_some(false)),
+            // The rows before and this one: rows that the order does not tell apart are no group.
+            None if !over.order_by.is_empty() => WindowFrame::new_bounds(
+                WindowFrameUnits::Rows,
+                WindowFrameBound::Preceding(ScalarValue::UInt64(None)),
+                WindowFrameBound::CurrentRow,
+            ),
+            None => WindowFrame::new(None),
         };
         Ok(over)
     }
@@ -259,7 +277,20 @@ impl Binder<'_> {
         args: Vec<Bound>,
         over: Over,
     ) -> Result<Bound, QueryError> {
-        let missing = || self.no_function(name, &args);
+        let missing = || invalid_call(name, &args);
+        if is_ranking(name) && args.is_empty() && over.order_by.is_empty() {
+            let partition = match is_whole(&over.partition_by) {
+                true => String::new(),
+                false => {
+                    let by: Vec<String> =
+                        over.partition_by.iter().map(ToString::to_string).collect();
+                    format!("PARTITION BY [{}]", by.join(", "))
+                }
+            };
+            return Err(QueryError::invalid_input(format!(
+                "window rank function without order by: {name}() OVER({partition})"
+            )));
+        }
         let (fun, data_type, arrow, exprs) = match (name, args.len()) {
             ("row_number", 0) => (
                 df::row_number::row_number_udwf(),
@@ -274,22 +305,16 @@ impl Binder<'_> {
                     "Unrecognized window function: {name}"
                 )));
             }
-            ("lag" | "lead", 1..=3) => {
+            ("lag" | "lead", 3) => {
+                return Err(QueryError::NotImplemented(format!(
+                    "`{name}` window function with `default` argument is not supported yet"
+                )));
+            }
+            ("lag" | "lead", 1..=2) => {
                 let value = self.default_type(args[0].clone())?;
                 let mut exprs = vec![value.expr.clone()];
                 if let Some(offset) = args.get(1) {
-                    exprs.push(
-                        self.cast(offset.clone(), &DataType::BigInt, CastContext::Implicit)?
-                            .expr,
-                    );
-                }
-                if let Some(default) = args.get(2) {
-                    let default =
-                        self.cast(default.clone(), &value.data_type, CastContext::Implicit)?;
-                    exprs.push(
-                        self.force(default, &value.data_type, value.arrow.clone())
-                            .expr,
-                    );
+                    exprs.push(self.offset(name, offset)?);
                 }
                 let udwf = if name == "lag" {
                     df::lead_lag::lag_udwf()
@@ -318,6 +343,33 @@ impl Binder<'_> {
         })
     }
 
+    /// How far `lag` and `lead` look: a constant, one row where it is NULL.
+    fn offset(&self, name: &str, offset: &Bound) -> Result<Expr, QueryError> {
+        let offset = match offset.untyped {
+            true => self.cast(offset.clone(), &DataType::Integer, CastContext::Implicit)?,
+            false => offset.clone(),
+        };
+        if !matches!(
+            offset.data_type,
+            DataType::SmallInt | DataType::Integer | DataType::BigInt
+        ) {
+            return Err(QueryError::invalid_input(format!(
+                "the `offset` of `{name}` function should be integer"
+            )));
+        }
+        if offset.expr.any_column_refs() {
+            return Err(QueryError::NotImplemented(format!(
+                "non-const `offset` of `{name}` function is not supported yet"
+            )));
+        }
+        let offset = self.cast(offset, &DataType::BigInt, CastContext::Implicit)?;
+        let rows = match crate::execute::constant(&offset.expr)? {
+            ScalarValue::Int64(Some(rows)) => rows,
+            _ => 1,
+        };
+        Ok(Expr::Literal(ScalarValue::Int64(Some(rows)), None))
+    }
+
     /// `first_value` and `last_value` over a window: the value of the row at an end of the frame.
     pub(crate) fn end_of_frame(
         &self,
@@ -327,7 +379,7 @@ impl Binder<'_> {
         over: Over,
         ignore_nulls: bool,
     ) -> Result<Bound, QueryError> {
-        let missing = self.no_function(name, &args);
+        let missing = invalid_call(name, &args);
         let Some(value) = args.pop().filter(|_| args.is_empty()) else {
             return Err(missing);
         };
@@ -384,6 +436,21 @@ impl Binder<'_> {
             ..bound
         })
     }
+}
+
+fn is_ranking(name: &str) -> bool {
+    matches!(name, "row_number" | "rank" | "dense_rank")
+}
+
+fn invalid_call(name: &str, args: &[Bound]) -> QueryError {
+    let types: Vec<String> = args
+        .iter()
+        .map(|a| super::type_name(&a.data_type))
+        .collect();
+    QueryError::invalid_input(format!(
+        "Invalid window function: {name}({})",
+        types.join(", ")
+    ))
 }
 
 /// Whether a frame has its end before its start for every row.

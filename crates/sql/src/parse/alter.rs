@@ -22,6 +22,20 @@ const KINDS: [(&str, ObjectKind); 13] = [
     ("user", ObjectKind::User),
 ];
 
+/// What `ALTER … SET <name> TO|= <value>` sets.
+const PARAMETERS: [&str; 10] = [
+    "parallelism",
+    "backfill_parallelism",
+    "source_rate_limit",
+    "backfill_rate_limit",
+    "dml_rate_limit",
+    "sink_rate_limit",
+    "retention",
+    "resource_group",
+    "barrier_interval_ms",
+    "checkpoint_frequency",
+];
+
 /// A kind's words.
 pub(super) fn object_kind(c: &mut Cursor<'_>) -> Option<ObjectKind> {
     KINDS
@@ -136,6 +150,10 @@ fn action(c: &mut Cursor<'_>, kind: ObjectKind) -> Parsed<AlterAction> {
         return Ok(AlterAction::DropColumn { if_exists, column });
     }
     if c.is_word("set") && (c.nth_is_symbol(2, "=") || c.nth_is_word(2, "to")) {
+        if !PARAMETERS.iter().any(|word| c.nth_is_word(1, word)) {
+            c.advance();
+            return Err(c.expected("SCHEMA/PARALLELISM/SOURCE_RATE_LIMIT/DML_RATE_LIMIT after SET"));
+        }
         c.advance();
         let name = c.ident()?.value().to_owned();
         c.take_assignment();

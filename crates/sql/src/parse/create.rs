@@ -100,9 +100,10 @@ fn create_materialized_view(c: &mut Cursor<'_>) -> Parsed<Statement> {
         Vec::new()
     };
     let with = with_options(c)?;
+    let before = emit(c)?;
     c.expect_words("as")?;
     let query = query_text(c, QueryEnd::Emit)?;
-    let emit_on_window_close = emit(c)?;
+    let emit_on_window_close = emit(c)? || before;
     Ok(Statement::CreateMaterializedView(CreateMaterializedView {
         name,
         if_not_exists,

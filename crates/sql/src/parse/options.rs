@@ -31,7 +31,7 @@ pub(super) fn options_in_brackets(c: &mut Cursor<'_>) -> Parsed<Options> {
         let key = key(c)?;
         c.expect_symbol("=")?;
         options.push((key, value(c)?));
-        if !c.take_symbol(",") {
+        if !c.take_symbol(",") || c.is_symbol(")") {
             break;
         }
     }

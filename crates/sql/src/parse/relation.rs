@@ -30,6 +30,12 @@ pub(super) fn create_source(c: &mut Cursor<'_>) -> Parsed<Statement> {
 fn connector_format(c: &mut Cursor<'_>, with: &Options, is_source: bool) -> Parsed<Option<Format>> {
     let own = ["-cdc", "nexmark", "datagen", "iceberg", "webhook"];
     match with.text("connector") {
+        Some("datagen") if !c.is_word("format") => Ok(Some(Format {
+            format: "NATIVE".into(),
+            encode: "NATIVE".into(),
+            options: Options::default(),
+            key_encode: None,
+        })),
         Some(connector) if own.iter().any(|part| connector.contains(part)) => format(c),
         None if !is_source => format(c),
         _ => required_format(c).map(Some),
