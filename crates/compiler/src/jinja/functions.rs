@@ -389,7 +389,7 @@ fn messages(env: &mut Environment<'static>) {
         },
     );
     env.add_function("print", |state: &mut State<'_, '_>, message: Value| {
-        scope_of(state)?.report(Level::Info, &message.to_string());
+        scope_of(state)?.report(Level::Print, &message.to_string());
         Ok::<_, Error>("")
     });
     env.add_global("exceptions", Value::from_object(Exceptions));

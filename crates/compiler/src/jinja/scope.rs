@@ -32,8 +32,10 @@ pub trait Reporter: Send + Sync {
 pub enum Level {
     /// `log` without `info=True`
     Debug,
-    /// `log(…, info=True)` and `print`
+    /// `log(…, info=True)`
     Info,
+    /// `print`: a result, which is shown however little is wanted
+    Print,
     /// `exceptions.warn`
     Warn,
 }
@@ -71,6 +73,10 @@ pub struct Shared {
     pub store_failures: bool,
     /// `--event-time-start` and `--event-time-end`
     pub event_time: Option<EventTime>,
+    /// `--empty`
+    pub empty: bool,
+    /// `--sample`
+    pub sample: Option<EventTime>,
     /// The command, for `flags.WHICH`.
     pub command: String,
     /// A new id per invocation.
@@ -451,6 +457,7 @@ impl Object for ScopeValue {
                     Value::from(shared.store_failures),
                 ),
                 (Value::from("WHICH"), Value::from(shared.command.as_str())),
+                (Value::from("EMPTY"), Value::from(shared.empty)),
                 (
                     Value::from("EVENT_TIME_START"),
                     Value::from(

@@ -84,11 +84,17 @@ fn date_time(text: &str) -> Option<NaiveDateTime> {
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
 }
 
-/// `load_agate_table()`: the table behind a seed's file. Columns of `as_text` are text whatever they hold.
+/// `load_agate_table()`: the table behind a seed's file. Columns of `as_text` are text whatever they hold. The columns of one
+/// that is to be empty have the types of the file's rows.
 ///
 /// # Errors
 /// A row that is longer than the header.
-pub fn load(text: &str, delimiter: char, as_text: &[String]) -> Result<Value, Error> {
+pub fn load(
+    text: &str,
+    delimiter: char,
+    as_text: &[String],
+    is_emptied: bool,
+) -> Result<Value, Error> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut records = records(text, delimiter).into_iter();
     let columns = records.next().unwrap_or_default();
@@ -115,8 +121,10 @@ pub fn load(text: &str, delimiter: char, as_text: &[String]) -> Result<Value, Er
             false => infer(rows.iter().map(|row| row[column].as_str())),
         })
         .collect();
+    let kept = if is_emptied { 0 } else { rows.len() };
     let rows = rows
         .into_iter()
+        .take(kept)
         .map(|row| {
             row.iter()
                 .zip(&types)

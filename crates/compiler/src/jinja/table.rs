@@ -121,7 +121,7 @@ impl Object for TableValue {
     ) -> Result<Value, Error> {
         match method {
             "print_table" => {
-                scope_of(state)?.report(Level::Info, &drawn(&self.table));
+                scope_of(state)?.report(Level::Print, &drawn(&self.table));
                 Ok(Value::from(()))
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
