@@ -32,6 +32,8 @@ pub struct RunOptions {
 
 /// Hears what happens while it happens. Calls come from several threads.
 pub trait Observer: Sync {
+    /// A node has begun, on this thread.
+    fn began(&self, unique_id: &str, thread: usize);
     /// Nodes that are at work now.
     fn working_on(&self, names: &[String]);
     /// A node has ended: `index` of `total`.

@@ -316,6 +316,9 @@ impl<'a> Work<'a> {
             return;
         };
         if let Some(track) = board.tracks.get_mut(node) {
+            if track.began.is_none() {
+                self.observer.began(node, thread);
+            }
             track
                 .began
                 .get_or_insert_with(|| (Utc::now(), Instant::now(), thread));

@@ -1,12 +1,15 @@
 //! Options that several commands share, in dbt's words where dbt has them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use rwt_compiler::microbatch::EventTime;
+use rwt_project::LoadOptions;
 use rwt_project::graph::Indirect;
 use rwt_project::manifest::ResourceType;
+use rwt_project::project::{parse_mapping, project_root};
+use serde_json::{Map, Value};
 
 use super::Failure;
 use super::dbt_flags::DbtArgs;
@@ -37,21 +40,55 @@ pub(super) struct GlobalArgs {
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub color: ColorChoice,
     /// Print results and errors only
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, env = "DBT_QUIET", overrides_with = "no_quiet", value_parser = clap::builder::FalseyValueParser::new())]
     pub quiet: bool,
     #[command(flatten)]
     pub dbt: DbtArgs,
 }
 
 impl GlobalArgs {
-    pub(super) fn printer(&self, json: bool) -> Printer {
+    /// Takes over `flags` of the project file, where there is one.
+    pub(super) fn settle(&mut self) -> Result<(), Failure> {
+        let flags = project_flags(self.project_dir.as_deref());
+        self.dbt.settle(&flags.unwrap_or_default())
+    }
+
+    pub(super) fn printer(&self, json: bool) -> Result<Printer, Failure> {
         let color = match (self.dbt.use_colors, self.dbt.no_use_colors) {
             (true, _) => ColorChoice::Always,
             (_, true) => ColorChoice::Never,
             _ => self.color,
         };
-        let quiet = self.quiet || self.dbt.is_quiet();
-        Printer::new(color, quiet, json).with_debug(self.dbt.is_debug())
+        let log = &self.dbt.log;
+        let quiet = self.quiet || log.is_quiet();
+        let printer = Printer::new(color, quiet, json)
+            .with_debug(self.dbt.is_debug())
+            .without_prints(log.has_no_prints());
+        Ok(match log.log(self, self.quiet, json)? {
+            Some((log, log_only)) => printer.with_log(log, log_only),
+            None => printer,
+        })
+    }
+}
+
+/// `flags` of the project file, as they are written. What is wrong with the file is told by who reads the project.
+fn project_flags(dir: Option<&Path>) -> Option<Map<String, Value>> {
+    let options = LoadOptions {
+        project_dir: dir.map(Path::to_owned),
+        ..LoadOptions::default()
+    };
+    let root = project_root(&options).ok()?;
+    let text = ["dbt_project.yml", "project.yml"]
+        .iter()
+        .find_map(|name| std::fs::read_to_string(root.join(name)).ok())?;
+    // Most have none, and are not read twice.
+    if !text.lines().any(|line| line.starts_with("flags")) {
+        return None;
+    }
+    let mut file = parse_mapping("flags", &text).ok()?;
+    match file.swap_remove("flags") {
+        Some(Value::Object(flags)) => Some(flags),
+        _ => None,
     }
 }
 
@@ -94,9 +131,10 @@ impl SelectArgs {
         self.select.is_empty() && self.exclude.is_empty() && self.selector.is_none()
     }
 
-    /// The mode that was asked for, or dbt's default.
-    pub(super) fn indirect(&self) -> Indirect {
-        match self.indirect_selection {
+    /// The mode that was asked for, or that the project's flags name, or dbt's default.
+    pub(super) fn indirect(&self, flag: Option<&str>) -> Indirect {
+        let flag = || IndirectSelection::from_str(flag?, true).ok();
+        match self.indirect_selection.or_else(flag) {
             None | Some(IndirectSelection::Eager) => Indirect::Eager,
             Some(IndirectSelection::Cautious) => Indirect::Cautious,
             Some(IndirectSelection::Buildable) => Indirect::Buildable,

@@ -19,6 +19,7 @@ use super::apply::finish_first;
 use super::args::{GlobalArgs, KindArgs};
 use super::context::{Context, FlagsOf};
 use super::deploy::{Deployer, Manner, print_node, report_of};
+use super::node_events::{Begun, NodeEvents};
 use super::run::{
     RunArgs, carry_out, hint_at_permission, joined, not_told, print_nodes, refuse_to_leave_behind,
     run_options,
@@ -36,7 +37,7 @@ pub(super) struct BuildArgs {
     #[command(flatten)]
     pub kinds: KindArgs,
     /// Keep the rows that fail in tables, for tests that do not say otherwise
-    #[arg(long)]
+    #[arg(long, env = "DBT_STORE_FAILURES", value_parser = clap::builder::FalseyValueParser::new())]
     pub store_failures: bool,
     /// Write the results of tests as JUnit XML, too
     #[arg(long, value_name = "FILE")]
@@ -49,11 +50,16 @@ pub(super) fn main(global: &GlobalArgs, args: &BuildArgs, printer: &Printer) -> 
         full_refresh: args.run.full_refresh,
         store_failures: args.store_failures,
         event_time: args.run.event_time.span()?,
+        empty: args.run.inputs.empty,
+        sample: args.run.inputs.sample,
+        ..FlagsOf::default()
     };
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
     let takes = |kind| args.kinds.takes(kind);
     let selected = context.selected_of(&args.run.select, takes, printer)?;
+    let deferral = global.dbt.defer.read(args.run.select.state.as_deref())?;
+    context.defer(deferral, &selected, true, printer)?;
     build(&context, args, &selected, printer)
 }
 
@@ -73,18 +79,25 @@ pub(super) fn build(
     let manner = Manner {
         command: "build",
         threads: args.run.threads.map_or(target.threads, usize::from),
-        fail_fast: args.run.fail_fast,
+        fail_fast: args.run.fail_fast || context.is_flag("fail_fast"),
         wait: args.run.wait,
     };
     if let Some(exit) = finish_first(&deployer, manner, interrupted, printer)? {
         return Ok(exit);
     }
+    let selected = &args.run.inputs.left_to_build(
+        context,
+        selected,
+        &deployer.catalog()?,
+        args.run.full_refresh,
+        printer,
+    )?;
     let rounds = Rounds::of(context, selected);
     if args.run.full_refresh {
         refuse_to_leave_behind(context, selected, &deployer.catalog()?)?;
     }
     printer.note(format!("{}\n", rounds.beginning(&deployer, manner)));
-    let lines = Lines::new(printer, 0);
+    let lines = Lines::new(&context.compiler, printer, 0);
     let counter = Counter::new(rounds.tests());
     let target_dir = context.target_dir();
     let runner = Runner {
@@ -154,6 +167,7 @@ pub(super) fn build(
         printer.line(format!("\n{report}"));
     }
     hint_at_permission(&report.run, printer);
+    args.run.inputs.tell_what_is_not_whole(&report.run, printer);
     Ok(match report.failed() {
         true => Exit::Failure,
         false => Exit::Ok,
@@ -350,7 +364,10 @@ impl Going<'_> {
             let failed = self.failed.remove(id);
             let report = failed.unwrap_or_else(|| NodeReport::left_out(node, &why));
             let progress = RunProgress::new(self.printer, 0);
+            let begun = Begun::default();
+            let events = NodeEvents::new(&self.context.compiler, &progress, &begun);
             print_node(
+                &events,
                 &progress,
                 self.nodes.len() + 1,
                 self.nodes.len() + 1,
@@ -380,7 +397,7 @@ impl Going<'_> {
             // The others of what cannot be compiled were told in their turn.
             let mut failed = not_told(deployer.not_compiled(), &report.nodes);
             failed.retain(|node| models.contains(&UniqueId(node.unique_id.clone())));
-            print_nodes(&failed, self.printer);
+            print_nodes(&self.context.compiler, &failed, self.printer);
             report.nodes.extend(failed);
             if !is_done || report.failed() {
                 report.nodes.extend(deployer.left_waiting());
@@ -480,6 +497,8 @@ fn write_results(
         "full_refresh": args.run.full_refresh,
         "event_time_start": args.run.event_time.event_time_start,
         "event_time_end": args.run.event_time.event_time_end,
+        "empty": args.run.inputs.empty,
+        "sample": args.run.inputs.shown_sample(),
         "allow_destructive": args.run.allow_destructive,
         "store_failures": args.store_failures,
         "threads": manner.threads,

@@ -12,6 +12,7 @@ use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf, not_compiled};
 use super::contracts;
 use super::dbt_flags::Unneeded;
+use super::inputs::InputArgs;
 use super::{CommandResult, Exit, Failure};
 use crate::ui::Printer;
 
@@ -20,8 +21,10 @@ pub(super) struct CompileArgs {
     #[command(flatten)]
     select: SelectArgs,
     /// Write nothing; exit with 1 if compiled/ is not what it should be
-    #[arg(long, conflicts_with_all = ["select", "exclude", "selector"])]
+    #[arg(long, conflicts_with_all = ["select", "exclude", "selector", "empty", "sample"])]
     check: bool,
+    #[command(flatten)]
+    inputs: InputArgs,
     #[command(flatten)]
     unneeded: Unneeded,
     /// How the result is printed
@@ -42,13 +45,21 @@ pub(super) fn main(global: &GlobalArgs, args: &CompileArgs, printer: &Printer) -
     let clock = Instant::now();
     let flags = FlagsOf {
         command: "compile",
-        full_refresh: false,
+        empty: args.inputs.empty,
+        sample: args.inputs.sample,
         ..FlagsOf::default()
     };
-    let context = Context::load_for(global, &flags, printer)?;
-    let compiler = &context.compiler;
-    let everything = args.select.is_empty();
+    let mut context = Context::load_for(global, &flags, printer)?;
     let selected = context.selected_ids(&args.select, printer)?;
+    let deferral = global.dbt.defer.read(args.select.state.as_deref())?;
+    context.defer(deferral, &selected, false, printer)?;
+    let compiler = &context.compiler;
+    // What is committed is of all rows and of the project's own relations.
+    let elsewhere = args
+        .inputs
+        .limiting()
+        .or(context.deferral().map(|_| "--defer"));
+    let everything = args.select.is_empty();
     let order: Vec<UniqueId> = context.dag().order(&selected);
     let nodes = compiler.compile_all(&order).map_err(not_compiled)?;
     let broken = contracts::broken(&context, &nodes)?;
@@ -68,12 +79,16 @@ pub(super) fn main(global: &GlobalArgs, args: &CompileArgs, printer: &Printer) -
         }
     }
     // A script of some models would not run from an empty database, so a selection leaves it alone.
-    let files = if everything {
+    let files = if everything && elsewhere.is_none() {
         Files::complete(&nodes, compiler.script(&nodes)?)
     } else {
         Files::of_nodes(&nodes)
     };
-    let root = &compiler.project().root;
+    let target_dir = context.target_dir();
+    let root = match elsewhere {
+        Some(_) => target_dir.as_path(),
+        None => compiler.project().root.as_path(),
+    };
     let changes = if args.check {
         files.differences(root)?
     } else {
@@ -117,10 +132,13 @@ pub(super) fn main(global: &GlobalArgs, args: &CompileArgs, printer: &Printer) -
         }
     }
     let milliseconds = clock.elapsed().as_secs_f64() * 1000.0;
-    let what = if everything {
-        format!("{DIRECTORY}/{SCRIPT}")
-    } else {
-        format!("{DIRECTORY}/models/")
+    let what = match elsewhere {
+        Some(option) => format!(
+            "{} ({DIRECTORY}/ is left as it is with {option})",
+            target_dir.join(DIRECTORY).display()
+        ),
+        None if everything => format!("{DIRECTORY}/{SCRIPT}"),
+        None => format!("{DIRECTORY}/models/"),
     };
     let changed = match (args.check, changes.len()) {
         (true, _) => "up to date".to_owned(),

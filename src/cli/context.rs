@@ -24,6 +24,7 @@ use tokio::runtime::Runtime;
 use super::args::{GlobalArgs, SelectArgs};
 use super::contracts;
 use super::flows::Flows;
+use super::inputs::Deferral;
 use super::{Exit, Failure};
 use crate::apply::LiveSession;
 use crate::catalog::{self, Names};
@@ -41,6 +42,7 @@ pub(super) struct Context {
     place: Option<control::Place>,
     flags: FlagsOf,
     printer: Printer,
+    deferral: Option<Deferral>,
     /// Known when somebody has asked.
     about: Arc<About>,
     compiled: OnceCell<CompiledInPart>,
@@ -144,7 +146,7 @@ impl Reporter for Messages {
         match level {
             Level::Debug => self.printer.debug(text),
             Level::Info => self.printer.note(text),
-            Level::Print => self.printer.line(text),
+            Level::Print => self.printer.print(text),
             Level::Warn if !self.concerns(node) => {}
             Level::Warn => {
                 let node = node.map(|id| format!(" ({id})")).unwrap_or_default();
@@ -243,7 +245,11 @@ impl Context {
         printer: &Printer,
     ) -> Result<Self, Failure> {
         let project = load_project(global, printer)?;
-        let context = Self::of(project, flags, printer)?;
+        let flags = FlagsOf {
+            writes_json: global.dbt.writes_json(),
+            ..*flags
+        };
+        let context = Self::of(project, &flags, printer)?;
         if global.dbt.warn_error && printer.has_warned() {
             return Err(WarningIsError.into());
         }
@@ -305,8 +311,10 @@ impl Context {
             full_refresh: flags.full_refresh,
             store_failures: flags.store_failures,
             event_time: flags.event_time,
+            empty: flags.empty,
+            sample: flags.sample,
             command: flags.command.to_owned(),
-            invocation_id: None,
+            invocation_id: printer.invocation_id().map(str::to_owned),
             reporter: Arc::new(messages),
         };
         let compiler = Compiler::load(project, compiler_flags).map_err(not_compiled)?;
@@ -321,6 +329,7 @@ impl Context {
             flags: *flags,
             printer: printer.clone(),
             about,
+            deferral: None,
             compiled: OnceCell::new(),
             flows: OnceCell::new(),
         })
@@ -404,6 +413,37 @@ impl Context {
             .collect())
     }
 
+    /// With `--defer`: reads what is not in the target where another manifest has it. Selected nodes are there when they are
+    /// read, if they are built now. Texts that were rendered before do not know.
+    pub(super) fn defer(
+        &mut self,
+        deferral: Option<Deferral>,
+        selected: &BTreeSet<UniqueId>,
+        are_built: bool,
+        printer: &Printer,
+    ) -> Result<(), Failure> {
+        let Some(deferral) = deferral else {
+            return Ok(());
+        };
+        self.ensure_stack(printer)?;
+        let names = self.names(&self.connector().connect()?)?;
+        let deferred = deferral.relations(self, selected, are_built, &names);
+        self.compiler.defer(deferred);
+        self.compiled = OnceCell::new();
+        self.flows = OnceCell::new();
+        self.deferral = Some(deferral);
+        Ok(())
+    }
+
+    pub(super) fn printer(&self) -> &Printer {
+        &self.printer
+    }
+
+    /// What is deferred to, if anything is.
+    pub(super) fn deferral(&self) -> Option<&Deferral> {
+        self.deferral.as_ref()
+    }
+
     /// The ids of selected nodes, sources and ephemeral models among them.
     pub(super) fn selected_ids(
         &self,
@@ -420,9 +460,11 @@ impl Context {
             exit: Exit::Usage,
             ..Failure::all(errors)
         };
+        let said = self.compiler.project().file.flags.get("indirect_selection");
+        let indirect = args.indirect(said.and_then(serde_json::Value::as_str));
         let named = NamedSelectors::load(&self.compiler.project().root)
             .map_err(wrong)?
-            .indirect(args.indirect());
+            .indirect(indirect);
         let nothing_said = args.select.is_empty() && args.exclude.is_empty();
         let default = named.default_name().filter(|_| nothing_said);
         if let Some(name) = args.selector.as_deref().or(default) {
@@ -441,7 +483,7 @@ impl Context {
             })?;
         let past = self.past(selection.needs(), args)?;
         let selected = selection
-            .indirect(args.indirect())
+            .indirect(indirect)
             .against(&past)
             .resolve(self.compiler.manifest(), self.dag());
         for warning in &selected.warnings {
@@ -497,8 +539,22 @@ impl Context {
         Ok(compiler.snapshot(&compiled)?)
     }
 
+    /// Whether manifest.json and run_results.json are written: `--no-write-json` leaves them as they are.
+    pub(super) fn writes_json(&self) -> bool {
+        self.flags.writes_json
+    }
+
+    /// Whether the project's `flags` say so.
+    pub(super) fn is_flag(&self, name: &str) -> bool {
+        let flags = &self.compiler.project().file.flags;
+        flags.get(name).and_then(serde_json::Value::as_bool) == Some(true)
+    }
+
     /// Writes target/manifest.json, with the texts of what was compiled. Gives the file's path.
     pub(super) fn write_manifest(&self, compiled: &[CompiledNode]) -> Result<PathBuf, Failure> {
+        if !self.flags.writes_json {
+            return Ok(self.target_dir().join("manifest.json"));
+        }
         self.write_artifact("manifest.json", &self.compiler.artifact(compiled))
     }
 
@@ -642,6 +698,12 @@ pub(super) struct FlagsOf {
     pub store_failures: bool,
     /// `--event-time-start` and `--event-time-end`
     pub event_time: Option<EventTime>,
+    /// `--empty`
+    pub empty: bool,
+    /// `--sample`
+    pub sample: Option<EventTime>,
+    /// `--write-json`
+    pub writes_json: bool,
 }
 
 impl Default for FlagsOf {
@@ -651,6 +713,9 @@ impl Default for FlagsOf {
             full_refresh: false,
             store_failures: false,
             event_time: None,
+            empty: false,
+            sample: None,
+            writes_json: true,
         }
     }
 }

@@ -1,11 +1,16 @@
 //! dbt's options that scripts give to every command: those that mean something here are honoured, those about dbt's own
-//! inside (its cache, its parser, its log files) are taken and do nothing, and the rest is refused with a reason.
+//! inside (its cache, its parser) are taken and do nothing, and the rest is refused with a reason.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use miette::Diagnostic;
+use rwt_project::project::parse_mapping;
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::Failure;
+use super::context::not_loaded;
+use super::inputs::DeferArgs;
+use super::log_flags::LogArgs;
 
 /// Options that need no line in the help: docs/dbt.md lists them.
 #[derive(Debug, Clone, Default, Args)]
@@ -18,7 +23,7 @@ pub(super) struct DbtArgs {
     #[arg(long, global = true, hide = true, overrides_with = "use_colors")]
     pub no_use_colors: bool,
     /// Show what `log()` says in macros, too
-    #[arg(long, global = true, hide = true, overrides_with = "no_debug")]
+    #[arg(long, global = true, hide = true, env = "DBT_DEBUG", overrides_with = "no_debug", value_parser = clap::builder::FalseyValueParser::new())]
     pub debug: bool,
     #[arg(long, global = true, hide = true, overrides_with = "debug")]
     no_debug: bool,
@@ -27,47 +32,29 @@ pub(super) struct DbtArgs {
     pub warn_error: bool,
     #[arg(long, global = true, hide = true, overrides_with = "warn_error")]
     no_warn_error: bool,
-    /// How much is said
-    #[arg(long, global = true, hide = true, value_name = "LEVEL")]
-    log_level: Option<LogLevel>,
-    /// What messages look like
+    #[arg(long, global = true, hide = true, overrides_with = "quiet")]
+    no_quiet: bool,
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// Whether manifest.json and run_results.json are written
+    #[arg(long, global = true, hide = true, env = "DBT_WRITE_JSON", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), overrides_with = "no_write_json")]
+    write_json: Option<bool>,
+    #[arg(long, global = true, hide = true, overrides_with = "write_json")]
+    no_write_json: bool,
     #[arg(
         long,
         global = true,
         hide = true,
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT"
+        value_name = "YAML",
+        env = "DBT_WARN_ERROR_OPTIONS"
     )]
-    pub log_format: LogFormat,
-
+    warn_error_options: Option<String>,
+    #[command(flatten)]
+    pub defer: DeferArgs,
     #[command(flatten)]
     ignored: Ignored,
     #[command(flatten)]
     refused: Refused,
-}
-
-/// How messages are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(super) enum LogFormat {
-    /// For people.
-    #[default]
-    #[value(alias = "default", alias = "debug")]
-    Text,
-    /// dbt's events, which rwt does not write.
-    Json,
-    /// A JSON record per line on stdout, as dbt-core expects of a parser; `rwt parse` has it.
-    Otel,
-}
-
-/// dbt's levels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LogLevel {
-    Debug,
-    Info,
-    Warn,
-    Error,
-    None,
 }
 
 /// What is about dbt's own inside.
@@ -128,18 +115,6 @@ struct Ignored {
     use_fast_test_edges: bool,
     #[arg(long, global = true, hide = true)]
     no_use_fast_test_edges: bool,
-    #[arg(long, global = true, hide = true)]
-    write_json: bool,
-    #[arg(long, global = true, hide = true)]
-    print: bool,
-    #[arg(long, global = true, hide = true, value_name = "DIR")]
-    log_path: Option<String>,
-    #[arg(long, global = true, hide = true, value_name = "LEVEL")]
-    log_level_file: Option<String>,
-    #[arg(long, global = true, hide = true, value_name = "FORMAT")]
-    log_format_file: Option<String>,
-    #[arg(long, global = true, hide = true, value_name = "N")]
-    log_file_max_bytes: Option<u64>,
     #[arg(long, global = true, hide = true, value_name = "N")]
     maximum_seed_size_mib: Option<u64>,
     #[arg(long, global = true, hide = true, value_name = "N")]
@@ -150,20 +125,6 @@ struct Ignored {
 #[derive(Debug, Clone, Default, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "so many switches dbt has")]
 struct Refused {
-    #[arg(long, global = true, hide = true)]
-    defer: bool,
-    #[arg(long, global = true, hide = true, value_name = "DIR")]
-    defer_state: Option<String>,
-    #[arg(long, global = true, hide = true)]
-    favor_state: bool,
-    #[arg(long, global = true, hide = true)]
-    empty: bool,
-    #[arg(long, global = true, hide = true, value_name = "WINDOW")]
-    sample: Option<String>,
-    #[arg(long, global = true, hide = true)]
-    no_write_json: bool,
-    #[arg(long, global = true, hide = true, value_name = "YAML")]
-    warn_error_options: Option<String>,
     #[arg(long, global = true, hide = true)]
     use_v2_parser: bool,
     #[arg(long, global = true, hide = true, value_name = "COMMAND")]
@@ -184,65 +145,48 @@ struct NotHere {
 }
 
 impl DbtArgs {
-    /// Whether only results and errors are wanted.
-    pub(super) fn is_quiet(&self) -> bool {
-        matches!(
-            self.log_level,
-            Some(LogLevel::Warn | LogLevel::Error | LogLevel::None)
-        )
+    /// Whether manifest.json and run_results.json are written.
+    pub(super) fn writes_json(&self) -> bool {
+        !self.no_write_json && self.write_json.unwrap_or(true)
     }
 
     /// Whether more than usual is wanted.
     pub(super) fn is_debug(&self) -> bool {
-        self.debug || self.log_level == Some(LogLevel::Debug)
+        self.debug || self.log.is_debug()
+    }
+
+    /// Takes over `flags` of the project file, where the command line says nothing else.
+    pub(super) fn settle(&mut self, flags: &Map<String, Value>) -> Result<(), Failure> {
+        let truth = |name: &str| flags.get(name).and_then(Value::as_bool);
+        if !self.debug && !self.no_debug {
+            self.debug = truth("debug").unwrap_or(false);
+        }
+        match truth("use_colors") {
+            Some(use_colors) if !self.use_colors && !self.no_use_colors => {
+                (self.use_colors, self.no_use_colors) = (use_colors, !use_colors);
+            }
+            _ => {}
+        }
+        if !self.warn_error && !self.no_warn_error && self.warn_error_options.is_none() {
+            self.warn_error = truth("warn_error").unwrap_or(false);
+        }
+        self.write_json = self.write_json.or(truth("write_json"));
+        self.log.settle(flags);
+        let options = match &self.warn_error_options {
+            Some(text) => Some(parse_mapping("--warn-error-options", text).map_err(not_loaded)?),
+            None => None,
+        };
+        if let Some(options) = options {
+            self.warn_error |= warns_of_all(options.get("error"), &options)?;
+        }
+        Ok(())
     }
 
     /// # Errors
     /// An option that cannot be honoured.
     pub(super) fn check(&self) -> Result<(), Failure> {
         let refused = &self.refused;
-        let json = self.log_format == LogFormat::Json;
         let options = [
-            (
-                refused.defer || refused.favor_state || refused.defer_state.is_some(),
-                NotHere {
-                    option: "--defer",
-                    why: "models read what is in their own target",
-                    help: "select what the models read too (`+model`), or run on a target of your own",
-                },
-            ),
-            (
-                refused.empty,
-                NotHere {
-                    option: "--empty",
-                    why: "a materialized view over no rows would stay without rows",
-                    help: "`rwt plan` checks the statements, `rwt test` runs unit tests, both without rows of yours",
-                },
-            ),
-            (
-                refused.sample.is_some(),
-                NotHere {
-                    option: "--sample",
-                    why: "a materialized view goes on reading what comes after the sample",
-                    help: "filter in the model, for example by `target.name`; microbatch models take --event-time-start and --event-time-end",
-                },
-            ),
-            (
-                refused.no_write_json,
-                NotHere {
-                    option: "--no-write-json",
-                    why: "`rwt retry` and selectors of state read the files",
-                    help: "`--target-path` puts them elsewhere",
-                },
-            ),
-            (
-                refused.warn_error_options.is_some(),
-                NotHere {
-                    option: "--warn-error-options",
-                    why: "rwt's warnings have other names than dbt's",
-                    help: "`--warn-error` makes errors of all of them",
-                },
-            ),
             (
                 refused.use_v2_parser || refused.v2_parser.is_some(),
                 NotHere {
@@ -259,20 +203,38 @@ impl DbtArgs {
                     help: "target/run_results.json has the time of each node",
                 },
             ),
-            (
-                json,
-                NotHere {
-                    option: "--log-format json",
-                    why: "its lines are not dbt's events",
-                    help: "`--output json` gives the result of a command as one document",
-                },
-            ),
         ];
         match options.into_iter().find(|(is_given, _)| *is_given) {
             Some((_, not_here)) => Err(Failure::usage(not_here)),
             None => Ok(()),
         }
     }
+}
+
+/// `--warn-error-options` that make errors of all warnings. What names dbt's own cannot be followed; what names none says
+/// nothing.
+fn warns_of_all(
+    error: Option<&Value>,
+    options: &indexmap::IndexMap<String, Value>,
+) -> Result<bool, Failure> {
+    let names = |value: Option<&Value>| {
+        let list = value.and_then(Value::as_array);
+        list.is_some_and(|list| !list.is_empty())
+    };
+    let is_all = error
+        .or(options.get("include"))
+        .is_some_and(|error| matches!(error.as_str(), Some("all" | "*")));
+    let excepted = ["warn", "exclude"]
+        .iter()
+        .any(|key| names(options.get(*key)));
+    if names(error.or(options.get("include"))) || is_all && excepted {
+        return Err(Failure::usage(NotHere {
+            option: "--warn-error-options",
+            why: "rwt's warnings have other names than dbt's events",
+            help: "`{error: all}`, or `--warn-error`, makes errors of all of them",
+        }));
+    }
+    Ok(is_all)
 }
 
 /// `--threads` of commands that do not need it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rwt_compiler::materialize::DatabaseError;
-use rwt_compiler::{CompileErrors, CompiledNode};
+use rwt_compiler::{CompileErrors, CompiledNode, Compiler};
 use rwt_plan::catalog::CatalogSnapshot;
 use rwt_plan::plan::{Action, Adopt, ObjectPlan, Reason};
 use rwt_plan::step::{Phase, StepKind};
@@ -15,6 +15,7 @@ use rwt_project::manifest::UniqueId;
 
 use super::answers::{Answered, with_descendants};
 use super::context::{Context, DatabaseFailure, not_compiled};
+use super::node_events::{Begun, NodeEvents};
 use super::{Failure, topic_check};
 use crate::apply::{
     self, BuildProgress, NodeReport, Observer, Outcome, RunOptions, RunReport, Scope, Status,
@@ -424,9 +425,13 @@ impl<'a> Deployer<'a> {
             .iter()
             .filter_map(|step| step.unique_id.as_deref())
             .collect();
+        let total = nodes.len() + shown.len();
         let observer = Lines {
-            progress: RunProgress::new(printer, nodes.len() + shown.len()),
+            compiler: &self.context.compiler,
+            progress: RunProgress::new(printer, total),
             builds: BuildLines::new(printer),
+            begun: Begun::default(),
+            total,
         };
         let outcome = apply::execute(
             Scope {
@@ -604,18 +609,27 @@ pub(super) fn report_of(nodes: Vec<NodeReport>, seconds: f64) -> RunReport {
 }
 
 /// One line per node, as dbt prints them.
-struct Lines {
+struct Lines<'a> {
+    compiler: &'a Compiler,
     progress: RunProgress,
     builds: BuildLines,
+    begun: Begun,
+    total: usize,
 }
 
-impl Observer for Lines {
+impl Observer for Lines<'_> {
+    fn began(&self, unique_id: &str, thread: usize) {
+        let events = NodeEvents::new(self.compiler, &self.progress, &self.begun);
+        events.begins(unique_id, thread, self.total);
+    }
+
     fn working_on(&self, names: &[String]) {
         self.progress.working_on(names);
     }
 
     fn finished(&self, index: usize, total: usize, report: &NodeReport) {
-        print_node(&self.progress, index, total, report);
+        let events = NodeEvents::new(self.compiler, &self.progress, &self.begun);
+        print_node(&events, &self.progress, index, total, report);
     }
 
     fn building(&self, builds: &[BuildProgress]) {
@@ -628,8 +642,19 @@ impl Observer for Lines {
 }
 
 /// The line of a node, and its error below.
-pub(super) fn print_node(progress: &RunProgress, index: usize, total: usize, report: &NodeReport) {
-    progress.line(&crate::ui::run_line(index, total, report));
+pub(super) fn print_node(
+    events: &NodeEvents<'_>,
+    progress: &RunProgress,
+    index: usize,
+    total: usize,
+    report: &NodeReport,
+) {
+    events.ended(
+        &crate::ui::run_line(index, total, report),
+        index,
+        total,
+        report,
+    );
     if let Some(error) = &report.error {
         progress.error(error);
     }

@@ -25,11 +25,14 @@ mod funnel;
 mod graph;
 mod hub;
 mod init;
+mod inputs;
 mod interrupt;
 mod jobs;
 mod lint;
+mod log_flags;
 mod logs;
 mod ls;
+mod node_events;
 mod operation;
 mod parse;
 mod plan;
@@ -46,16 +49,18 @@ mod test_record;
 mod test_watch;
 mod topic_check;
 
+use std::collections::HashSet;
 use std::process::ExitCode;
+use std::time::Instant;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use debug::Check;
 pub use exit::Exit;
 
 use args::GlobalArgs;
 
-use crate::ui::Printer;
+use crate::ui::{Event, EventLevel, Printer};
 
 /// Build, plan and run streaming pipelines on RisingWave.
 #[derive(Debug, Parser)]
@@ -146,9 +151,42 @@ enum Command {
     StackProcess(stack::ProcessArgs),
 }
 
+/// The arguments. `DBT_ENGINE_…` is dbt's newer name of each variable `DBT_…`, and wins.
+fn parsed() -> Result<Cli, clap::Error> {
+    const NEWER: &str = "DBT_ENGINE_";
+    let given: HashSet<String> = std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| name.starts_with(NEWER))
+        .collect();
+    if given.is_empty() {
+        return Cli::try_parse();
+    }
+    let matches = with_variables(Cli::command(), &given).try_get_matches()?;
+    Cli::from_arg_matches(&matches)
+}
+
+fn with_variables(command: clap::Command, given: &HashSet<String>) -> clap::Command {
+    let rename = |argument: clap::Arg| {
+        let older = argument
+            .get_env()
+            .map(|name| name.to_string_lossy().into_owned());
+        let newer =
+            older.and_then(|name| Some(format!("DBT_ENGINE_{}", name.strip_prefix("DBT_")?)));
+        match newer.filter(|name| given.contains(name)) {
+            // clap keeps names of variables for as long as the program runs.
+            Some(name) => argument.env(&*name.leak()),
+            None => argument,
+        }
+    };
+    command
+        .mut_args(rename)
+        .mut_subcommands(|command| with_variables(command, given))
+}
+
 /// Runs what the arguments ask for. Returns the exit code; see [`Exit`].
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let clock = Instant::now();
+    let cli = match parsed() {
         Ok(cli) => cli,
         Err(error) => {
             // clap's own texts: help and version on stdout, usage errors on stderr with code 2.
@@ -156,21 +194,84 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let Cli { global, command } = cli;
+    let Cli {
+        mut global,
+        command,
+    } = cli;
+    let settled = global.settle();
     let printer = global.printer(command.wants_json());
-    let result = match global.dbt.check() {
-        Ok(()) => carry_out(&global, command, &printer),
-        Err(failure) => Err(failure),
-    };
-    match result {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            for report in &failure.reports {
-                printer.error(report);
-            }
-            failure.exit.into()
+    let (printer, result) = match (printer, settled) {
+        (Ok(printer), Ok(())) => {
+            begin(&printer);
+            let result = match global.dbt.check() {
+                Ok(()) => carry_out(&global, command, &printer),
+                Err(failure) => Err(failure),
+            };
+            (printer, result)
         }
-    }
+        (Ok(printer), Err(failure)) => (printer, Err(failure)),
+        // The log cannot be written; stderr can.
+        (Err(failure), _) => (
+            Printer::new(global.color, global.quiet, false),
+            Err(failure),
+        ),
+    };
+    let exit = result.unwrap_or_else(|failure| {
+        for report in &failure.reports {
+            printer.error(report);
+        }
+        failure.exit
+    });
+    end(&printer, exit, clock);
+    exit.into()
+}
+
+fn begin(printer: &Printer) {
+    let version = rwt_compiler::DBT_VERSION;
+    let text = format!("Running with dbt={version}");
+    let event = Event::new("MainReportVersion", "A001", EventLevel::Info, text);
+    printer.event(
+        &event
+            .field("version", format!("={version}"))
+            .field("log_version", 3),
+    );
+}
+
+fn end(printer: &Printer, exit: Exit, clock: Instant) {
+    let now = chrono::Utc::now();
+    let elapsed = clock.elapsed().as_secs_f64();
+    let is_done = matches!(exit, Exit::Ok | Exit::Changes);
+    let how = if is_done { "succeeded" } else { "failed" };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // As dbt has it: the words of the command line, with what may be secret in --vars left out.
+    let command = format!("rwt {}", named(&arguments).join(" "));
+    let text = format!(
+        "Command `{command}` {how} at {} after {elapsed:.2} seconds",
+        now.format("%H:%M:%S%.6f")
+    );
+    let event = Event::new("CommandCompleted", "Q039", EventLevel::Debug, text)
+        .field("command", command)
+        .field("success", is_done)
+        .field("completed_at", rwt_compiler::artifacts::time(now))
+        .field("elapsed", elapsed);
+    printer.event(&event);
+}
+
+/// Arguments without the values of `--vars` and `--args`, which may hold secrets.
+fn named(arguments: &[String]) -> Vec<String> {
+    let mut hidden = false;
+    let show = |argument: &String| {
+        let is_value = std::mem::take(&mut hidden);
+        let name = argument.split('=').next().unwrap_or_default();
+        let holds = matches!(name, "--vars" | "--args");
+        hidden = holds && !argument.contains('=');
+        match (is_value, holds && argument.contains('=')) {
+            (true, _) => "*****".to_owned(),
+            (_, true) => format!("{name}=*****"),
+            _ => argument.clone(),
+        }
+    };
+    arguments.iter().map(show).collect()
 }
 
 fn carry_out(global: &GlobalArgs, command: Command, printer: &Printer) -> CommandResult {

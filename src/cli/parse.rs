@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use miette::Diagnostic;
 use rwt_compiler::{Checked, Flags, artifacts};
 use rwt_project::manifest::{Manifest, ResourceType};
 use serde::Serialize;
@@ -17,9 +16,10 @@ use serde_json::json;
 
 use super::args::{GlobalArgs, Output};
 use super::context::{Messages, options, vars};
-use super::dbt_flags::{LogFormat, Unneeded};
+use super::dbt_flags::Unneeded;
+use super::log_flags::LogFormat;
 use super::{CommandResult, Exit, Failure};
-use crate::ui::Printer;
+use crate::ui::{Message, Printer};
 
 #[derive(Debug, Args)]
 pub(super) struct ParseArgs {
@@ -46,73 +46,6 @@ struct ParseReport {
     errors: Vec<Message>,
     warnings: Vec<Message>,
     milliseconds: u128,
-}
-
-/// An error or a warning, for machines.
-#[derive(Debug, Serialize)]
-struct Message {
-    code: Option<String>,
-    message: String,
-    /// Relative to the project.
-    file: Option<String>,
-    /// From 1.
-    line: Option<usize>,
-    /// From 1.
-    column: Option<usize>,
-    /// Bytes that are marked, from where `line` and `column` are.
-    length: Option<usize>,
-    help: Option<String>,
-}
-
-impl Message {
-    fn of(diagnostic: &dyn Diagnostic) -> Self {
-        let label = diagnostic.labels().and_then(|mut labels| labels.next());
-        let place = label.as_ref().and_then(|label| {
-            let contents = diagnostic
-                .source_code()?
-                .read_span(label.inner(), 0, 0)
-                .ok()?;
-            Some((
-                contents.name().map(str::to_owned),
-                contents.line() + 1,
-                contents.column() + 1,
-            ))
-        });
-        let (file, line, column) = match place {
-            Some((file, line, column)) => (file, Some(line), Some(column)),
-            None => (None, None, None),
-        };
-        Self {
-            code: diagnostic.code().map(|code| code.to_string()),
-            message: diagnostic.to_string(),
-            file,
-            line,
-            column,
-            length: label.map(|label| label.len()),
-            help: diagnostic.help().map(|help| help.to_string()),
-        }
-    }
-}
-
-impl fmt::Display for Message {
-    /// One line, for dbt's log.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(file) = &self.file {
-            write!(f, "{file}")?;
-            if let (Some(line), Some(column)) = (self.line, self.column) {
-                write!(f, ":{line}:{column}")?;
-            }
-            f.write_str(": ")?;
-        }
-        f.write_str(&self.message)?;
-        if let Some(help) = &self.help {
-            write!(f, " ({help})")?;
-        }
-        if let Some(code) = &self.code {
-            write!(f, " [{code}]")?;
-        }
-        Ok(())
-    }
 }
 
 impl fmt::Display for ParseReport {
@@ -158,6 +91,12 @@ pub(super) fn main(global: &GlobalArgs, args: &ParseArgs, printer: &Printer) -> 
     };
     if let Some(compiler) = &checked.compiler {
         report.nodes = counts(compiler.manifest());
+    }
+    if let Some(compiler) = checked
+        .compiler
+        .as_ref()
+        .filter(|_| global.dbt.writes_json())
+    {
         let folder = &compiler.project().target_path;
         let written = artifacts::write(folder, "manifest.json", &compiler.artifact(&[]));
         report.manifest = Some(written.map_err(|error| {
@@ -170,7 +109,7 @@ pub(super) fn main(global: &GlobalArgs, args: &ParseArgs, printer: &Printer) -> 
         })?);
     }
     report.milliseconds = clock.elapsed().as_millis();
-    match (global.dbt.log_format, args.output) {
+    match (global.dbt.log.format(), args.output) {
         (LogFormat::Otel, _) => tell_dbt(&report, printer),
         (_, Output::Json) => printer.document(&report),
         (_, Output::Text) => tell_people(&checked, &report, printer),

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Failure;
 use super::context::Context;
+use super::node_events::summary;
 use crate::apply::NodeReport;
 
 /// What became of the nodes of a plan.
@@ -37,8 +38,20 @@ pub(super) fn write(
     seconds: f64,
     args: Value,
 ) -> Result<(), Failure> {
+    for event in summary(&results) {
+        context.printer().event(&event);
+    }
+    if !context.writes_json() {
+        return Ok(());
+    }
     let invocation = context.compiler.invocation();
-    let args = args.as_object().cloned().unwrap_or_default();
+    let mut args = args.as_object().cloned().unwrap_or_default();
+    args.insert("defer".to_owned(), context.deferral().is_some().into());
+    if let Some(deferral) = context.deferral() {
+        let folder = deferral.folder.display().to_string();
+        args.insert("defer_state".to_owned(), folder.into());
+        args.insert("favor_state".to_owned(), deferral.favor_state.into());
+    }
     let results = RunResults::new(&invocation, results, seconds, args);
     context.write_artifact("run_results.json", &results)?;
     Ok(())

@@ -1,6 +1,7 @@
 //! `rwt retry`: what the last run did not do, with that run's options.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use super::args::{EventTimeArgs, GlobalArgs, KindArgs, Output, SelectArgs};
 use super::build::{BuildArgs, build};
 use super::context::{Context, FlagsOf};
+use super::inputs::{Deferral, InputArgs, sample};
 use super::run::{RunArgs, run_selected};
 use super::test::{TestArgs, run_these};
 use super::{CommandResult, Exit, Failure, interrupt};
@@ -62,6 +64,11 @@ struct RunFlags {
     fail_fast: bool,
     store_failures: bool,
     threads: Option<u16>,
+    empty: bool,
+    sample: Option<String>,
+    defer: bool,
+    defer_state: Option<PathBuf>,
+    favor_state: bool,
     event_time_start: Option<DateTime<Utc>>,
     event_time_end: Option<DateTime<Utc>>,
 }
@@ -94,7 +101,10 @@ pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> 
         event_time_end: flags.event_time_end,
     };
     let span = event_time.span()?;
-    if flags.full_refresh || flags.store_failures || span.is_some() || which != "run" {
+    let sample = flags.sample.as_deref().and_then(|text| sample(text).ok());
+    let inputs = InputArgs::again(flags.empty, sample);
+    let is_plain = !flags.full_refresh && !flags.store_failures && span.is_none();
+    if !is_plain || inputs.limiting().is_some() || which != "run" {
         // Templates see the command and its flags.
         let flags = FlagsOf {
             command: match which.as_str() {
@@ -105,8 +115,15 @@ pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> 
             full_refresh: flags.full_refresh,
             store_failures: flags.store_failures,
             event_time: span,
+            empty: flags.empty,
+            sample,
+            ..FlagsOf::default()
         };
         context = Context::load_for(global, &flags, printer)?;
+    }
+    if let (true, Some(folder)) = (flags.defer, &flags.defer_state) {
+        let deferral = Deferral::read(folder, flags.favor_state)?;
+        context.defer(Some(deferral), &open, which != "test", printer)?;
     }
     let threads = args
         .threads
@@ -123,6 +140,7 @@ pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> 
         select: SelectArgs::default(),
         full_refresh: flags.full_refresh,
         event_time,
+        inputs,
         allow_destructive: flags.allow_destructive,
         wait: args.wait,
         threads,

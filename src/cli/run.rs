@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Args;
+use rwt_compiler::Compiler;
 use rwt_compiler::artifacts::RunResult;
 use rwt_plan::plan::Action;
 use rwt_plan::{CatalogSnapshot, Options};
@@ -18,6 +19,8 @@ use super::deploy::{
     self, Deployer, Errors, Manner, Planned, adopting, is_different, print_node, report_of,
 };
 use super::drop::DependentsError;
+use super::inputs::InputArgs;
+use super::node_events::{Begun, NodeEvents};
 use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
 use crate::apply::{self, NodeReport, RunReport, Status};
 use crate::ui::{Printer, RunProgress};
@@ -27,10 +30,12 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub select: SelectArgs,
     /// Build the selected models anew although they have not changed; the rows of tables are lost
-    #[arg(short, long)]
+    #[arg(short, long, env = "DBT_FULL_REFRESH", value_parser = clap::builder::FalseyValueParser::new())]
     pub full_refresh: bool,
     #[command(flatten)]
     pub event_time: EventTimeArgs,
+    #[command(flatten)]
+    pub inputs: InputArgs,
     /// Do what loses rows or makes a sink emit again, instead of leaving it as it is
     #[arg(long)]
     pub allow_destructive: bool,
@@ -41,7 +46,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     /// Begin nothing new after the first failure
-    #[arg(short = 'x', long)]
+    #[arg(short = 'x', long, env = "DBT_FAIL_FAST", value_parser = clap::builder::FalseyValueParser::new())]
     pub fail_fast: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
@@ -66,6 +71,7 @@ impl RunArgs {
             select: SelectArgs::default(),
             full_refresh: false,
             event_time: EventTimeArgs::default(),
+            inputs: InputArgs::default(),
             allow_destructive: false,
             wait: false,
             threads: None,
@@ -80,11 +86,16 @@ pub(super) fn main(global: &GlobalArgs, args: &RunArgs, printer: &Printer) -> Co
         command: "run",
         full_refresh: args.full_refresh,
         event_time: args.event_time.span()?,
+        empty: args.inputs.empty,
+        sample: args.inputs.sample,
         ..FlagsOf::default()
     };
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
-    run(&context, args, printer)
+    let selected = context.selected_to_run(&args.select, printer)?;
+    let deferral = global.dbt.defer.read(args.select.state.as_deref())?;
+    context.defer(deferral, &selected, true, printer)?;
+    run_selected(&context, args, &selected, printer)
 }
 
 /// `rwt seed`
@@ -108,11 +119,15 @@ fn run_kind(
         command: kind.word(),
         full_refresh: args.full_refresh,
         event_time: args.event_time.span()?,
+        empty: args.inputs.empty,
+        sample: args.inputs.sample,
         ..FlagsOf::default()
     };
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
     let selected = context.selected_of(&args.select, |found| found == kind, printer)?;
+    let deferral = global.dbt.defer.read(args.select.state.as_deref())?;
+    context.defer(deferral, &selected, true, printer)?;
     run_selected(&context, args, &selected, printer)
 }
 
@@ -137,12 +152,19 @@ pub(super) fn run_selected(
     let manner = Manner {
         command: "run",
         threads: args.threads.map_or(target.threads, usize::from),
-        fail_fast: args.fail_fast,
+        fail_fast: args.fail_fast || context.is_flag("fail_fast"),
         wait: args.wait,
     };
     if let Some(exit) = finish_first(&deployer, manner, &interrupted, printer)? {
         return Ok(exit);
     }
+    let selected = &args.inputs.left_to_build(
+        context,
+        selected,
+        &deployer.catalog()?,
+        args.full_refresh,
+        printer,
+    )?;
     let options = run_options(&deployer, args);
     let first_round = || Ok::<_, Failure>(deployer.plan(selected, &options)?.in_round(true));
     let planned = first_round()?;
@@ -164,7 +186,7 @@ pub(super) fn run_selected(
         if manner.threads == 1 { "" } else { "s" },
     ));
     let mut failed = deployer.not_compiled();
-    print_nodes(&failed, printer);
+    print_nodes(&context.compiler, &failed, printer);
     let first = std::cell::Cell::new(Some(planned));
     let plan = || first.take().map_or_else(first_round, Ok);
     let (mut done, mut is_whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
@@ -184,7 +206,7 @@ pub(super) fn run_selected(
         (done, is_whole) = (joined(done, more), whole);
         let told = failed.len();
         failed.extend(not_told(deployer.not_compiled(), &failed));
-        print_nodes(&failed[told..], printer);
+        print_nodes(&context.compiler, &failed[told..], printer);
     }
     done.nodes.extend(failed);
     done.nodes.extend(deployer.left_waiting());
@@ -195,15 +217,18 @@ pub(super) fn run_selected(
     done.seconds = clock.elapsed().as_secs_f64();
     write_results(&deployer, args, manner, results, done.seconds)?;
     let exit = report(&done, printer);
+    args.inputs.tell_what_is_not_whole(&done, printer);
     hint_at_permission(&done, printer);
     Ok(if is_whole { exit } else { Exit::Failure })
 }
 
 /// Prints nodes that nothing is done about.
-pub(super) fn print_nodes(nodes: &[NodeReport], printer: &Printer) {
+pub(super) fn print_nodes(compiler: &Compiler, nodes: &[NodeReport], printer: &Printer) {
     let progress = RunProgress::new(printer, nodes.len());
+    let begun = Begun::default();
+    let events = NodeEvents::new(compiler, &progress, &begun);
     for (index, node) in nodes.iter().enumerate() {
-        print_node(&progress, index + 1, nodes.len(), node);
+        print_node(&events, &progress, index + 1, nodes.len(), node);
     }
     progress.finish();
 }
@@ -269,7 +294,7 @@ pub(super) fn carry_out(
     let done = if deploy::does_nothing(&planned) {
         deployer.run_hooks(&planned.plan)?;
         let nodes = deployer.without_steps(&planned.plan);
-        print_nodes(&nodes, printer);
+        print_nodes(&deployer.context.compiler, &nodes, printer);
         (report_of(nodes, 0.0), true)
     } else {
         let lock = deployer.lock(&planned.plan.deployment, manner.wait, interrupted, printer)?;
@@ -279,8 +304,9 @@ pub(super) fn carry_out(
         let outcome = deployer.carry_out(&planned, &lock, manner, interrupted, printer)?;
         drop(lock);
         tell_sink_failures(deployer, &outcome.report, printer);
-        let is_done = outcome.status == crate::state::DeploymentStatus::Done;
-        (outcome.report, is_done)
+        // What failed is in the report; the rest of the deployment was carried out.
+        let is_over = outcome.status != crate::state::DeploymentStatus::Interrupted;
+        (outcome.report, is_over)
     };
     Ok(done)
 }
@@ -318,6 +344,8 @@ fn write_results(
         "full_refresh": args.full_refresh,
         "event_time_start": args.event_time.event_time_start,
         "event_time_end": args.event_time.event_time_end,
+        "empty": args.inputs.empty,
+        "sample": args.inputs.shown_sample(),
         "allow_destructive": args.allow_destructive,
         "threads": manner.threads,
         "fail_fast": args.fail_fast,

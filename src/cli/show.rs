@@ -1,5 +1,7 @@
 //! `rwt show`: the first rows of a model's query, or of one that is written on the command line.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use rwt_project::manifest::{Node, UniqueId};
 use serde_json::json;
@@ -52,6 +54,14 @@ pub(super) fn main(global: &GlobalArgs, args: &ShowArgs, printer: &Printer) -> C
     };
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
+    let deferral = global.dbt.defer.read(args.select.state.as_deref())?;
+    if deferral.is_some() {
+        let selected = match args.select.is_empty() {
+            true => BTreeSet::new(),
+            false => context.selected_ids(&args.select, printer)?,
+        };
+        context.defer(deferral, &selected, false, printer)?;
+    }
     let mut session = context.session()?;
     let inline = |query: String| {
         vec![Shown {
@@ -133,10 +143,7 @@ impl Shown {
 }
 
 /// Names and queries of what was selected and has a query, in the order of the graph.
-fn queries(
-    context: &Context,
-    selected: &std::collections::BTreeSet<UniqueId>,
-) -> Result<Vec<Shown>, Failure> {
+fn queries(context: &Context, selected: &BTreeSet<UniqueId>) -> Result<Vec<Shown>, Failure> {
     let mut queries = Vec::new();
     for id in context.compiler.order() {
         if !selected.contains(&id) {

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
+use rwt_compiler::Compiler;
 use rwt_compiler::artifacts::RunResult;
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde_json::json;
 
 use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf, unexpected};
+use super::node_events::{Begun, NodeEvents};
 use super::{
     CommandResult, Exit, Failure, interrupt, project_hooks, results, test_record, test_watch,
 };
@@ -29,7 +31,7 @@ pub(super) struct TestArgs {
     #[arg(long, value_enum, value_name = "KIND")]
     pub resource_type: Option<TestKind>,
     /// Keep the rows that fail in tables, for tests that do not say otherwise
-    #[arg(long)]
+    #[arg(long, env = "DBT_STORE_FAILURES", value_parser = clap::builder::FalseyValueParser::new())]
     pub store_failures: bool,
     /// Make live tests (materialized views) anew
     #[arg(short, long)]
@@ -38,7 +40,7 @@ pub(super) struct TestArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     /// Begin nothing new after the first failure
-    #[arg(short = 'x', long)]
+    #[arg(short = 'x', long, env = "DBT_FAIL_FAST", value_parser = clap::builder::FalseyValueParser::new())]
     pub fail_fast: bool,
     /// Write the results as JUnit XML, too
     #[arg(long, value_name = "FILE")]
@@ -120,9 +122,14 @@ pub(super) fn load(
         command: "test",
         full_refresh: args.full_refresh,
         store_failures: args.store_failures,
-        event_time: None,
+        ..FlagsOf::default()
     };
-    Context::load_for(global, &flags, printer)
+    let mut context = Context::load_for(global, &flags, printer)?;
+    if let Some(deferral) = global.dbt.defer.read(args.select.state.as_deref())? {
+        let selected = selected(&context, args, printer)?.into_iter().collect();
+        context.defer(Some(deferral), &selected, false, printer)?;
+    }
+    Ok(context)
 }
 
 /// Runs the selected tests.
@@ -155,14 +162,15 @@ pub(super) fn run_these(
     }
     let context = &*context;
     let threads = args.threads.map_or(context.target().threads, usize::from);
-    let lines = Lines::new(printer, ids.len());
+    let fail_fast = args.fail_fast || context.is_flag("fail_fast");
+    let lines = Lines::new(&context.compiler, printer, ids.len());
     let counter = Counter::new(ids.len());
     let target_dir = context.target_dir();
     let runner = Runner {
         compiler: &context.compiler,
         handle: context.runtime().handle(),
         interrupted,
-        fail_fast: args.fail_fast,
+        fail_fast,
         threads,
         target_dir: &target_dir,
         observer: &lines,
@@ -175,7 +183,7 @@ pub(super) fn run_these(
     let units = nodes(context, &ids, ResourceType::UnitTest);
     let mut tests = runner.unit_tests(&units, &mut unit_tests);
     let data = nodes(context, &ids, ResourceType::Test);
-    let stops = args.fail_fast && tests.iter().any(TestReport::stops);
+    let stops = fail_fast && tests.iter().any(TestReport::stops);
     // The hooks need the database, as data tests do. Who watches does not want them each time.
     let has_hooks = has_data && !stops && !args.watch;
     if stops {
@@ -312,21 +320,34 @@ fn beginning(context: &Context, ids: &[UniqueId], threads: usize) -> String {
 }
 
 /// One line per test, as dbt prints them, and below it what is wrong.
-pub(super) struct Lines {
+pub(super) struct Lines<'a> {
     pub progress: RunProgress,
+    compiler: &'a Compiler,
+    begun: Begun,
 }
 
-impl Lines {
-    pub(super) fn new(printer: &Printer, total: usize) -> Self {
+impl<'a> Lines<'a> {
+    pub(super) fn new(compiler: &'a Compiler, printer: &Printer, total: usize) -> Self {
         Self {
             progress: RunProgress::new(printer, total),
+            compiler,
+            begun: Begun::default(),
         }
+    }
+
+    fn events(&self) -> NodeEvents<'_> {
+        NodeEvents::new(self.compiler, &self.progress, &self.begun)
     }
 }
 
-impl TestObserver for Lines {
+impl TestObserver for Lines<'_> {
+    fn began(&self, test: &Node, thread: usize, total: usize) {
+        self.events().begins(&test.unique_id.0, thread, total);
+    }
+
     fn finished(&self, index: usize, total: usize, report: &TestReport) {
-        self.progress.line(&test_line(index, total, report));
+        let line = test_line(index, total, report);
+        self.events().test_ended(&line, index, total, report);
         if let Some(error) = &report.error {
             self.progress.error(error);
         }

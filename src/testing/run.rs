@@ -19,6 +19,8 @@ use crate::client::ConnectError;
 
 /// Hears of each test that has ended: `index` of `total`. Calls come from several threads.
 pub trait TestObserver: Sync {
+    /// A test has begun, on this thread, one of `total`.
+    fn began(&self, test: &Node, thread: usize, total: usize);
     /// A test has ended.
     fn finished(&self, index: usize, total: usize, report: &TestReport);
 }
@@ -88,6 +90,7 @@ impl Runner<'_> {
             if self.stops(reports.iter()) {
                 report.message = Some(self.why_not().to_owned());
             } else {
+                self.observer.began(test, 1, self.counter.total);
                 let clock = Instant::now();
                 match self.compiler.unit_test(&test.unique_id) {
                     Ok(plan) => self.unit_test(&plan, with, &mut report),
@@ -139,6 +142,7 @@ impl Runner<'_> {
                 if self.stops(locked().iter()) {
                     report.message = Some(self.why_not().to_owned());
                 } else {
+                    self.observer.began(test, number, self.counter.total);
                     let clock = Instant::now();
                     let found = match session.take().map_or_else(|| with.session(), Ok) {
                         Ok(mut open) => {

@@ -3,7 +3,9 @@
 mod build_lines;
 mod check_line;
 mod diagnostic;
+mod event;
 mod funnel_view;
+mod message;
 mod picture;
 mod printer;
 mod progress;
@@ -13,8 +15,11 @@ mod test_line;
 
 pub use build_lines::BuildLines;
 pub(crate) use check_line::check_line;
+pub(crate) use event::thread_name;
+pub use event::{Event, EventFormat, EventLevel, EventLog};
 pub(crate) use funnel_view::ago;
 pub use funnel_view::{funnel_csv, funnel_text};
+pub(crate) use message::Message;
 pub use picture::Picture;
 pub(crate) use printer::printable;
 pub use printer::{ColorChoice, Printer};

@@ -10,6 +10,8 @@ use miette::Diagnostic;
 use serde::Serialize;
 
 use super::diagnostic;
+use super::event::{Event, EventLevel, EventLog};
+use super::message::Message;
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -29,8 +31,13 @@ pub struct Printer {
     quiet: bool,
     json: bool,
     debug: bool,
+    /// What macros print is left out.
+    no_print: bool,
     /// Whether a warning was given.
     warned: Arc<AtomicBool>,
+    log: Option<Arc<EventLog>>,
+    /// The log is what the console shows.
+    log_only: bool,
 }
 
 /// Colours by meaning.
@@ -56,7 +63,43 @@ impl Printer {
             quiet,
             json,
             debug: false,
+            no_print: false,
             warned: Arc::default(),
+            log: None,
+            log_only: false,
+        }
+    }
+
+    /// The same, with a log. Where the console is one of its sinks (`log_only`), nothing else is said there but a command's
+    /// result.
+    #[must_use]
+    pub fn with_log(mut self, log: EventLog, log_only: bool) -> Self {
+        self.log = Some(Arc::new(log));
+        self.log_only = log_only;
+        self
+    }
+
+    /// The same, without what macros print, or with it.
+    #[must_use]
+    pub fn without_prints(mut self, no_print: bool) -> Self {
+        self.no_print = no_print;
+        self
+    }
+
+    /// The invocation that the log is of, if there is a log.
+    pub fn invocation_id(&self) -> Option<&str> {
+        self.log.as_deref().map(EventLog::invocation_id)
+    }
+
+    /// Whether anybody reads events.
+    pub fn has_log(&self) -> bool {
+        self.log.is_some()
+    }
+
+    /// An event for the log; the console shows it in words of its own, or not at all.
+    pub fn event(&self, event: &Event) {
+        if let Some(log) = &self.log {
+            log.write(event);
         }
     }
 
@@ -69,7 +112,8 @@ impl Printer {
 
     /// What is of use only to who looks for a mistake.
     pub fn debug(&self, text: &str) {
-        if self.debug {
+        self.event(&Event::note(EventLevel::Debug, text));
+        if self.debug && !self.log_only {
             self.stderr(&format!("{text}\n"));
         }
     }
@@ -86,7 +130,7 @@ impl Printer {
 
     /// Whether a person watches stderr.
     pub fn is_terminal(&self) -> bool {
-        std::io::stderr().is_terminal() && !self.quiet
+        std::io::stderr().is_terminal() && !self.quiet && !self.log_only
     }
 
     /// Whether a person watches stdout.
@@ -97,9 +141,38 @@ impl Printer {
     /// A line of the command's result. With JSON it goes to stderr, because stdout is the document's.
     pub fn line(&self, text: impl AsRef<str>) {
         if self.json {
-            self.note(text);
-        } else {
-            self.raw(&format!("{}\n", text.as_ref()));
+            return self.note(text);
+        }
+        self.event(&Event::print(text.as_ref()));
+        self.show(text.as_ref());
+    }
+
+    /// A line of which the log has an event.
+    pub fn line_of(&self, text: &str, event: &Event) {
+        self.event(event);
+        if !self.json {
+            self.show(text);
+        } else if !self.quiet && !self.log_only {
+            self.stderr(&format!("{text}\n"));
+        }
+    }
+
+    /// What a macro prints: a line of the result, however quiet it is to be.
+    pub fn print(&self, text: &str) {
+        if self.no_print {
+            return;
+        }
+        self.event(&Event::print(text));
+        if self.json && !self.log_only {
+            self.stderr(&format!("{text}\n"));
+        } else if !self.json {
+            self.show(text);
+        }
+    }
+
+    fn show(&self, text: &str) {
+        if !self.log_only {
+            self.raw(&format!("{text}\n"));
         }
     }
 
@@ -127,7 +200,8 @@ impl Printer {
 
     /// What is going on, for people.
     pub fn note(&self, text: impl AsRef<str>) {
-        if !self.quiet {
+        self.event(&Event::note(EventLevel::Info, text.as_ref()));
+        if !self.quiet && !self.log_only {
             self.stderr(&format!("{}\n", text.as_ref()));
         }
     }
@@ -135,19 +209,28 @@ impl Printer {
     /// A warning, with its place and its help.
     pub fn warning(&self, warning: &dyn Diagnostic) {
         self.warned.store(true, Ordering::Relaxed);
-        if !self.quiet {
+        if self.has_log() {
+            let message = Message::of(warning).to_string();
+            self.event(&Event::note(EventLevel::Warn, message));
+        }
+        if !self.quiet && !self.log_only {
             self.stderr(&diagnostic::render(warning));
         }
     }
 
     /// An error, with its place and its help.
     pub fn error(&self, report: &miette::Report) {
-        self.stderr(&diagnostic::render(report.as_ref()));
+        self.problem(report.as_ref());
     }
 
     /// An error that is no report, with its place and its help.
     pub fn problem(&self, error: &dyn Diagnostic) {
-        self.stderr(&diagnostic::render(error));
+        if self.has_log() {
+            self.event(&Event::failure(&Message::of(error).to_string()));
+        }
+        if !self.log_only {
+            self.stderr(&diagnostic::render(error));
+        }
     }
 
     fn stderr(&self, text: &str) {

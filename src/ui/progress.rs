@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Printer;
+use super::{Event, Printer};
 
 /// Counts finished nodes and names those at work.
 #[derive(Debug)]
@@ -37,6 +37,21 @@ impl RunProgress {
     /// Prints a line of the result above the bar.
     pub fn line(&self, text: &str) {
         self.bar.suspend(|| self.printer.line(text));
+    }
+
+    /// Prints a line above the bar of which the log has an event.
+    pub fn line_of(&self, text: &str, event: &Event) {
+        self.bar.suspend(|| self.printer.line_of(text, event));
+    }
+
+    /// Whether anybody reads events.
+    pub fn has_log(&self) -> bool {
+        self.printer.has_log()
+    }
+
+    /// Writes an event into the log.
+    pub fn event(&self, event: &Event) {
+        self.printer.event(event);
     }
 
     /// Prints a note above the bar.

@@ -11,11 +11,12 @@ PostgreSQL-wire server (`wire.py`) that answers as RisingWave's catalog would an
     expected/nodes.json       what `dbt compile` put into the manifest, per node
     expected/compiled/*.sql   compiled code, byte for byte
     expected/runs.json        statements per node: first run, second run, --full-refresh, zero downtime
+    expected/inputs/*/*.sql   the same with options that say what is read (--empty, --sample), as `inputs` of case.json names them
     expected/ls.json          what `dbt ls` answers, for the selectors in case.json
 
 A case's `case.json` may hold: `env`, `vars` (--vars), `columns` (relation -> [[name, type], …], for
 information_schema), `answers` (rows for queries that contain a text), `ls` (lists of arguments), `runs` (which of the
-four are recorded, all by default), `event_time` (--event-time-start and --event-time-end of the runs), `comments` (the
+four are recorded, all by default), `inputs` (name -> the arguments, and what they say), `event_time` (--event-time-start and --event-time-end of the runs), `comments` (the
 query comment is kept), `build` (dbt build instead of dbt run).
 """
 
@@ -234,6 +235,10 @@ def record(name: str, work: Path) -> None:
     write(expected / "manifest.json", json.dumps(without_places(case.own_manifest(), root), sort_keys=True, ensure_ascii=False) + "\n")
     for unique_id, text in case.compiled().items():
         write(expected / "compiled" / f"{unique_id}.sql", text)
+    for said, inputs in case.spec.get("inputs", {}).items():
+        case.dbt(*inputs["args"])
+        for unique_id, text in case.compiled().items():
+            write(expected / "inputs" / said / f"{unique_id}.sql", text)
     answers = []
     for args in case.spec.get("ls", []):
         result = case.dbt("ls", *args)

@@ -20,8 +20,8 @@ use rwt_project::{LoadErrors, LoadOptions, Project};
 
 pub use compile::CompiledNode;
 pub use compiler::{
-    CompiledInPart, Compiler, Flags, Freshness, FreshnessStatus, NodeResult, QueryComment,
-    TestInput, TestResult, UnitTestPlan, When,
+    CompiledInPart, Compiler, Deferred, Flags, Freshness, FreshnessStatus, NodeResult,
+    QueryComment, TestInput, TestResult, UnitTestPlan, When,
 };
 pub use error::{CompileError, CompileErrors, Problem};
 pub use fixture::{Cell, RowValues, TestRow, TestRows};

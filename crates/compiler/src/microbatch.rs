@@ -42,9 +42,13 @@ impl Batch {
         self.name.replace('-', "")
     }
 
-    /// A moment as dbt writes it into SQL.
+    /// A moment as dbt writes it into SQL: Python's text of it.
     pub fn text(at: DateTime<Utc>) -> String {
-        at.format("%Y-%m-%d %H:%M:%S%.f+00:00").to_string()
+        let form = match at.timestamp_subsec_micros() {
+            0 => "%Y-%m-%d %H:%M:%S+00:00",
+            _ => "%Y-%m-%d %H:%M:%S%.6f+00:00",
+        };
+        at.format(form).to_string()
     }
 }
 

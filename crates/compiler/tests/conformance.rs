@@ -11,7 +11,7 @@ use rwt_compiler::{Flags, When};
 use rwt_project::graph::{NamedSelectors, Selection};
 use rwt_project::manifest::UniqueId;
 use serde_json::Value;
-use support::corpus::{Differences, RULES, cases, verdict};
+use support::corpus::{Case, Differences, RULES, cases, verdict};
 use support::replica::{Replica, folded};
 use support::{all_shown, shown};
 
@@ -31,19 +31,28 @@ fn compiled_sql_is_dbts_byte_for_byte() {
     let differences = Differences::read();
     let mut problems = Vec::new();
     let mut compared = 0;
-    for case in cases() {
-        let directory = case.dir.join("expected/compiled");
+    let cases: Vec<Case> = cases();
+    // Each as it is, and with what the command line may say of what is read.
+    let recordings = cases.iter().flat_map(|case| {
+        let inputs = case.inputs().into_iter().map(move |(name, flags)| {
+            let folder = case.dir.join("expected/inputs").join(name);
+            (case, folder, flags)
+        });
+        let plain = (case, case.dir.join("expected/compiled"), compile_flags());
+        std::iter::once(plain).chain(inputs)
+    });
+    for (case, directory, flags) in recordings {
         if !directory.is_dir() {
             continue;
         }
-        let compiler = match case.compiler(compile_flags(), &[]) {
+        let compiler = match case.compiler(flags, &[]) {
             Ok(compiler) => compiler,
             Err(error) => {
                 problems.push(format!("{}: does not load:\n{error}", case.name));
                 continue;
             }
         };
-        for entry in std::fs::read_dir(directory).expect("a directory") {
+        for entry in std::fs::read_dir(&directory).expect("a directory") {
             let path = entry.expect("an entry").path();
             let node = path
                 .file_stem()
@@ -58,7 +67,7 @@ fn compiled_sql_is_dbts_byte_for_byte() {
             if got != want && !differences.allows(&case.name, "compiled", &node) {
                 problems.push(format!(
                     "{}: {node}\n--- dbt\n{want}\n--- rwt\n{got}\n---",
-                    case.name
+                    directory.display()
                 ));
             }
         }

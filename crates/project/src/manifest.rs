@@ -324,6 +324,8 @@ pub struct Column {
     pub meta: serde_json::Map<String, Value>,
     /// `tags`
     pub tags: Vec<String>,
+    /// `constraints`, as dbt's manifest has them.
+    pub constraints: Vec<Value>,
 }
 
 /// All enabled nodes of the project and its packages, sorted by unique id.

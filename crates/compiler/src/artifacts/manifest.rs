@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::exposure::{exposure, groups};
 use super::macros::{docs, macros};
 use super::metadata::{Invocation, Metadata, time};
-use super::node::{Around, NodeJson};
+use super::node::{Around, NodeJson, group};
 use super::primary_key::primary_keys;
 use crate::compile::CompiledNode;
 use crate::compiler::{Compiler, When};
@@ -89,7 +89,7 @@ impl<K: Serialize, V: Serialize, I: Iterator<Item = (K, V)>, F: Fn() -> I> Seria
     }
 }
 
-impl ManifestArtifact<'_> {
+impl<'a> ManifestArtifact<'a> {
     fn metadata(&self) -> ManifestMetadata<'_> {
         let name = self.compiler.project().name();
         let digest = md5::Md5::digest(name.as_bytes());
@@ -130,14 +130,33 @@ impl ManifestArtifact<'_> {
     }
 
     /// `group_map`: the nodes of each group.
-    fn groups(&self) -> BTreeMap<&str, Vec<&str>> {
+    fn groups(&self, models: &HashMap<String, &'a Node>) -> BTreeMap<&str, Vec<&str>> {
         let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for node in self.compiler.manifest().nodes.values() {
-            if let Some(group) = node.config.get("group").and_then(Value::as_str) {
+            let test = node.declared.test.as_deref();
+            let attached = test.and_then(|test| models.get(test.model.as_deref()?));
+            if let Some(group) = group(node, attached.copied()) {
                 groups.entry(group).or_default().push(&node.unique_id.0);
             }
         }
         groups
+    }
+
+    /// What a generic test can be attached to, by the names that `ref` takes.
+    fn models(&self) -> HashMap<String, &'a Node> {
+        let nodes = self.compiler.manifest().nodes.values();
+        let models = nodes.filter(|node| {
+            matches!(
+                node.resource_type,
+                ResourceType::Model
+                    | ResourceType::Seed
+                    | ResourceType::Function
+                    | ResourceType::Snapshot
+            )
+        });
+        models
+            .flat_map(|node| node.ref_keys().into_iter().map(move |key| (key, node)))
+            .collect()
     }
 }
 
@@ -151,22 +170,7 @@ impl Serialize for ManifestArtifact<'_> {
             created_at: seconds(&self.invocation),
             primary_keys: primary_keys(manifest),
         };
-        let models: HashMap<String, &UniqueId> = (manifest.nodes.values())
-            .filter(|node| {
-                matches!(
-                    node.resource_type,
-                    ResourceType::Model
-                        | ResourceType::Seed
-                        | ResourceType::Function
-                        | ResourceType::Snapshot
-                )
-            })
-            .flat_map(|node| {
-                node.ref_keys()
-                    .into_iter()
-                    .map(move |key| (key, &node.unique_id))
-            })
-            .collect();
+        let models = self.models();
         let model = |name: &str| models.get(name).copied();
         let code = |node: &Node| self.code.get(node.unique_id.0.as_str()).copied();
         let of = |is_function: bool| {
@@ -237,7 +241,7 @@ impl Serialize for ManifestArtifact<'_> {
         out.serialize_field("disabled", &Pairs(disabled))?;
         out.serialize_field("parent_map", &Pairs(parents))?;
         out.serialize_field("child_map", &self.children())?;
-        out.serialize_field("group_map", &self.groups())?;
+        out.serialize_field("group_map", &self.groups(&models))?;
         out.serialize_field("saved_queries", &none)?;
         out.serialize_field("semantic_models", &none)?;
         out.serialize_field("unit_tests", &Pairs(unit_tests))?;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::config::{ConfigJson, completed, freshness};
-use crate::parse::EPHEMERAL;
+use crate::parse::{EPHEMERAL, deprecation_date};
 
 /// What the manifest is made from, besides the node.
 pub(super) struct Around<'a> {
@@ -97,7 +97,7 @@ pub(super) struct ModelJson<'a> {
     #[serde(flatten)]
     compiled: CompiledJson<'a>,
     access: Value,
-    constraints: Vec<Value>,
+    constraints: &'a [Value],
     version: Value,
     latest_version: Value,
     deprecation_date: Value,
@@ -177,7 +177,7 @@ struct ArgumentJson<'a> {
 struct RefJson<'a> {
     name: &'a str,
     package: Option<&'a str>,
-    version: Option<&'a str>,
+    version: Option<Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -209,7 +209,7 @@ impl<'a> RefJson<'a> {
         Self {
             name: &reference.name,
             package: reference.package.as_deref(),
-            version: reference.version.as_deref(),
+            version: reference.version.as_deref().map(version),
         }
     }
 }
@@ -281,7 +281,7 @@ struct ColumnJson<'a> {
     description: &'a str,
     meta: &'a Map<String, Value>,
     data_type: Option<&'a str>,
-    constraints: Vec<Value>,
+    constraints: &'a [Value],
     quote: Option<bool>,
     config: ColumnConfigJson<'a>,
     tags: &'a [String],
@@ -305,7 +305,7 @@ impl Serialize for Columns<'_> {
                 description: &column.description,
                 meta: &column.meta,
                 data_type: column.data_type.as_deref(),
-                constraints: Vec::new(),
+                constraints: &column.constraints,
                 quote: column.quote.then_some(true),
                 config: ColumnConfigJson {
                     meta: &column.meta,
@@ -319,6 +319,17 @@ impl Serialize for Columns<'_> {
             };
             (name, json)
         }))
+    }
+}
+
+/// A version as `ref` names it: dbt keeps a number a number.
+fn version(text: &str) -> Value {
+    match text.parse::<i64>() {
+        Ok(number) if number.to_string() == text => number.into(),
+        _ => match text.parse::<f64>() {
+            Ok(number) if number.to_string() == text => number.into(),
+            _ => text.into(),
+        },
     }
 }
 
@@ -443,9 +454,37 @@ impl<'a> Around<'a> {
                     || config
                         .get("contract")
                         .is_none_or(|contract| contract.get("alias_types").is_none()),
-                checksum: None,
+                checksum: self.contract(node),
             },
         }
+    }
+
+    /// The hash of what an enforced contract promises: columns, types and constraints, in dbt's text of them
+    /// (`ModelNode.build_contract_checksum`).
+    fn contract(&self, node: &Node) -> Option<String> {
+        let is_enforced = ConfigJson::of(node).is_true("contract", "enforced");
+        if !is_enforced || node.resource_type != ResourceType::Model {
+            return None;
+        }
+        let mut columns: Vec<&Column> = node.columns.values().collect();
+        columns.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut text = String::new();
+        for column in columns {
+            let data_type = column.data_type.as_deref().unwrap_or("None");
+            let constraints = constraints_text("ColumnLevelConstraint", &column.constraints);
+            text.push_str(&format!("|{}{data_type}{constraints}", column.name));
+        }
+        if matches!(node.materialized.as_str(), "table" | "incremental") {
+            let constraints = constraints_text("ModelLevelConstraint", self.constraints(node));
+            text.push_str(&format!("{}{constraints}", node.materialized));
+        }
+        Some(sha256(&text))
+    }
+
+    /// The constraints of a model that are of several columns.
+    fn constraints(&self, node: &Node) -> &'a [Value] {
+        let properties = self.project.properties.models.get(&node.ref_key());
+        properties.map_or(&[], |properties| &properties.constraints)
     }
 
     /// A model, seed, test or function; none for a source. `code` is its rendered text, where it was rendered.
@@ -453,9 +492,9 @@ impl<'a> Around<'a> {
         &self,
         node: &'a Node,
         code: Option<&'a str>,
-        model_of_test: &dyn Fn(&str) -> Option<&'a UniqueId>,
+        model_of_test: &dyn Fn(&str) -> Option<&'a Node>,
     ) -> Option<NodeJson<'a>> {
-        let parsed = self.parsed(node);
+        let mut parsed = self.parsed(node);
         Some(match node.resource_type {
             ResourceType::Source | ResourceType::Exposure | ResourceType::UnitTest => return None,
             ResourceType::Seed => NodeJson::Seed(Box::new(SeedJson {
@@ -465,16 +504,23 @@ impl<'a> Around<'a> {
                     macros: &node.declared.macros,
                 },
             })),
-            ResourceType::Test => NodeJson::Test(Box::new(TestJson {
-                parsed,
-                compiled: self.compiled(node, code),
-                generic: node.declared.test.as_deref().map(|test| GenericJson {
-                    column_name: test.column_name.as_deref(),
-                    file_key_name: &test.file_key_name,
-                    attached_node: test.model.as_deref().and_then(model_of_test),
-                    test_metadata: test,
-                }),
-            })),
+            ResourceType::Test => {
+                let test = node.declared.test.as_deref();
+                let model = test
+                    .and_then(|test| test.model.as_deref())
+                    .and_then(model_of_test);
+                parsed.group = group(node, model).into();
+                NodeJson::Test(Box::new(TestJson {
+                    parsed,
+                    compiled: self.compiled(node, code),
+                    generic: test.map(|test| GenericJson {
+                        column_name: test.column_name.as_deref(),
+                        file_key_name: &test.file_key_name,
+                        attached_node: model.map(|model| &model.unique_id),
+                        test_metadata: test,
+                    }),
+                }))
+            }
             ResourceType::Snapshot => NodeJson::Snapshot(Box::new(SnapshotJson {
                 parsed,
                 compiled: self.compiled(node, code),
@@ -487,14 +533,16 @@ impl<'a> Around<'a> {
                 access: (ConfigJson::of(node).get("access").cloned()).unwrap_or_default(),
                 parsed,
                 compiled: self.compiled(node, code),
-                constraints: Vec::new(),
+                constraints: self.constraints(node),
                 version: (node.version.as_ref())
                     .map(|version| version.v.clone())
                     .unwrap_or_default(),
                 latest_version: (node.version.as_ref())
                     .map(|version| version.latest.clone())
                     .unwrap_or_default(),
-                deprecation_date: Value::Null,
+                deprecation_date: deprecation_date(self.project, node)
+                    .map(|date| date.to_rfc3339().into())
+                    .unwrap_or_default(),
                 primary_key: (self.primary_keys.get(node.ref_key().as_str()))
                     .cloned()
                     .unwrap_or_default(),
@@ -604,6 +652,11 @@ impl<'a> Around<'a> {
     }
 }
 
+/// A generic test is in the group of what it tests, whatever its own configuration says.
+pub(super) fn group<'a>(node: &'a Node, attached: Option<&'a Node>) -> Option<&'a str> {
+    attached.unwrap_or(node).group()
+}
+
 fn quoting(given: Option<&Value>) -> Value {
     let none =
         serde_json::json!({"database": null, "schema": null, "identifier": null, "column": null});
@@ -645,4 +698,20 @@ fn generic_code(test: &TestMetadata) -> String {
         text.push_str(&format!("{{{{ config({}) }}}}", said.join(",")));
     }
     text
+}
+
+/// Python's text of dbt's constraints.
+fn constraints_text(class: &str, constraints: &[Value]) -> String {
+    let one = |constraint: &Value| {
+        let fields = constraint.as_object().into_iter().flatten();
+        let fields: Vec<String> = fields
+            .map(|(key, value)| match (key.as_str(), value.as_str()) {
+                ("type", Some(kind)) => format!("type=<ConstraintType.{kind}: '{kind}'>"),
+                _ => format!("{key}={}", crate::parse::python_repr(value)),
+            })
+            .collect();
+        format!("{class}({})", fields.join(", "))
+    };
+    let all: Vec<String> = constraints.iter().map(one).collect();
+    format!("[{}]", all.join(", "))
 }

@@ -1,20 +1,15 @@
 //! Building a microbatch model: one materialization per batch, each on the rows of its own time.
 
-use std::sync::Arc;
-
-use minijinja::{Error, Value};
-use rwt_project::manifest::{Node, Reference, UniqueId};
+use minijinja::Value;
+use rwt_project::manifest::Node;
 use serde_json::Value as Json;
 
 use super::build::model_value;
 use super::{Compiler, NodeResult};
 use crate::error::CompileError;
-use crate::jinja::{
-    EventTimeFilter, Level, Relation, Resolve, Scope, SharedSession, datetime, dict, pairs_of,
-};
+use crate::jinja::{Level, Scope, SharedSession, datetime, dict, pairs_of};
 use crate::materialize::{BUILT_IN, Session};
 use crate::microbatch::{Batch, Microbatch};
-use crate::parse::References;
 
 /// The macro that makes a strategy of the project's own out of dbt's.
 const STRATEGY: &str = "get_incremental_microbatch_sql";
@@ -53,7 +48,8 @@ impl Compiler {
         let is_incremental = found.is_some_and(|found| found.kind == "table")
             && !full_refresh.unwrap_or(self.shared.full_refresh);
         let shared = &self.shared;
-        let batches = microbatch.batches(is_incremental, shared.event_time, shared.started_at);
+        let asked = shared.sample.or(shared.event_time);
+        let batches = microbatch.batches(is_incremental, asked, shared.started_at);
         let last = batches.len().saturating_sub(1);
         let runs = batches
             .into_iter()
@@ -110,10 +106,7 @@ impl Compiler {
 
     /// Shows a rendering the batch: `model.batch`, and in what it reads only rows of the batch's time.
     pub(super) fn in_batch(&self, scope: &mut Scope, node: &Node, run: &BatchRun) {
-        scope.resolver = Arc::new(BatchReferences {
-            references: Arc::clone(&self.references),
-            batch: run.batch.clone(),
-        });
+        scope.resolver = self.reads(Some(node), Some(&run.batch));
         scope.is_incremental_batch = run.is_incremental;
         if let Some(scope) = &mut scope.node {
             scope.model = batch_model(node, &run.batch);
@@ -154,57 +147,4 @@ fn batch_model(node: &Node, batch: &Batch) -> Value {
             (Value::from("config"), config),
         ],
     )
-}
-
-/// What a microbatch model reads: where the relation says which column its event time is, the rows of the batch's time.
-struct BatchReferences {
-    references: Arc<References>,
-    batch: Batch,
-}
-
-impl BatchReferences {
-    fn filtered(&self, value: Value, id: Option<&UniqueId>) -> Value {
-        let node = id.and_then(|id| self.references.node(id));
-        let column = node.and_then(event_time);
-        match (column, value.downcast_object_ref::<Relation>()) {
-            (Some(column), Some(relation)) => Relation {
-                event_time: Some(EventTimeFilter {
-                    column,
-                    start: Batch::text(self.batch.start),
-                    end: Batch::text(self.batch.end),
-                }),
-                ..relation.clone()
-            }
-            .value(),
-            _ => value,
-        }
-    }
-}
-
-/// The column of a node's event time, in quotes where its property file wants them.
-fn event_time(node: &Node) -> Option<String> {
-    let name = node.config.get("event_time")?.as_str()?;
-    let is_quoted = node.columns.get(name).is_some_and(|column| column.quote);
-    Some(match is_quoted {
-        true => rwt_sql::Ident::new(name).quoted(),
-        false => name.to_owned(),
-    })
-}
-
-impl Resolve for BatchReferences {
-    fn reference(&self, reference: &Reference) -> Result<Value, Error> {
-        let value = self.references.reference(reference)?;
-        let node = self.references.model(&reference.key());
-        Ok(self.filtered(value, node.map(|node| &node.unique_id)))
-    }
-
-    fn source(&self, source: &str, table: &str) -> Result<Value, Error> {
-        let value = self.references.source(source, table)?;
-        let key = (source.to_owned(), table.to_owned());
-        Ok(self.filtered(value, self.references.source_id(&key)))
-    }
-
-    fn graph(&self) -> Value {
-        self.references.graph()
-    }
 }

@@ -274,11 +274,12 @@ impl Compiler {
     }
 
     pub(super) fn scope(&self, phase: Phase) -> Scope {
-        Scope::new(Arc::clone(&self.shared), phase, self.references.clone())
+        Scope::new(Arc::clone(&self.shared), phase, self.reads(None, None))
     }
 
     pub(super) fn node_scope(&self, node: &Node, phase: Phase, session: &SharedSession) -> Scope {
         let mut scope = self.scope(phase);
+        scope.resolver = self.reads(Some(node), None);
         scope.node = Some(NodeScope {
             unique_id: node.unique_id.0.clone(),
             name: node.name.clone(),
@@ -464,6 +465,7 @@ impl Compiler {
             let file = Arc::clone(&seed.file);
             let config = Arc::clone(&scope.config);
             let path = node.original_file_path.display().to_string();
+            let is_emptied = self.shared.empty;
             let load = move || {
                 let delimiter = config.get("delimiter").and_then(Json::as_str);
                 let types = config.get("column_types").and_then(Json::as_object);
@@ -478,6 +480,7 @@ impl Compiler {
                         .and_then(|text| text.chars().next())
                         .unwrap_or(','),
                     &as_text,
+                    is_emptied,
                 )
             };
             scope

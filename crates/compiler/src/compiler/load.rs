@@ -126,6 +126,8 @@ pub(super) fn shared(project: &Project, flags: Flags, jinja: &Jinja) -> Shared {
         full_refresh: flags.full_refresh,
         store_failures: flags.store_failures,
         event_time: flags.event_time,
+        empty: flags.empty,
+        sample: flags.sample,
         command: flags.command,
         invocation_id: flags
             .invocation_id

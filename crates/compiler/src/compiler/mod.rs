@@ -7,6 +7,7 @@ mod data_test;
 mod freshness;
 mod load;
 mod operation;
+mod reads;
 mod unit_test;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,7 @@ use crate::microbatch::EventTime;
 use crate::parse::{EPHEMERAL, Parser, References, in_parallel, template_name};
 pub use data_test::TestResult;
 pub use freshness::{Freshness, FreshnessStatus};
+pub use reads::Deferred;
 pub use unit_test::{TestInput, UnitTestPlan};
 
 /// What the command line says about how a project is compiled.
@@ -46,6 +48,10 @@ pub struct Flags {
     pub store_failures: bool,
     /// `--event-time-start` and `--event-time-end`
     pub event_time: Option<EventTime>,
+    /// `--empty`: what a node reads has no rows.
+    pub empty: bool,
+    /// `--sample`: what a model reads has the rows of this time, where it says which column its event time is.
+    pub sample: Option<EventTime>,
     /// The command's name, for `flags.WHICH`.
     pub command: String,
     /// The invocation that this is a part of; a new one where none is named.
@@ -60,6 +66,8 @@ impl Default for Flags {
             full_refresh: false,
             store_failures: false,
             event_time: None,
+            empty: false,
+            sample: None,
             command: "compile".to_owned(),
             invocation_id: None,
             reporter: Arc::new(Quiet),
@@ -104,6 +112,7 @@ pub struct Compiler {
     shared: Arc<Shared>,
     manifest: Arc<Manifest>,
     references: Arc<References>,
+    deferred: Arc<Deferred>,
     dag: Dag,
     warnings: Vec<Warning>,
 }
@@ -148,6 +157,7 @@ impl Compiler {
             shared,
             manifest,
             references,
+            deferred: Arc::default(),
             dag,
             warnings,
         })

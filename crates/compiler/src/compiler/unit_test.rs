@@ -237,6 +237,8 @@ impl Compiler {
         };
         let session: SharedSession = Arc::new(Mutex::new(self.recorder()));
         let mut scope = self.node_scope(model, Phase::Compile, &session);
+        // The rows are the test's.
+        scope.resolver = self.references.clone();
         scope.overridden = Some(Arc::new(overridden));
         let template = model.original_file_path.display().to_string();
         let (rendered, _) = self

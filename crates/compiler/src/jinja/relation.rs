@@ -27,6 +27,8 @@ pub struct Relation {
     pub quote: [bool; 3],
     /// What is left of its rows where it is read.
     pub event_time: Option<EventTimeFilter>,
+    /// Nothing is left of its rows where it is read: `--empty`.
+    pub is_emptied: bool,
     /// Text that stands for the whole, for an ephemeral model's CTE.
     pub literal: Option<String>,
 }
@@ -56,6 +58,7 @@ impl Relation {
             include: [true; 3],
             quote: [true; 3],
             event_time: None,
+            is_emptied: false,
             literal: None,
         }
     }
@@ -178,16 +181,21 @@ impl Relation {
 
 impl fmt::Display for Relation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(EventTimeFilter { column, start, end }) = &self.event_time else {
-            return self.write_name(f);
-        };
-        f.write_str("(select * from ")?;
-        self.write_name(f)?;
         let name = self.identifier.as_deref().unwrap_or_default();
-        write!(
-            f,
-            " where {column} >= '{start}' and {column} < '{end}') _dbt_et_filter_subq_{name}"
-        )
+        for _ in 0..usize::from(self.event_time.is_some()) + usize::from(self.is_emptied) {
+            f.write_str("(select * from ")?;
+        }
+        self.write_name(f)?;
+        if self.is_emptied {
+            write!(f, " where false limit 0) _dbt_limit_subq_{name}")?;
+        }
+        match &self.event_time {
+            Some(EventTimeFilter { column, start, end }) => write!(
+                f,
+                " where {column} >= '{start}' and {column} < '{end}') _dbt_et_filter_subq_{name}"
+            ),
+            None => Ok(()),
+        }
     }
 }
 
@@ -248,6 +256,7 @@ impl Object for Relation {
             "render" => {
                 let all = Self {
                     event_time: None,
+                    is_emptied: false,
                     ..Self::clone(self)
                 };
                 Ok(Value::from(all.to_string()))

@@ -73,6 +73,10 @@ pub struct Shared {
     pub store_failures: bool,
     /// `--event-time-start` and `--event-time-end`
     pub event_time: Option<EventTime>,
+    /// `--empty`
+    pub empty: bool,
+    /// `--sample`
+    pub sample: Option<EventTime>,
     /// The command, for `flags.WHICH`.
     pub command: String,
     /// A new id per invocation.
@@ -463,6 +467,7 @@ impl Object for ScopeValue {
                     Value::from(shared.store_failures),
                 ),
                 (Value::from("WHICH"), Value::from(shared.command.as_str())),
+                (Value::from("EMPTY"), Value::from(shared.empty)),
                 (
                     Value::from("EVENT_TIME_START"),
                     Value::from(

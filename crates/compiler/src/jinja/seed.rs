@@ -135,11 +135,18 @@ pub struct Origin {
     pub lines: Vec<usize>,
 }
 
-/// `load_agate_table()`: the table behind a seed's file. Columns of `as_text` are text whatever they hold.
+/// `load_agate_table()`: the table behind a seed's file. Columns of `as_text` are text whatever they hold. The columns of one
+/// that is to be empty have the types of the file's rows.
 ///
 /// # Errors
 /// A row that is longer than the header.
-pub fn load(file: &str, text: &str, delimiter: char, as_text: &[String]) -> Result<Value, Error> {
+pub fn load(
+    file: &str,
+    text: &str,
+    delimiter: char,
+    as_text: &[String],
+    is_emptied: bool,
+) -> Result<Value, Error> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut records = records(text, delimiter).into_iter();
     let columns = records.next().map(|(_, names)| names).unwrap_or_default();
@@ -167,8 +174,10 @@ pub fn load(file: &str, text: &str, delimiter: char, as_text: &[String]) -> Resu
             false => infer(rows.iter().map(|row| row[column].as_str())),
         })
         .collect();
+    let kept = if is_emptied { 0 } else { rows.len() };
     let rows = rows
         .into_iter()
+        .take(kept)
         .map(|row| {
             row.iter()
                 .zip(&types)

@@ -123,6 +123,8 @@ fn jinja_scope(scope: &YamlScope<'_>, environment: &Environment) -> Scope {
         full_refresh: false,
         store_failures: false,
         event_time: None,
+        empty: false,
+        sample: None,
         command: String::new(),
         invocation_id: String::new(),
         started_at: chrono::Utc::now(),

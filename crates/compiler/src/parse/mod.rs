@@ -2,6 +2,7 @@
 //! The result is the [`Manifest`]. All errors are collected.
 
 mod config_types;
+mod deprecations;
 mod exposures;
 mod files;
 mod groups;
@@ -25,6 +26,7 @@ use rwt_project::yaml::{SourceFile, Warning, nearest};
 use serde_json::Value as Json;
 
 use config_types::Configured;
+pub(crate) use deprecations::deprecation_date;
 pub(crate) use files::{file_template, node_template};
 use resolve::AnyNames;
 pub(crate) use resolve::{EPHEMERAL, Names, References, cte_name, node_json};
@@ -126,9 +128,10 @@ impl<'a> Parser<'a> {
         }
         let warnings = parsed
             .iter_mut()
-            .flat_map(|model| std::mem::take(&mut model.warnings))
-            .collect();
+            .flat_map(|model| std::mem::take(&mut model.warnings));
+        let mut warnings: Vec<Warning> = warnings.collect();
         let manifest = self.assemble(parsed, &mut errors);
+        self.check_deprecations(&manifest, &mut errors, &mut warnings);
         if errors.is_empty() {
             Ok((manifest, warnings))
         } else {

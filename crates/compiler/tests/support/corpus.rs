@@ -63,6 +63,15 @@ pub fn read_json(path: &Path) -> Option<Value> {
     Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
+/// Start and end.
+fn span(said: &Value) -> Option<EventTime> {
+    let time = |index: usize| {
+        let text = said[index].as_str()?;
+        Some(moment(text).expect("a time").and_utc())
+    };
+    Some((time(0)?, time(1)?))
+}
+
 impl Case {
     pub fn schema(&self) -> &str {
         self.spec["schema"].as_str().unwrap_or("public")
@@ -75,11 +84,20 @@ impl Case {
 
     /// `--event-time-start` and `--event-time-end` of its runs.
     pub fn event_time(&self) -> Option<EventTime> {
-        let time = |index: usize| {
-            let text = self.spec["event_time"][index].as_str()?;
-            Some(moment(text).expect("a time").and_utc())
+        span(&self.spec["event_time"])
+    }
+
+    /// Compilations with options that say what is read, by name.
+    pub fn inputs(&self) -> Vec<(&str, Flags)> {
+        let inputs = self.spec["inputs"].as_object().into_iter().flatten();
+        let flags = |said: &Value| Flags {
+            empty: said["empty"] == true,
+            sample: span(&said["sample"]),
+            ..Flags::default()
         };
-        Some((time(0)?, time(1)?))
+        inputs
+            .map(|(name, said)| (name.as_str(), flags(said)))
+            .collect()
     }
 
     pub fn expected(&self, file: &str) -> Option<Value> {

@@ -92,6 +92,10 @@ pub struct ModelProperties {
     pub columns: IndexMap<String, Column>,
     /// `config`, and the keys that dbt also takes beside it (`tags`, `meta`, `docs`, `access`, `group`).
     pub config: PropertyConfig,
+    /// `constraints` of several columns, as dbt's manifest has them.
+    pub constraints: Vec<Value>,
+    /// `deprecation_date`, as written.
+    pub deprecation_date: Option<(String, Location)>,
 }
 
 /// What is said about a macro.
@@ -251,16 +255,13 @@ impl Reader<'_> {
             description: text(&fields, "description"),
             columns: self.columns(&fields, &target, &mut tests),
             config: self.config(&fields),
+            constraints: constraints(&fields, true),
+            deprecation_date: deprecation_date(&fields),
             at: at.clone(),
             name,
         };
-        fields.known(&["versions", "latest_version", "constraints"]);
-        fields.known(&[
-            "deprecation_date",
-            "time_spine",
-            "primary_key",
-            "agg_time_dimension",
-        ]);
+        fields.known(&["versions", "latest_version"]);
+        fields.known(&["time_spine", "primary_key", "agg_time_dimension"]);
         fields.finish(self.warnings);
         Some((node, tests))
     }
@@ -505,16 +506,11 @@ impl Reader<'_> {
             tags: (column.texts("tags").into_iter().flatten())
                 .map(|(text, _)| text)
                 .collect(),
+            constraints: constraints(&column, false),
             name: name.clone(),
         };
         column.known(&["docs"]);
-        column.known(&[
-            "constraints",
-            "policy_tags",
-            "granularity",
-            "identifier",
-            "dimension",
-        ]);
+        column.known(&["policy_tags", "granularity", "identifier", "dimension"]);
         column.finish(self.warnings);
         Some((name, read))
     }
@@ -668,4 +664,33 @@ pub(super) fn twice(
         file: Arc::clone(second.file()),
         at: second.span(),
     })
+}
+
+/// `constraints` with what dbt says where nothing is said; those of a model name their columns.
+pub(super) fn constraints(fields: &Fields<'_>, of_model: bool) -> Vec<Value> {
+    let Some(Value::Array(given)) = fields.value("constraints").map(Yaml::to_value) else {
+        return Vec::new();
+    };
+    let complete = |given: Value| {
+        let get = |key: &str, default: Value| given.get(key).cloned().unwrap_or(default);
+        let mut constraint = serde_json::json!({
+            "type": get("type", Value::Null),
+            "name": get("name", Value::Null),
+            "expression": get("expression", Value::Null),
+            "warn_unenforced": get("warn_unenforced", true.into()),
+            "warn_unsupported": get("warn_unsupported", true.into()),
+            "to": get("to", Value::Null),
+            "to_columns": get("to_columns", Value::Array(Vec::new())),
+        });
+        if of_model {
+            constraint["columns"] = get("columns", Value::Array(Vec::new()));
+        }
+        constraint
+    };
+    given.into_iter().map(complete).collect()
+}
+
+pub(super) fn deprecation_date(fields: &Fields<'_>) -> Option<(String, Location)> {
+    let (text, at) = fields.text(&["deprecation_date"])?;
+    Some((text, at.clone()))
 }

@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use super::data_tests::{TestTarget, tests_of};
 use super::discover::{ModelFile, nearest_model};
-use super::properties::{ModelProperties, Properties, PropertyConfig, Reader, required_name, text};
+use super::properties::{
+    ModelProperties, Properties, PropertyConfig, Reader, constraints, deprecation_date,
+    required_name, text,
+};
 use crate::manifest::{Version, version_order, version_text};
 use crate::yaml::{Fields, Kind, Location, Warning, Yaml};
 
@@ -21,7 +24,8 @@ impl Reader<'_> {
         };
         let description = text(&fields, "description");
         let config = self.config(&fields);
-        fields.known(&["constraints", "deprecation_date", "time_spine"]);
+        fields.known(&["deprecation_date", "time_spine"]);
+        let shared_constraints = constraints(&fields, true);
         let mut versions: Vec<(Fields<'_>, Value, &Location)> = Vec::new();
         for entry in fields.maps("versions") {
             match entry.any(&["v"]) {
@@ -94,8 +98,12 @@ impl Reader<'_> {
                 },
                 columns,
                 config: merged(&config, self.config(&entry)),
+                constraints: match entry.value("constraints") {
+                    Some(_) => constraints(&entry, true),
+                    None => shared_constraints.clone(),
+                },
+                deprecation_date: deprecation_date(&entry),
             };
-            entry.known(&["constraints", "deprecation_date"]);
             entry.finish(self.warnings);
             self.properties.generic_tests.extend(tests);
             self.keep_model(model);

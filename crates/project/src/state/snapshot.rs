@@ -76,6 +76,8 @@ pub struct SnapshotNode {
     pub database: Option<String>,
     /// Schema of the relation.
     pub schema: Option<String>,
+    /// Name of the relation.
+    pub alias: Option<String>,
     /// Name of a source table's relation.
     pub identifier: Option<String>,
     /// The description.

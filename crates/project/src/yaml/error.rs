@@ -216,6 +216,23 @@ pub enum Warning {
         at: SourceSpan,
     },
 
+    /// A model that is to go, or that reads one.
+    #[error("{message}")]
+    #[diagnostic(code(rwt::project::deprecated), severity(Warning))]
+    Deprecated {
+        /// dbt's words.
+        message: String,
+        /// What to do instead.
+        #[help]
+        help: String,
+        /// The file's text.
+        #[source_code]
+        file: Arc<SourceFile>,
+        /// The date.
+        #[label("this date")]
+        at: SourceSpan,
+    },
+
     /// A property file describes a model that does not exist.
     #[error("{path} describes the model `{name}`, which does not exist")]
     #[diagnostic(code(rwt::project::unknown_model), severity(Warning))]

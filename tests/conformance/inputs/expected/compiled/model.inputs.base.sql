@@ -1,0 +1,2 @@
+
+select id, ts from "dev"."public"."clicks"

@@ -1,0 +1,2 @@
+
+select * from "dev"."public"."versioned_v1"

@@ -1,0 +1,3 @@
+
+
+select * from "dev"."public"."the_base"

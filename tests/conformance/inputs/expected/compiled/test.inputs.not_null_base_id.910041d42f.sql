@@ -1,0 +1,11 @@
+
+    
+    
+
+
+
+select id
+from "dev"."public"."the_base"
+where id is null
+
+

@@ -1,0 +1,2 @@
+
+select id, ts from (select * from (select * from "dev"."public"."clicks" where false limit 0) _dbt_limit_subq_clicks where "Clicked" >= '2024-05-01 00:00:00+00:00' and "Clicked" < '2024-05-08 18:00:00.250000+00:00') _dbt_et_filter_subq_clicks

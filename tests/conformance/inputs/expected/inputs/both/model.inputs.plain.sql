@@ -1,0 +1,5 @@
+
+with __dbt__cte__mid as (
+
+select * from (select * from (select * from "dev"."public"."the_base" where false limit 0) _dbt_limit_subq_the_base where ts >= '2024-05-01 00:00:00+00:00' and ts < '2024-05-08 18:00:00.250000+00:00') _dbt_et_filter_subq_the_base
+) select id from (select * from (select * from __dbt__cte__mid where false limit 0) _dbt_limit_subq___dbt__cte__mid where ts >= '2024-05-01 00:00:00+00:00' and ts < '2024-05-08 18:00:00.250000+00:00') _dbt_et_filter_subq___dbt__cte__mid

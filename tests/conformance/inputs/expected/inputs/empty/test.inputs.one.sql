@@ -1,0 +1,1 @@
+select * from (select * from "dev"."public"."everything" where false limit 0) _dbt_limit_subq_everything where id in (select id from (select * from "dev"."public"."the_base" where false limit 0) _dbt_limit_subq_the_base)

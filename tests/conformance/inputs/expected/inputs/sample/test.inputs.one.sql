@@ -1,0 +1,1 @@
+select * from "dev"."public"."everything" where id in (select id from "dev"."public"."the_base")

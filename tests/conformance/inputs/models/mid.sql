@@ -1,0 +1,2 @@
+{{ config(materialized='ephemeral', event_time='ts') }}
+select * from {{ ref('base') }}

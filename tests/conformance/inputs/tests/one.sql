@@ -1,0 +1,1 @@
+select * from {{ ref('everything') }} where id in (select id from {{ ref('base') }})
