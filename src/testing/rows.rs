@@ -57,7 +57,9 @@ async fn of_values(values: &RowValues, place: Place<'_>) -> Result<Relation, Tes
     }
     let row = |row: &TestRow| row_sql(row, &columns, named, place);
     let rows: Result<Vec<String>, TestError> = values.rows.iter().map(row).collect();
-    let names = columns.iter().map(|column| Ident::new(column.name.as_str()));
+    let names = columns
+        .iter()
+        .map(|column| Ident::new(column.name.as_str()));
     let names: Vec<String> = names.map(|name| name.quoted().to_string()).collect();
     let known = Known::default();
     // VALUES keeps the order in which the rows are written; the branches of a UNION ALL come as they are ready.
