@@ -345,7 +345,9 @@ fn rows_are_not_lost_without_being_asked_for() {
     assert_eq!(sql.count("events"), 3);
     let refused = place.rwt(&["apply", "--yes"]).exits_with(1);
     assert!(
-        refused.stdout.contains("rows of public.events are lost"),
+        refused.stdout.contains("rows of public.events are lost")
+            && refused.stdout.contains("Nothing was done.")
+            && refused.stdout.contains("`rwt apply --allow-destructive`"),
         "{}",
         refused.stdout
     );
@@ -574,6 +576,12 @@ fn a_removed_model_goes_only_with_prune() {
         kept.stdout
     );
     assert_eq!(sql.count("report"), 1);
+    let hint = place.ok(&["apply", "--yes"]);
+    assert!(
+        hint.stdout.contains("Nothing to do.") && hint.stdout.contains("`rwt apply --prune`"),
+        "{}",
+        hint.stdout
+    );
     place.ok(&["apply", "--prune", "--yes"]);
     assert!(sql.try_rows("select * from report").is_err());
     place.ok(&["plan", "--detailed-exitcode"]);

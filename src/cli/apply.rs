@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
-use rwt_plan::plan::PLAN_FORMAT;
+use rwt_plan::plan::{Action, PLAN_FORMAT};
 use rwt_plan::{Options, Plan};
 use rwt_project::manifest::UniqueId;
 
@@ -226,11 +226,37 @@ fn ask(
 }
 
 fn nothing_to_do(planned: &Planned, printer: &Printer) -> Exit {
-    let blocked = planned.plan.is_blocked();
-    if !blocked {
-        printer.line("Nothing to do.");
+    let plan = &planned.plan;
+    printer.line(match plan.is_blocked() {
+        true => "Nothing was done.",
+        false => "Nothing to do.",
+    });
+    if plan.not_allowed().next().is_some() {
+        printer.line("`rwt apply --allow-destructive` does what `!` marks as well.");
     }
-    if blocked { Exit::Failure } else { Exit::Ok }
+    let others = [
+        (
+            Action::Adopt,
+            "`rwt adopt` takes over what rwt does not know.",
+        ),
+        (
+            Action::Drifted,
+            "`rwt apply --repair` brings back what was changed outside of rwt.",
+        ),
+        (
+            Action::Removed,
+            "`rwt apply --prune` drops what is no longer in the project.",
+        ),
+    ];
+    for (action, hint) in others {
+        if plan.objects.iter().any(|object| object.action == action) {
+            printer.line(hint);
+        }
+    }
+    match plan.is_blocked() {
+        true => Exit::Failure,
+        false => Exit::Ok,
+    }
 }
 
 /// Finishes what was interrupted. An exit code if nothing else can be begun after it.
