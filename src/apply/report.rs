@@ -103,6 +103,15 @@ impl NodeReport {
         }
     }
 
+    /// The report of a node whose text cannot be compiled.
+    pub fn not_compiled(node: &Node, error: &impl fmt::Display) -> Self {
+        Self {
+            status: Status::Error,
+            message: error.to_string(),
+            ..Self::left_out(node, "")
+        }
+    }
+
     fn skipped(unique_id: &str, name: &str, relation: String, materialized: String) -> Self {
         let now = Utc::now();
         Self {

@@ -43,7 +43,8 @@ pub(super) fn main(global: &GlobalArgs, args: &AdoptArgs, printer: &Printer) -> 
     context.ensure_stack(printer)?;
     let selected = context.selected_ids(&args.select, printer)?;
     let interrupted = interrupt::flag(context.runtime().handle())?;
-    let deployer = Deployer::open(&context, &selected)?;
+    let mut deployer = Deployer::open(&context, &selected)?;
+    deployer.check_compiled()?;
     let options = Options {
         adopt: if args.all { Adopt::All } else { Adopt::Compare },
         ..deployer.options()

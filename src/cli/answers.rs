@@ -2,17 +2,17 @@
 //!
 //! dbt compiles a model right before it runs it. A plan is made before anything runs, so such a model is compiled with
 //! what the database holds now; when it reads a model that is not there yet it waits, with all that hangs on it, until
-//! that one is, and another plan takes it in.
+//! that one is, and another plan takes it in. One whose text cannot be compiled fails alone, with what hangs on it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rwt_compiler::jinja::SharedSession;
-use rwt_compiler::{CompileErrors, CompiledNode};
+use rwt_compiler::{CompileError, CompiledNode};
 use rwt_project::manifest::{ResourceType, UniqueId};
 
 use super::Failure;
-use super::context::{Context, not_compiled};
+use super::context::Context;
 use crate::apply::LiveSession;
 use crate::catalog::Names;
 use crate::client::Connector;
@@ -22,6 +22,10 @@ pub(super) struct Answered {
     pub compiled: Vec<CompiledNode>,
     /// Selected nodes that cannot be planned yet.
     pub waiting: BTreeSet<UniqueId>,
+    /// Selected nodes whose text cannot be compiled with the database's answers, and why.
+    pub failed: BTreeMap<UniqueId, CompileError>,
+    /// Selected nodes that hang on these.
+    pub below_failed: BTreeSet<UniqueId>,
 }
 
 impl Answered {
@@ -36,6 +40,8 @@ impl Answered {
         let mut answered = Self {
             compiled: context.compiled()?.to_vec(),
             waiting: BTreeSet::new(),
+            failed: BTreeMap::new(),
+            below_failed: BTreeSet::new(),
         };
         if !answered.asks() {
             return Ok(answered);
@@ -50,6 +56,12 @@ impl Answered {
         let names = Arc::new(Mutex::new(names));
         let session = LiveSession::new(connection, names, &target.database, &target.schema);
         answered.compile(context, selected, &Arc::new(Mutex::new(session)))?;
+        let below = with_descendants(context, answered.failed.keys());
+        let below = below.intersection(selected);
+        answered.below_failed = below
+            .filter(|id| !answered.failed.contains_key(id))
+            .cloned()
+            .collect();
         Ok(answered)
     }
 
@@ -59,7 +71,6 @@ impl Answered {
         selected: &BTreeSet<UniqueId>,
         session: &Arc<Mutex<LiveSession>>,
     ) -> Result<(), Failure> {
-        let mut errors = Vec::new();
         let shared: SharedSession = session.clone();
         for node in self.compiled.iter_mut().filter(|node| node.asks) {
             let id = node.unique_id.clone();
@@ -80,16 +91,21 @@ impl Answered {
                         *node = again;
                     }
                 }
-                Err(found) if selected.contains(&id) => errors.extend(found.0),
+                Err(mut found) if selected.contains(&id) => {
+                    if let Some(error) = found.0.pop() {
+                        self.failed.insert(id, error);
+                    }
+                }
                 // Nobody has asked for it.
                 Err(_) => {}
             }
         }
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(not_compiled(CompileErrors(errors)))
-        }
+        Ok(())
+    }
+
+    /// Whether a node cannot be planned now.
+    pub(super) fn is_out(&self, id: &UniqueId) -> bool {
+        self.waiting.contains(id) || self.failed.contains_key(id) || self.below_failed.contains(id)
     }
 
     /// Whether any node's text asks the database.

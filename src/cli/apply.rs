@@ -77,7 +77,8 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     context.ensure_stack(printer)?;
     let selected = context.selected_to_run(&args.change.select, printer)?;
     let interrupted = interrupt::flag(context.runtime().handle())?;
-    let deployer = Deployer::open(&context, &selected)?;
+    let mut deployer = Deployer::open(&context, &selected)?;
+    deployer.check_compiled()?;
     if args.abort {
         return abort(&deployer, args, &interrupted, printer);
     }
@@ -92,7 +93,6 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     if let Some(exit) = finish_first(&deployer, manner, &interrupted, printer)? {
         return Ok(exit);
     }
-    let mut deployer = deployer;
     let mut selected = selected;
     let (mut done, mut exit) = apply(&deployer, args, &selected, manner, &interrupted, printer)?;
     // Models whose text asks the database are planned when what they read is there.
@@ -102,6 +102,7 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     {
         printer.note("");
         (deployer, selected) = (next, open);
+        deployer.check_compiled()?;
         let (more, next_exit) = apply(&deployer, args, &selected, manner, &interrupted, printer)?;
         (done, exit) = (joined(done, more), next_exit);
     }

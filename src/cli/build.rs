@@ -372,11 +372,15 @@ impl Going<'_> {
             let (more, is_done) =
                 carry_out(deployer, &plan, self.manner, self.interrupted, self.printer)?;
             report = joined(report, more);
-            if !is_done || report.failed() {
-                report.nodes.extend(deployer.left_waiting());
-                break is_done;
-            }
-            let Some((next, more)) = deployer.again()? else {
+            let next = match is_done && !report.failed() {
+                true => deployer.again()?,
+                false => None,
+            };
+            let Some((next, more)) = next else {
+                deployer.tell_what_failed(self.printer);
+                let mut out = deployer.left_out();
+                out.retain(|node| models.contains(&UniqueId(node.unique_id.clone())));
+                report.nodes.extend(out);
                 break is_done;
             };
             (fresh, open, is_first) = (Some(next), more, false);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rwt_compiler::materialize::DatabaseError;
-use rwt_compiler::{CompiledNode, Compiler};
+use rwt_compiler::{CompileErrors, CompiledNode, Compiler};
 use rwt_plan::catalog::CatalogSnapshot;
 use rwt_plan::plan::{Action, Adopt, ObjectPlan, Reason};
 use rwt_plan::step::{Phase, StepKind};
@@ -121,7 +121,7 @@ impl<'a> Deployer<'a> {
         let next = Self::open_after(self.context, &self.selected, Some(waited))?;
         let mut open = next.answered.changed_since(&self.answered, self.context);
         open.extend(waited.iter().cloned());
-        open.retain(|id| self.selected.contains(id) && !next.answered.waiting.contains(id));
+        open.retain(|id| self.selected.contains(id) && !next.answered.is_out(id));
         Ok((!open.is_empty()).then_some((next, open)))
     }
 
@@ -133,13 +133,35 @@ impl<'a> Deployer<'a> {
             .transpose()
     }
 
-    /// The reports of nodes that waited in vain.
-    pub(super) fn left_waiting(&self) -> Vec<NodeReport> {
+    /// The reports of nodes that waited in vain, and of those whose text cannot be compiled with what hangs on them.
+    pub(super) fn left_out(&self) -> Vec<NodeReport> {
         let nodes = &self.context.compiler.manifest().nodes;
-        let waiting = self.waiting().iter().filter_map(|id| nodes.get(id));
-        waiting
-            .map(|node| NodeReport::left_out(node, "what it reads was not built"))
-            .collect()
+        let answered = &self.answered;
+        let out = answered.waiting.union(&answered.below_failed);
+        let out = out.filter_map(|id| nodes.get(id));
+        let left = out.map(|node| NodeReport::left_out(node, "what it reads was not built"));
+        let failed = (answered.failed.iter())
+            .filter_map(|(id, error)| Some(NodeReport::not_compiled(nodes.get(id)?, error)));
+        failed.chain(left).collect()
+    }
+
+    /// Tells which selected models cannot be compiled, where the others go on without them.
+    pub(super) fn tell_what_failed(&self, printer: &Printer) {
+        for error in self.answered.failed.values() {
+            printer.problem(error);
+        }
+    }
+
+    /// For who plans as a whole or not at all.
+    ///
+    /// # Errors
+    /// Selected models that cannot be compiled.
+    pub(super) fn check_compiled(&mut self) -> Result<(), Failure> {
+        let failed = std::mem::take(&mut self.answered.failed);
+        if failed.is_empty() {
+            return Ok(());
+        }
+        Err(not_compiled(CompileErrors(failed.into_values().collect())))
     }
 
     /// Selected nodes that cannot be planned before others are there.
@@ -197,8 +219,8 @@ impl<'a> Deployer<'a> {
         // A newer rwt's state is refused before anything else is looked at.
         state.check()?;
         let catalog = self.catalog()?;
-        let selection = selected
-            .difference(self.waiting())
+        let selection = (selected.iter())
+            .filter(|id| !self.answered.is_out(id))
             .map(|id| id.0.clone())
             .collect();
         let plan = rwt_plan::plan(&self.desired, &selection, &state, &catalog, options)?;

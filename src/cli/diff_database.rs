@@ -64,7 +64,8 @@ pub(super) fn main(
     let mut context = Context::load_for(global, &FlagsOf::default(), printer)?;
     context.ensure_stack(printer)?;
     let selected = context.selected_ids(select, printer)?;
-    let deployer = Deployer::open(&context, &selected)?;
+    let mut deployer = Deployer::open(&context, &selected)?;
+    deployer.check_compiled()?;
     let plan = deployer.plan(&selected, &deployer.options())?.plan;
     let report = DiffReport::of(&plan);
     if printer.is_json() {

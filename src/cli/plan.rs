@@ -89,7 +89,8 @@ pub(super) fn main(global: &GlobalArgs, args: &PlanArgs, printer: &Printer) -> C
     let mut context = Context::load_for(global, &flags, printer)?;
     context.ensure_stack(printer)?;
     let selected = context.selected_to_run(&args.change.select, printer)?;
-    let deployer = Deployer::open(&context, &selected)?;
+    let mut deployer = Deployer::open(&context, &selected)?;
+    deployer.check_compiled()?;
     if let Some(unfinished) = deployer.unfinished()? {
         printer.warning(&*miette::miette!(
             severity = miette::Severity::Warning,

@@ -191,7 +191,8 @@ pub(super) fn run_selected(
         let (more, whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
         (done, is_whole) = (joined(done, more), whole);
     }
-    done.nodes.extend(deployer.left_waiting());
+    deployer.tell_what_failed(printer);
+    done.nodes.extend(deployer.left_out());
     let results = results::of_nodes(context, deployer.compiled(), &done.nodes);
     if !interrupted.load(Ordering::SeqCst) {
         done.other_failure |= !project_hooks::end(context, &results, printer)?;
