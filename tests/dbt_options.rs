@@ -424,3 +424,91 @@ fn flags_of_the_project_file_hold_where_nothing_else_is_said() {
         refused.stdout
     );
 }
+
+#[test]
+fn a_model_that_is_to_go_is_warned_of() {
+    let place = Place::fixture("change");
+    let date = |text: &str| {
+        write(
+            &place,
+            "models/totals.yml",
+            &format!("models:\n  - name: totals\n    deprecation_date: {text}\n"),
+        );
+    };
+    date("2020-01-01 00:00:00+00:00");
+    let warned = place.ok(&["ls", "--log-format", "json"]).stdout;
+    for part in [
+        "Model totals has passed its deprecation date of 2020-01-01T00:00:00+00:00",
+        "While compiling 'top': Found a reference to totals, which was deprecated on '2020-01-01T00:00:00+00:00'",
+    ] {
+        assert!(warned.contains(part), "{warned}");
+    }
+    date("2999-01-01 00:00:00+00:00");
+    let warned = place.ok(&["ls"]).stderr;
+    assert!(warned.contains("is slated for deprecation on"), "{warned}");
+    assert!(!warned.contains("has passed"), "{warned}");
+    date("soon");
+    let refused = place.rwt(&["ls"]).exits_with(1);
+    assert!(
+        refused
+            .stderr
+            .contains("the deprecation_date of totals is `soon`"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn a_text_that_the_database_refuses_stops_what_hangs_on_it_alone() {
+    let place = Place::fixture("change");
+    write(
+        &place,
+        "models/asks.sql",
+        "{% set found = run_query('select * from nowhere') %}\nselect {{ found.rows | length }} as n",
+    );
+    write(
+        &place,
+        "models/below.sql",
+        "select * from {{ ref('asks') }}",
+    );
+    write(
+        &place,
+        "tests/of_asks.sql",
+        "select * from {{ ref('asks') }} where n < 0",
+    );
+    write(
+        &place,
+        "tests/of_events.sql",
+        "select * from {{ ref('events') }} where n < 0",
+    );
+    place.up();
+    for command in ["run", "build"] {
+        let ran = place.rwt(&[command]).exits_with(1);
+        assert!(ran.stderr.contains("nowhere"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("asks.sql:1"), "{}", ran.stderr);
+        let results: Value = serde_json::from_slice(
+            &fs::read(place.path().join("target/run_results.json")).unwrap(),
+        )
+        .unwrap();
+        let status = |id: &str| {
+            let results = results["results"].as_array().unwrap();
+            let found: Vec<&Value> = results
+                .iter()
+                .filter(|result| result["unique_id"] == id)
+                .collect();
+            assert_eq!(found.len(), 1, "{id}: {results:#?}");
+            found[0]["status"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(status("model.shop.asks"), "error");
+        assert_eq!(status("model.shop.below"), "skipped");
+        assert_eq!(status("model.shop.totals"), "success");
+        if command == "build" {
+            assert_eq!(status("test.shop.of_asks"), "skipped");
+            assert_eq!(status("test.shop.of_events"), "pass");
+        }
+    }
+    assert_eq!(place.sql().column("select count(*) from totals"), ["0"]);
+    // Who plans sees what is wrong.
+    let planned = place.rwt(&["plan"]).exits_with(1);
+    assert!(planned.stderr.contains("nowhere"), "{}", planned.stderr);
+}
