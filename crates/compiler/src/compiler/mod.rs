@@ -10,7 +10,7 @@ mod operation;
 mod reads;
 mod unit_test;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rwt_project::Project;
@@ -27,7 +27,7 @@ use crate::compile::{Body, CompiledNode};
 use crate::error::{CompileError, CompileErrors};
 use crate::jinja::{Jinja, MacroTable, Quiet, Relation, Reporter, Shared, SharedSession};
 use crate::materialize::{Inquiry, RecordedStatement, Recorder, Session, drop_statement, lend};
-use crate::microbatch::EventTime;
+use crate::microbatch::{BatchResults, EventTime};
 use crate::parse::{EPHEMERAL, Parser, References, in_parallel, template_name};
 pub use data_test::TestResult;
 pub use freshness::{Freshness, FreshnessStatus};
@@ -108,6 +108,10 @@ pub struct Compiler {
     manifest: Arc<Manifest>,
     references: Arc<References>,
     deferred: Arc<Deferred>,
+    /// What an earlier run has built of microbatch models.
+    built_before: HashMap<UniqueId, BatchResults>,
+    /// What this one has.
+    built: Mutex<HashMap<UniqueId, BatchResults>>,
     dag: Dag,
     warnings: Vec<Warning>,
 }
@@ -153,6 +157,8 @@ impl Compiler {
             manifest,
             references,
             deferred: Arc::default(),
+            built_before: HashMap::new(),
+            built: Mutex::default(),
             dag,
             warnings,
         })
