@@ -526,9 +526,14 @@ fn options_of_dbts_are_taken_or_refused_with_a_reason() {
         "--output",
         "json",
         "--output-keys",
-        "name",
+        "name config.materialized schema nothing",
     ]);
-    assert_eq!(listed.json(), serde_json::json!([{"name": "totals"}]));
+    assert_eq!(
+        listed.stdout,
+        "{\"name\":\"totals\",\"config.materialized\":\"materialized_view\",\"schema\":\"public\"}\n"
+    );
+    let refused = place.rwt(&["clone", "--state", "x"]).exits_with(2);
+    assert!(refused.stderr.contains("--defer"), "{}", refused.stderr);
     let path = place.path().join("models/totals.yml");
     fs::write(
         path,

@@ -31,7 +31,7 @@ fn two_schemas() -> Place {
 }
 
 fn records(text: &str) -> Vec<Value> {
-    let records = text.lines().map(|line| serde_json::from_str(line));
+    let records = text.lines().map(serde_json::from_str);
     records
         .collect::<Result<_, _>>()
         .unwrap_or_else(|error| panic!("{error}: {text}"))
