@@ -304,6 +304,72 @@ fn a_microbatch_model_replaces_the_rows_of_its_batches() {
 }
 
 #[test]
+fn a_retry_builds_the_batches_that_failed() {
+    let place = Place::fixture("change");
+    write(
+        &place,
+        "models/daily.sql",
+        "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='at', batch_size='day', \
+         begin='2024-05-01') }}\n\
+         select n as id, at, '{{ model.batch.id if model.batch }}' as batch from clicks\n\
+         {% if model.batch and model.batch.id == '20240502' %}where n in (select n from late){% endif %}",
+    );
+    place.up();
+    let sql = place.sql();
+    sql.rows("create table clicks (n int, at timestamp)");
+    sql.rows("insert into clicks values (1, '2024-05-01 10:00:00')");
+    sql.rows("flush");
+    let run = [
+        "run",
+        "-s",
+        "daily",
+        "--event-time-start",
+        "2024-05-01",
+        "--event-time-end",
+        "2024-05-04",
+    ];
+    let failed = place.rwt(&run).exits_with(1);
+    assert!(failed.stderr.contains("late"), "{}", failed.stderr);
+    let batches = || {
+        let path = place.path().join("target/run_results.json");
+        let results: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        let of = |key: &str| -> Vec<String> {
+            let batches = results["results"][0]["batch_results"][key]
+                .as_array()
+                .unwrap();
+            let starts = batches
+                .iter()
+                .map(|batch| batch[0].as_str().unwrap().to_owned());
+            starts.collect()
+        };
+        (of("successful"), of("failed"))
+    };
+    let day = |day: u32| format!("2024-05-0{day}T00:00:00+00:00");
+    assert_eq!(batches(), (vec![day(1)], vec![day(2), day(3)]));
+    let kept = || sql.column("select distinct batch from daily order by batch");
+    assert_eq!(kept(), ["20240501"]);
+
+    sql.rows("create table late (n int)");
+    sql.rows("insert into late values (1)");
+    sql.rows("flush");
+    let retried = place.ok(&["retry"]);
+    assert!(
+        retried
+            .stderr
+            .contains("batch 2024-05-02 of daily (1 of 2)"),
+        "{}",
+        retried.stderr
+    );
+    assert!(
+        !retried.stderr.contains("batch 2024-05-01"),
+        "{}",
+        retried.stderr
+    );
+    assert_eq!(batches(), (vec![day(1), day(2), day(3)], vec![]));
+    assert_eq!(kept(), ["20240501", "20240502", "20240503"]);
+}
+
+#[test]
 fn sources_are_as_old_as_their_youngest_rows() {
     let place = Place::fixture("change");
     write(
@@ -460,9 +526,14 @@ fn options_of_dbts_are_taken_or_refused_with_a_reason() {
         "--output",
         "json",
         "--output-keys",
-        "name",
+        "name config.materialized schema nothing",
     ]);
-    assert_eq!(listed.json(), serde_json::json!([{"name": "totals"}]));
+    assert_eq!(
+        listed.stdout,
+        "{\"name\":\"totals\",\"config.materialized\":\"materialized_view\",\"schema\":\"public\"}\n"
+    );
+    let refused = place.rwt(&["clone", "--state", "x"]).exits_with(2);
+    assert!(refused.stderr.contains("--defer"), "{}", refused.stderr);
     let path = place.path().join("models/totals.yml");
     fs::write(
         path,

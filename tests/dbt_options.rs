@@ -31,7 +31,7 @@ fn two_schemas() -> Place {
 }
 
 fn records(text: &str) -> Vec<Value> {
-    let records = text.lines().map(|line| serde_json::from_str(line));
+    let records = text.lines().map(serde_json::from_str);
     records
         .collect::<Result<_, _>>()
         .unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -511,4 +511,45 @@ fn a_text_that_the_database_refuses_stops_what_hangs_on_it_alone() {
     // Who plans sees what is wrong.
     let planned = place.rwt(&["plan"]).exits_with(1);
     assert!(planned.stderr.contains("nowhere"), "{}", planned.stderr);
+}
+
+#[test]
+fn configurations_of_tests_and_sources_are_of_their_type() {
+    let place = Place::fixture("change");
+    let refused = |file: &str, text: &str, wants: &[&str]| {
+        write(&place, file, text);
+        let refused = place.rwt(&["ls"]).exits_with(1);
+        for part in wants {
+            assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+        }
+        fs::remove_file(place.path().join(file)).unwrap();
+    };
+    refused(
+        "models/totals.yml",
+        "models:\n  - name: totals\n    columns:\n      - name: kind\n        data_tests:\n          - not_null:\n              config:\n                severity: sometimes\n",
+        &[
+            "the config `severity` is \"sometimes\"",
+            "error or warn",
+            "totals.yml:8",
+        ],
+    );
+    refused(
+        "tests/one.sql",
+        "select 1\n-- {{ config(limit='some') }}\n",
+        &[
+            "test one: the config `limit` is \"some\"",
+            "a whole number",
+            "one.sql:2",
+        ],
+    );
+    refused(
+        "models/raw.yml",
+        "sources:\n  - name: raw\n    tables:\n      - name: clicks\n        config:\n          meta: none\n",
+        &[
+            "source table clicks: the config `meta` is \"none\"",
+            "a mapping",
+            "raw.yml:6",
+        ],
+    );
+    place.ok(&["ls"]);
 }

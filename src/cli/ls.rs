@@ -1,7 +1,8 @@
 //! `rwt ls`
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use rwt_project::manifest::Node;
+use serde_json::{Value, json};
 
 use super::args::{GlobalArgs, KindArgs, SelectArgs};
 use super::context::{Context, FlagsOf};
@@ -14,7 +15,7 @@ pub(super) struct LsArgs {
     select: SelectArgs,
     #[command(flatten)]
     kinds: KindArgs,
-    /// Keys of each node in --output json, instead of all
+    /// Keys of each node in --output json, instead of the usual ones; `config.materialized` is a key of a key
     #[arg(long, num_args = 1.., value_name = "KEY", value_delimiter = ' ')]
     output_keys: Vec<String>,
     /// How the result is printed
@@ -33,15 +34,11 @@ pub(super) enum LsOutput {
     Name,
     /// Files.
     Path,
-    /// One JSON document on stdout.
+    /// A JSON object per node and line, as dbt prints them.
     Json,
 }
 
 impl LsOutput {
-    pub(super) fn is_json(self) -> bool {
-        self == Self::Json
-    }
-
     /// dbt's word.
     fn word(self) -> &'static str {
         match self {
@@ -64,41 +61,56 @@ pub(super) fn main(global: &GlobalArgs, args: &LsArgs, printer: &Printer) -> Com
         .iter()
         .filter_map(|id| context.compiler.manifest().nodes.get(id))
         .filter(|node| args.kinds.takes(node.resource_type));
-    if printer.is_json() {
-        let nodes: Vec<serde_json::Value> = nodes
-            .map(|node| {
-                json!({
-                    "unique_id": node.unique_id,
-                    "name": node.name,
-                    "resource_type": node.resource_type,
-                    "package_name": node.package_name,
-                    "original_file_path": node.original_file_path,
-                    "alias": node.identifier,
-                    "relation": node.relation_name(),
-                    "materialized": node.materialized,
-                    "tags": node.tags,
-                    "config": node.config,
-                    "depends_on": {"nodes": node.depends_on},
-                })
-            })
-            .map(|node| with_keys(node, &args.output_keys))
-            .collect();
-        printer.document(&nodes);
-    } else {
-        for node in nodes {
-            printer.line(node.listed(args.output.word()));
-        }
+    for node in nodes {
+        let line = match args.output {
+            LsOutput::Json => shown(node, &args.output_keys).to_string(),
+            _ => node.listed(args.output.word()),
+        };
+        printer.line(line);
     }
     Ok(Exit::Ok)
 }
 
-/// A node with those of its keys that are asked for.
-fn with_keys(node: serde_json::Value, keys: &[String]) -> serde_json::Value {
-    match node {
-        serde_json::Value::Object(mut fields) if !keys.is_empty() => {
-            fields.retain(|key, _| keys.contains(key));
-            serde_json::Value::Object(fields)
-        }
-        node => node,
+/// A node with the usual keys, or with those that are asked for.
+fn shown(node: &Node, keys: &[String]) -> Value {
+    let usual = json!({
+        "unique_id": node.unique_id,
+        "name": node.name,
+        "resource_type": node.resource_type,
+        "package_name": node.package_name,
+        "original_file_path": node.original_file_path,
+        "alias": node.identifier,
+        "relation": node.relation_name(),
+        "materialized": node.materialized,
+        "source_name": node.source_name,
+        "tags": node.tags,
+        "config": node.config,
+        "depends_on": {"macros": node.declared.macros, "nodes": node.depends_on},
+    });
+    if keys.is_empty() {
+        return usual;
     }
+    let more = json!({
+        "fqn": node.fqn,
+        "path": node.path,
+        "database": node.database,
+        "schema": node.schema,
+        "relation_name": node.relation_name(),
+        "description": node.description,
+        "columns": node.columns,
+        "raw_code": node.raw_code,
+        "group": node.group(),
+        "meta": node.config.get("meta"),
+        "access": node.config.get("access"),
+    });
+    let value = |key: &str| {
+        let mut parts = key.split('.');
+        let first = parts.next()?;
+        let first = usual.get(first).or_else(|| more.get(first))?;
+        parts.try_fold(first, |value, part| value.get(part))
+    };
+    let found = keys
+        .iter()
+        .filter_map(|key| Some((key.clone(), value(key)?.clone())));
+    Value::Object(found.collect())
 }

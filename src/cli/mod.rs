@@ -92,6 +92,12 @@ enum Command {
     /// Write what the dbt docs site and other catalogs read
     #[command(subcommand)]
     Docs(docs::DocsCommand),
+    /// dbt's; RisingWave has nothing like it
+    #[command(hide = true)]
+    Clone {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        arguments: Vec<String>,
+    },
     /// Draw how models hang together
     Graph(graph::GraphArgs),
     /// Create what is missing in the database and change what has changed, in the order of the models
@@ -287,6 +293,7 @@ fn carry_out(global: &GlobalArgs, command: Command, printer: &Printer) -> Comman
         Command::Ls(args) => ls::main(global, &args, printer),
         Command::Parse(args) => parse::main(global, &args, printer),
         Command::Docs(docs::DocsCommand::Generate(args)) => docs::generate(global, &args, printer),
+        Command::Clone { arguments: _ } => Err(Failure::usage(NoClone)),
         Command::Graph(args) => graph::main(global, &args, printer),
         Command::Run(args) => run::main(global, &args, printer),
         Command::Test(args) => test::main(global, &args, printer),
@@ -324,7 +331,6 @@ impl Command {
     fn wants_json(&self) -> bool {
         match self {
             Self::Compile(args) => args.output.is_json(),
-            Self::Ls(args) => args.output.is_json(),
             Self::Parse(args) => args.output.is_json(),
             Self::Docs(docs::DocsCommand::Generate(args)) => args.output.is_json(),
             Self::Source(freshness::SourceCommand::Freshness(args)) => args.output.is_json(),
@@ -350,6 +356,19 @@ impl Command {
         }
     }
 }
+
+/// `dbt clone`
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error(
+    "RisingWave cannot clone: every copy of a relation would be its rows once more, and a stream of its own"
+)]
+#[diagnostic(
+    code(rwt::usage::no_clone),
+    help(
+        "`rwt run --select state:modified+ --defer --state DIR` builds what has changed and reads the rest where it is"
+    )
+)]
+struct NoClone;
 
 /// A command that did not do what was asked.
 #[derive(Debug)]

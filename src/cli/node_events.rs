@@ -235,7 +235,6 @@ fn node_info(
     json!({
         "materialized": node.materialized,
         "meta": meta.cloned().unwrap_or_else(|| json!({})),
-        "node_checksum": "",
         "node_finished_at": bare_time(finished_at),
         "node_name": node.name,
         "node_path": node.path.display().to_string(),

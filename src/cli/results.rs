@@ -26,7 +26,10 @@ pub(super) fn of_nodes(
         let known = known.get(&UniqueId(node.unique_id.clone()));
         let known = known.filter(|node| node.resource_type != ResourceType::Seed);
         let text = known.and_then(|_| texts.get(node.unique_id.as_str()).copied());
-        node.result(text, known.map(Node::relation_name))
+        let mut result = node.result(text, known.map(Node::relation_name));
+        let batches = known.and_then(|node| context.compiler.batch_results(&node.unique_id));
+        result.batch_results = batches.map(|batches| batches.to_json());
+        result
     };
     nodes.iter().map(result).collect()
 }

@@ -1,12 +1,14 @@
 //! `rwt retry`: what the last run did not do, with that run's options.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use rwt_compiler::microbatch::BatchResults;
 use rwt_project::manifest::UniqueId;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::args::{EventTimeArgs, GlobalArgs, KindArgs, Output, SelectArgs};
 use super::build::{BuildArgs, build};
@@ -52,6 +54,7 @@ struct Results {
 struct NodeResult {
     unique_id: String,
     status: String,
+    batch_results: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -84,11 +87,24 @@ pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> 
     if !matches!(which.as_str(), "run" | "build" | "test") {
         return Err(no_run(format!("it is of `{which}`")));
     }
-    let open: BTreeSet<UniqueId> = results
-        .results
-        .into_iter()
-        .filter(|result| matches!(result.status.as_str(), "error" | "fail" | "skipped"))
-        .map(|result| UniqueId(result.unique_id))
+    let is_open = |result: &&NodeResult| {
+        matches!(
+            result.status.as_str(),
+            "error" | "fail" | "skipped" | "partial success"
+        )
+    };
+    // Of a microbatch model that was begun, what failed is left to do.
+    let batches: HashMap<UniqueId, BatchResults> = (results.results.iter())
+        .filter(is_open)
+        .filter_map(|result| {
+            let batches = BatchResults::from_json(result.batch_results.as_ref()?)?;
+            let is_begun = !batches.successful.is_empty() && !batches.failed.is_empty();
+            is_begun.then(|| (UniqueId(result.unique_id.clone()), batches))
+        })
+        .collect();
+    let open: BTreeSet<UniqueId> = (results.results.iter())
+        .filter(is_open)
+        .map(|result| UniqueId(result.unique_id.clone()))
         .filter(|id| context.compiler.manifest().nodes.contains_key(id))
         .collect();
     if open.is_empty() {
@@ -136,6 +152,10 @@ pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> 
         return run_these(&mut context, &again, open, &interrupted, printer);
     }
     context.ensure_stack(printer)?;
+    // A full refresh begins by dropping what there is.
+    if !flags.full_refresh {
+        context.compiler.go_on_with(batches);
+    }
     let run = RunArgs {
         select: SelectArgs::default(),
         full_refresh: flags.full_refresh,

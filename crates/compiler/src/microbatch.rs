@@ -55,6 +55,48 @@ impl Batch {
 /// A span of event time as the command line names it: the first moment, and the first behind it.
 pub type EventTime = (DateTime<Utc>, DateTime<Utc>);
 
+/// Which batches of a model are built, and which are not: those that failed, and those behind them that were not begun.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BatchResults {
+    /// Built.
+    pub successful: Vec<EventTime>,
+    /// Not built.
+    pub failed: Vec<EventTime>,
+}
+
+impl BatchResults {
+    /// As run_results.json has it.
+    pub fn to_json(&self) -> Json {
+        let times = |batches: &[EventTime]| -> Json {
+            let pairs = batches
+                .iter()
+                .map(|(start, end)| Json::from(vec![start.to_rfc3339(), end.to_rfc3339()]));
+            pairs.collect()
+        };
+        serde_json::json!({
+            "successful": times(&self.successful),
+            "failed": times(&self.failed),
+        })
+    }
+
+    /// What run_results.json says; none where it says nothing that can be read.
+    pub fn from_json(value: &Json) -> Option<Self> {
+        let time = |value: &Json| {
+            let time = DateTime::parse_from_rfc3339(value.as_str()?).ok()?;
+            Some(time.to_utc())
+        };
+        let times = |key: &str| -> Option<Vec<EventTime>> {
+            let pairs = value.get(key)?.as_array()?.iter();
+            let pairs = pairs.map(|pair| Some((time(pair.get(0)?)?, time(pair.get(1)?)?)));
+            pairs.collect()
+        };
+        Some(Self {
+            successful: times("successful")?,
+            failed: times("failed")?,
+        })
+    }
+}
+
 /// What is wrong with a configuration: the key and the words.
 pub type Wrong = (&'static str, String);
 
@@ -155,6 +197,18 @@ impl Microbatch {
             at = next;
         }
         batches
+    }
+}
+
+impl Microbatch {
+    /// Batches by their times.
+    pub fn batches_of(&self, times: &[EventTime]) -> Vec<Batch> {
+        let batch = |(start, end): &EventTime| Batch {
+            start: *start,
+            end: *end,
+            name: self.size.name(*start),
+        };
+        times.iter().map(batch).collect()
     }
 }
 

@@ -1,7 +1,10 @@
 //! Building a microbatch model: one materialization per batch, each on the rows of its own time.
 
+use std::collections::HashMap;
+use std::sync::PoisonError;
+
 use minijinja::Value;
-use rwt_project::manifest::Node;
+use rwt_project::manifest::{Node, UniqueId};
 use serde_json::Value as Json;
 
 use super::build::model_value;
@@ -9,7 +12,7 @@ use super::{Compiler, NodeResult};
 use crate::error::CompileError;
 use crate::jinja::{Level, Scope, SharedSession, datetime, dict, pairs_of};
 use crate::materialize::{BUILT_IN, Session};
-use crate::microbatch::{Batch, Microbatch};
+use crate::microbatch::{Batch, BatchResults, EventTime, Microbatch};
 
 /// The macro that makes a strategy of the project's own out of dbt's.
 const STRATEGY: &str = "get_incremental_microbatch_sql";
@@ -49,7 +52,17 @@ impl Compiler {
             && !full_refresh.unwrap_or(self.shared.full_refresh);
         let shared = &self.shared;
         let asked = shared.sample.or(shared.event_time);
-        let batches = microbatch.batches(is_incremental, asked, shared.started_at);
+        let (batches, is_incremental) = match self.built_before.get(&node.unique_id) {
+            // What is there is what the run before has made.
+            Some(before) => (
+                microbatch.batches_of(&before.failed),
+                is_incremental || !before.successful.is_empty(),
+            ),
+            None => (
+                microbatch.batches(is_incremental, asked, shared.started_at),
+                is_incremental,
+            ),
+        };
         let last = batches.len().saturating_sub(1);
         let runs = batches
             .into_iter()
@@ -72,12 +85,50 @@ impl Compiler {
         is_own && in_batches.and_then(Json::as_bool) != Some(true)
     }
 
-    /// Builds the batches one after the other. The first that fails is the last that is begun.
+    /// Goes on with microbatch models where an earlier run has stopped: only what failed is built.
+    pub fn go_on_with(&mut self, before: HashMap<UniqueId, BatchResults>) {
+        self.built_before = before;
+    }
+
+    /// What has been built of a microbatch model, by this run and the one that it goes on with; none where it was not begun.
+    pub fn batch_results(&self, id: &UniqueId) -> Option<BatchResults> {
+        let built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        built.get(id).cloned()
+    }
+
+    /// Builds the batches one after the other, as dbt does on databases that do not say that they take several at once. The
+    /// first that fails is the last that is begun.
     pub(super) fn build_batches(
         &self,
         node: &Node,
         runs: &[BatchRun],
         session: &SharedSession,
+    ) -> Result<NodeResult, CompileError> {
+        let mut done = 0;
+        let result = self.build_in_order(node, runs, session, &mut done);
+        let before = self.built_before.get(&node.unique_id);
+        let times = |runs: &[BatchRun]| -> Vec<EventTime> {
+            let batches = runs.iter().map(|run| &run.batch);
+            batches.map(|batch| (batch.start, batch.end)).collect()
+        };
+        let (successful, failed) = runs.split_at(done);
+        let mut results = BatchResults {
+            successful: before.map_or_else(Vec::new, |before| before.successful.clone()),
+            failed: times(failed),
+        };
+        results.successful.extend(times(successful));
+        results.successful.sort_unstable();
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        built.insert(node.unique_id.clone(), results);
+        result
+    }
+
+    fn build_in_order(
+        &self,
+        node: &Node,
+        runs: &[BatchRun],
+        session: &SharedSession,
+        done: &mut usize,
     ) -> Result<NodeResult, CompileError> {
         let mut rows = None;
         for (index, run) in runs.iter().enumerate() {
@@ -95,6 +146,7 @@ impl Compiler {
             if let Some(more) = result.rows_affected {
                 rows = Some(rows.unwrap_or(0) + more);
             }
+            *done = index + 1;
         }
         let plural = if runs.len() == 1 { "" } else { "es" };
         Ok(NodeResult {

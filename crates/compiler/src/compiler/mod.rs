@@ -10,7 +10,7 @@ mod operation;
 mod reads;
 mod unit_test;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rwt_project::Project;
@@ -32,7 +32,7 @@ use crate::jinja::{
 use crate::materialize::{
     BUILT_IN, Inquiry, RecordedStatement, Recorder, Session, drop_statement, lend,
 };
-use crate::microbatch::EventTime;
+use crate::microbatch::{BatchResults, EventTime};
 use crate::parse::{EPHEMERAL, Parser, References, in_parallel, template_name};
 pub use data_test::TestResult;
 pub use freshness::{Freshness, FreshnessStatus};
@@ -113,6 +113,10 @@ pub struct Compiler {
     manifest: Arc<Manifest>,
     references: Arc<References>,
     deferred: Arc<Deferred>,
+    /// What an earlier run has built of microbatch models.
+    built_before: HashMap<UniqueId, BatchResults>,
+    /// What this one has.
+    built: Mutex<HashMap<UniqueId, BatchResults>>,
     dag: Dag,
     warnings: Vec<Warning>,
 }
@@ -158,6 +162,8 @@ impl Compiler {
             manifest,
             references,
             deferred: Arc::default(),
+            built_before: HashMap::new(),
+            built: Mutex::default(),
             dag,
             warnings,
         })

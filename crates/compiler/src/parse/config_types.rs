@@ -28,7 +28,7 @@ impl Parser<'_> {
         node: &Configured<'_>,
         config: &ResolvedConfig,
     ) -> Result<(), TemplateError> {
-        let Some((key, expected, value)) = config.wrong_type() else {
+        let Some((key, expected, value)) = config.wrong_type(node.what == "test") else {
             return Ok(());
         };
         let (outer, _) = key.split_once('.').unwrap_or((key, ""));

@@ -20,7 +20,7 @@ use minijinja::Value;
 use rwt_project::Project;
 use rwt_project::manifest::{Column, Declared, Manifest, Node, ResourceType, UniqueId};
 use rwt_project::project::{
-    ModelFile, ModelProperties, ResolvedConfig, TestTarget, UnitTest, near_config,
+    ModelFile, ModelProperties, PropertyConfig, ResolvedConfig, TestTarget, UnitTest, near_config,
 };
 use rwt_project::yaml::{SourceFile, Warning, nearest};
 use serde_json::Value as Json;
@@ -414,6 +414,7 @@ impl<'a> Parser<'a> {
         ));
         for mut node in self.project.source_nodes() {
             self.describe_source(&mut node, &here, errors);
+            self.check_source(&node, errors);
             let key = (
                 node.source_name.clone().unwrap_or_default(),
                 node.name.clone(),
@@ -490,6 +491,34 @@ impl<'a> Parser<'a> {
             project_name: self.project.name().to_owned(),
             nodes: nodes.into_iter().collect(),
             disabled,
+        }
+    }
+
+    /// Tells a value of a source table's configuration that cannot be meant.
+    fn check_source(&self, node: &Node, errors: &mut Vec<CompileError>) {
+        let source = node.source_name.clone().unwrap_or_default();
+        let table = self
+            .project
+            .properties
+            .sources
+            .get(&(source, node.name.clone()));
+        let levels = table.into_iter().flat_map(|table| &table.configs);
+        let config = ResolvedConfig {
+            values: node.config.clone(),
+        };
+        // The table's own words come after the source's, and replace them.
+        let said: PropertyConfig = levels
+            .flatten()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let configured = Configured {
+            what: "source table",
+            name: &node.name,
+            property: Some(&said),
+            file: &self.project.file.source,
+        };
+        if let Err(error) = self.check_config(&configured, &config) {
+            errors.push(CompileError::template(error, Some(node.into())));
         }
     }
 

@@ -12,6 +12,7 @@ use rwt_project::project::{GenericTest, NodeFile, Properties, TestTarget};
 use rwt_project::yaml::SourceFile;
 use serde_json::Value as Json;
 
+use super::config_types::Configured;
 use super::{Parsed, Parser};
 use crate::error::{CompileError, NodeName};
 use crate::jinja::{Captured, NodeScope, Phase, Relation, Scope, TemplateError, from_json};
@@ -369,6 +370,8 @@ struct Draft {
     raw_code: String,
     description: String,
     config: IndexMap<String, Json>,
+    /// Where its configuration stands: its own file, or the property file.
+    file: Arc<SourceFile>,
     metadata: Option<Box<TestMetadata>>,
 }
 
@@ -394,6 +397,7 @@ impl Parser<'_> {
             config: config
                 .map(|(key, (value, _))| (key.clone(), value.clone()))
                 .collect(),
+            file: Arc::clone(&file.file),
             metadata: None,
         })
     }
@@ -422,6 +426,7 @@ impl Parser<'_> {
             raw_code: code,
             description: test.description.clone(),
             config,
+            file: Arc::clone(test.at.file()),
             metadata: Some(Box::new(metadata(test, &self.project.properties))),
         })
     }
@@ -517,6 +522,13 @@ impl Parser<'_> {
         for (key, value) in &captured.config {
             config.lay(key, value.clone());
         }
+        let configured = Configured {
+            what: "test",
+            name: &draft.name,
+            property: None,
+            file: &draft.file,
+        };
+        self.check_config(&configured, &config).map_err(failed)?;
         // dbt says where failing rows are kept whichever of the two keys was given.
         match (
             config.values.get("store_failures"),

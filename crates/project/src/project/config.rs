@@ -128,6 +128,30 @@ const CHECKS: [(&str, &str, Fits); 22] = [
     ("post-hook", HOOKS, is_hooks),
 ];
 
+/// What values of the keys of data tests must be.
+const TEST_CHECKS: [(&str, &str, Fits); 8] = [
+    ("severity", "error or warn", |value| {
+        let word = value.as_str().unwrap_or_default().to_lowercase();
+        matches!(word.as_str(), "error" | "warn")
+    }),
+    ("limit", "a whole number", |value| {
+        value.is_u64()
+            || value
+                .as_str()
+                .is_some_and(|text| text.parse::<u64>().is_ok())
+    }),
+    ("store_failures", TRUTH, is_truth),
+    (
+        "store_failures_as",
+        "table, view, materialized_view or ephemeral",
+        Value::is_string,
+    ),
+    ("fail_calc", "an expression", is_plain),
+    ("warn_if", "a comparison, `> 10`", is_plain),
+    ("error_if", "a comparison, `> 10`", is_plain),
+    ("where", "a condition", is_plain),
+];
+
 const TRUTH: &str = "true or false";
 
 const HOOKS: &str = "text, `{sql: …, transaction: …}`, or a list of these";
@@ -200,14 +224,19 @@ impl ResolvedConfig {
     }
 
     /// A key of dbt's whose value has a type that cannot be meant, and what is expected there. A key of a mapping has a dot.
-    pub fn wrong_type(&self) -> Option<(&'static str, &'static str, &Value)> {
-        CHECKS.into_iter().find_map(|(key, expected, fits)| {
-            let value = match key.split_once('.') {
-                Some((key, inner)) => self.values.get(key)?.get(inner)?,
-                None => self.values.get(key)?,
-            };
-            (!value.is_null() && !fits(value)).then_some((key, expected, value))
-        })
+    /// `is_test` tells data tests, which have keys of their own.
+    pub fn wrong_type(&self, is_test: bool) -> Option<(&'static str, &'static str, &Value)> {
+        let own = TEST_CHECKS.into_iter().filter(|_| is_test);
+        CHECKS
+            .into_iter()
+            .chain(own)
+            .find_map(|(key, expected, fits)| {
+                let value = match key.split_once('.') {
+                    Some((key, inner)) => self.values.get(key)?.get(inner)?,
+                    None => self.values.get(key)?,
+                };
+                (!value.is_null() && !fits(value)).then_some((key, expected, value))
+            })
     }
 
     /// `materialized`, `view` where nothing is said, as in dbt.
