@@ -5,7 +5,7 @@
 
 mod support;
 
-use support::{Served, rows, rows_or_error};
+use support::{Served, noticing, rows, rows_or_error};
 use tokio_postgres::Client;
 
 /// Runs statements that have to succeed, each visible to the next.
@@ -421,8 +421,16 @@ async fn a_sink_fills_the_columns_it_is_not_given() {
 async fn definitions_that_risingwave_refuses_are_refused() {
     let served = Served::start().await;
     let client = served.client().await;
-    run(&client, &["CREATE TABLE t (a int, b int)"]).await;
+    run(
+        &client,
+        &["CREATE TABLE t (a int, b int)", "CREATE SCHEMA other"],
+    )
+    .await;
     for (sql, expected) in [
+        (
+            "CREATE SUBSCRIPTION other.s FROM t WITH (retention = '1D')",
+            "must be in the same database and schema",
+        ),
         (
             "CREATE MATERIALIZED VIEW m WITH (unknown_field = 2) AS SELECT a FROM t",
             "unexpected options in WITH clause: [\"unknown_field\"]",
@@ -446,5 +454,34 @@ async fn definitions_that_risingwave_refuses_are_refused() {
     ] {
         refused(&client, sql, expected).await;
     }
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sorted_view_is_made_with_a_notice() {
+    let served = Served::start().await;
+    let (client, mut notices) = noticing(served.port).await;
+    run(
+        &client,
+        &[
+            "CREATE TABLE t (a int)",
+            "CREATE MATERIALIZED VIEW plain AS SELECT a FROM (SELECT a FROM t ORDER BY a LIMIT 1) AS s",
+        ],
+    )
+    .await;
+    assert!(notices.try_recv().is_err());
+    run(
+        &client,
+        &["CREATE MATERIALIZED VIEW sorted AS SELECT a FROM t ORDER BY a"],
+    )
+    .await;
+    let notice = notices.try_recv().unwrap();
+    assert!(
+        notice.starts_with(
+            "The ORDER BY clause in the CREATE MATERIALIZED VIEW statement does not guarantee"
+        ),
+        "{notice}"
+    );
+    assert!(notices.try_recv().is_err());
     served.stop().await;
 }

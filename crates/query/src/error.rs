@@ -121,10 +121,10 @@ impl QueryError {
     }
 
     /// Names the expression around an error; the outermost one stays.
-    pub(crate) fn inside(self, expression: &impl std::fmt::Display) -> Self {
+    pub(crate) fn inside(self, expression: impl FnOnce() -> String) -> Self {
         match self {
             Self::Bind(message) | Self::Expression { message, .. } => Self::Expression {
-                expression: expression.to_string(),
+                expression: expression(),
                 message,
             },
             other => other,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::ParseError;
+use crate::{Ident, ParseError};
 
 /// A RisingWave type. `Display` gives the name that RisingWave's catalogs show.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,6 +57,42 @@ impl DataType {
     /// It is no type's name, or RisingWave does not implement the type (`char(3)`, `numeric(10, 2)`, `json`).
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         crate::parse::parse_data_type(text)
+    }
+
+    /// As definitions and errors print it: `CHARACTER VARYING`, `TIMESTAMP WITH TIME ZONE`.
+    pub fn in_definitions(&self) -> String {
+        match self {
+            Self::Boolean => "BOOLEAN".into(),
+            Self::SmallInt => "SMALLINT".into(),
+            Self::Integer => "INT".into(),
+            Self::BigInt => "BIGINT".into(),
+            Self::Real => "REAL".into(),
+            Self::Double => "DOUBLE".into(),
+            Self::Numeric => "NUMERIC".into(),
+            Self::Varchar => "CHARACTER VARYING".into(),
+            Self::Bytea => "BYTEA".into(),
+            Self::Date => "DATE".into(),
+            Self::Time => "TIME".into(),
+            Self::Timestamp => "TIMESTAMP".into(),
+            Self::Timestamptz => "TIMESTAMP WITH TIME ZONE".into(),
+            Self::Interval => "INTERVAL".into(),
+            Self::Jsonb => "JSONB".into(),
+            Self::Int256 => "rw_int256".into(),
+            Self::Serial => "SERIAL".into(),
+            Self::List(item) => format!("{}[]", item.in_definitions()),
+            Self::Struct(fields) => {
+                let fields: Vec<String> = fields
+                    .iter()
+                    .map(|(name, t)| {
+                        format!("{} {}", Ident::new(name.as_str()), t.in_definitions())
+                    })
+                    .collect();
+                format!("STRUCT<{}>", fields.join(", "))
+            }
+            Self::Map(key, value) => {
+                format!("MAP({},{})", key.in_definitions(), value.in_definitions())
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! and the names that it reads can follow a rename.
 
 use rwt_sql::statement::{Format, OptionValue, Options};
-use rwt_sql::{DataType, Ident, ObjectName};
+use rwt_sql::{Ident, ObjectName};
 use serde::{Deserialize, Serialize};
 
 use super::rewrite::replace;
@@ -220,38 +220,6 @@ pub(crate) fn format_text(format: Option<&Format>) -> String {
     format.map_or_else(String::new, |f| {
         format!(" FORMAT {} ENCODE {}", f.format, f.encode)
     })
-}
-
-/// A type as definitions print it.
-pub fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Boolean => "BOOLEAN".into(),
-        DataType::SmallInt => "SMALLINT".into(),
-        DataType::Integer => "INT".into(),
-        DataType::BigInt => "BIGINT".into(),
-        DataType::Real => "REAL".into(),
-        DataType::Double => "DOUBLE".into(),
-        DataType::Numeric => "NUMERIC".into(),
-        DataType::Varchar => "CHARACTER VARYING".into(),
-        DataType::Bytea => "BYTEA".into(),
-        DataType::Date => "DATE".into(),
-        DataType::Time => "TIME".into(),
-        DataType::Timestamp => "TIMESTAMP".into(),
-        DataType::Timestamptz => "TIMESTAMP WITH TIME ZONE".into(),
-        DataType::Interval => "INTERVAL".into(),
-        DataType::Jsonb => "JSONB".into(),
-        DataType::Int256 => "rw_int256".into(),
-        DataType::Serial => "SERIAL".into(),
-        DataType::List(item) => format!("{}[]", type_name(item)),
-        DataType::Struct(fields) => {
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|(name, t)| format!("{} {}", ident(name), type_name(t)))
-                .collect();
-            format!("STRUCT<{}>", fields.join(", "))
-        }
-        DataType::Map(key, value) => format!("MAP({},{})", type_name(key), type_name(value)),
-    }
 }
 
 #[cfg(test)]

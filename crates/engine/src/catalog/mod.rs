@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use change::kind_of;
 pub(crate) use definition::format_text;
-pub use definition::{Definition, Part, ident, options_text, type_name};
+pub use definition::{Definition, Part, ident, options_text};
 pub use names::SearchPath;
 pub(crate) use names::invalid_input;
 pub use object::{

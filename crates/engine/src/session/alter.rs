@@ -8,7 +8,7 @@ use rwt_wire::{Outcome, SqlError};
 use super::{Session, not_implemented};
 use crate::catalog::{
     Body, Catalog, Column, Definition, Kind, Object, ObjectId, Origin, Part, SinkFrom, Source,
-    Watermark, ident, invalid_input, type_name,
+    Watermark, ident, invalid_input,
 };
 use crate::engine::{Altering, internal};
 use crate::storage::Change;
@@ -260,7 +260,7 @@ impl Session {
         if object.lake().is_some() {
             return Err(SqlError::internal(format!(
                 "Not supported: ALTER TABLE ADD COLUMN {name} {} is not supported for iceberg table: {}",
-                type_name(&data_type),
+                data_type.in_definitions(),
                 catalog.qualified(object)
             )));
         }
@@ -613,7 +613,7 @@ fn reshaped(definition: &Definition, columns: &[Column], key: &[usize]) -> Defin
         .iter()
         .filter(|c| !c.hidden)
         .map(|c| {
-            let mut text = format!("{} {}", ident(&c.name), type_name(&c.data_type));
+            let mut text = format!("{} {}", ident(&c.name), c.data_type.in_definitions());
             if key.len() == 1 && columns[key[0]].name == c.name {
                 text.push_str(" PRIMARY KEY");
             }

@@ -13,7 +13,7 @@ use super::message_schema::avro_of;
 use super::{Session, not_implemented};
 use crate::catalog::{
     Body, Column, Definition, Kind, LakeTable, Object, ObjectId, OnConflict, Origin, Source, Table,
-    Watermark, format_text, ident, invalid_input, options_text, type_name,
+    Watermark, format_text, ident, invalid_input, options_text,
 };
 use crate::engine::{Altering, internal};
 
@@ -447,7 +447,7 @@ pub(super) fn columns_text(written: &Columns, columns: &[Column]) -> String {
             written.columns.len()
         })
         .map(|c| {
-            let mut text = format!("{} {}", ident(&c.name), type_name(&c.data_type));
+            let mut text = format!("{} {}", ident(&c.name), c.data_type.in_definitions());
             if inline && written.primary_key.iter().any(|k| k.value() == c.name) {
                 text.push_str(" PRIMARY KEY");
             }

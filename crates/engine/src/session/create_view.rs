@@ -8,6 +8,7 @@ use rwt_sql::statement::{
 };
 use rwt_sql::{Ident, ObjectName};
 use rwt_wire::{Outcome, SqlError, SqlState};
+use sqlparser::ast::Statement;
 
 use super::Session;
 use crate::catalog::{
@@ -16,6 +17,11 @@ use crate::catalog::{
 };
 use crate::engine::{Altering, Inner};
 use crate::storage::Change;
+
+/// What is said of a materialized view whose query ends with ORDER BY.
+const ORDERED: &str = "The ORDER BY clause in the CREATE MATERIALIZED VIEW statement does not guarantee that the rows selected out of this materialized view is returned in this order.
+It only indicates the physical clustering of the data, which may improve the performance of queries issued against this materialized view.
+";
 
 /// A query bound to the objects that it reads.
 pub(super) struct Bound {
@@ -131,6 +137,9 @@ impl Session {
             return Ok(Outcome::done(DONE));
         }
         check_options(&create.with)?;
+        if is_ordered(&create.query) {
+            self.notice(ORDERED);
+        }
         let temporal = self.temporal_join(&create.query).await?;
         let columns = match &temporal {
             Some(temporal) => temporal.shown.clone(),
@@ -354,6 +363,11 @@ impl Session {
                     format!("table \"{}\" does not exist", create.from.name()),
                 )
             })?;
+        if catalog.target_schema(&create.name, &self.path())? != from.schema {
+            return Err(invalid_input(
+                "subscription and its dependent table must be in the same database and schema",
+            ));
+        }
         let retention = create
             .with
             .text("retention")
@@ -530,4 +544,12 @@ pub(super) fn duration_seconds(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.checked_mul(factor)
+}
+
+/// Whether the whole of a query is sorted.
+fn is_ordered(query: &str) -> bool {
+    matches!(
+        rwt_query::parse_statement(query),
+        Ok(Statement::Query(query)) if query.order_by.is_some()
+    )
 }

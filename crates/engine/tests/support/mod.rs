@@ -4,11 +4,13 @@
 
 pub mod slt;
 
+use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
 use rwt_engine::{Config, Engine};
 use tokio::net::TcpListener;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_postgres::{AsyncMessage, Client, NoTls, SimpleQueryMessage};
 
 /// An engine in a folder of its own, served on a free port.
 pub struct Served {
@@ -64,6 +66,21 @@ pub async fn connect(port: u16) -> Client {
     let (client, connection) = tokio_postgres::connect(&config, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
+}
+
+/// A client, and the notices that it is sent.
+pub async fn noticing(port: u16) -> (Client, UnboundedReceiver<String>) {
+    let config = format!("host=127.0.0.1 port={port} user=root dbname=dev");
+    let (client, mut connection) = tokio_postgres::connect(&config, NoTls).await.unwrap();
+    let (sender, notices) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+            if let AsyncMessage::Notice(notice) = message {
+                let _ = sender.send(notice.message().to_owned());
+            }
+        }
+    });
+    (client, notices)
 }
 
 /// A query's rows, cells joined by a blank, NULL as `NULL`.

@@ -11,6 +11,7 @@ use sqlparser::ast::{
 
 use super::literal::data_type;
 use super::operator::Comparison;
+use super::shown::shown;
 use super::{Binder, Bound, CastContext, Env};
 use crate::error::QueryError;
 use crate::kernel;
@@ -30,7 +31,8 @@ const SYNTAX_WORDS: [&str; 7] = [
 impl Binder<'_> {
     /// Binds an expression; an untyped literal stays untyped.
     pub(crate) fn expr(&self, ast: &Ast, env: &Env<'_>) -> Result<Bound, QueryError> {
-        self.expr_inner(ast, env).map_err(|error| error.inside(ast))
+        self.expr_inner(ast, env)
+            .map_err(|error| error.inside(|| shown(ast)))
     }
 
     /// Binds an expression that must be a boolean (WHERE, ON, HAVING, FILTER, CASE WHEN).
