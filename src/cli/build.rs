@@ -322,7 +322,7 @@ impl Going<'_> {
             let id = UniqueId(report.unique_id.clone());
             if report.status == Status::Error {
                 self.block(
-                    &[id.clone()],
+                    std::slice::from_ref(&id),
                     &format!("{} cannot be compiled", report.name),
                 );
                 self.failed.insert(id, report);

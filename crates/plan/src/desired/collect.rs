@@ -85,7 +85,7 @@ impl Desired {
 
 fn has_hooks(node: &Node) -> bool {
     let is_set = |key: &&str| node.config.get(*key).is_some_and(|hooks| !hooks.is_null());
-    ["pre-hook", "post-hook"].iter().any(|key| is_set(key))
+    ["pre-hook", "post-hook"].iter().any(is_set)
 }
 
 fn relation_of(node: &Node) -> RelationName {
