@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use indexmap::IndexMap;
 use rwt_compiler::materialize::{RecordedStatement, created};
 use rwt_compiler::{CompileError, CompileErrors, CompiledNode, Compiler, When};
+use rwt_project::in_parallel;
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use rwt_project::profile::SESSION_KEYS;
 use rwt_sql::{Role, Statement};
 
 use super::config::{change_config, words};
-use super::fingerprint::{Identity, Made, fingerprint, nodes_named, takes_all_columns};
+use super::fingerprint::{Identity, Made, Nameless, fingerprint, takes_all_columns};
 use super::{Desired, DesiredObject};
 use crate::name::{Kind, RelationName};
 
@@ -28,6 +29,9 @@ const TUNABLE: [&str; 8] = [
     "source_rate_limit",
     "sink_rate_limit",
 ];
+
+/// Nodes that are worth another thread.
+const SHARE: usize = 64;
 
 /// The executor decides whether to wait in the foreground.
 const BACKGROUND: &str = "background_ddl";
@@ -71,13 +75,14 @@ impl Desired {
             .filter_map(|node| compiler.manifest().nodes.get(&node.unique_id))
             .map(|node| (relation_of(node), node.unique_id.0.clone()))
             .collect();
+        let statements = in_parallel(compiled.len(), SHARE, |index| {
+            Statements::of(compiler, &compiled[index], &desired.schema, &relations)
+        });
         let mut identities: HashMap<String, Identity> = HashMap::new();
-        for node in compiled {
-            let object = object(compiler, node, &desired.schema, &relations, &mut identities);
-            if let Some(object) = object {
-                desired.schemas.insert(object.relation.schema.clone());
-                desired.objects.insert(object.unique_id.clone(), object);
-            }
+        for statements in statements.into_iter().flatten() {
+            let object = statements.object(compiler, &desired.schema, &mut identities);
+            desired.schemas.insert(object.relation.schema.clone());
+            desired.objects.insert(object.unique_id.clone(), object);
         }
         Ok(desired)
     }
@@ -92,101 +97,135 @@ fn relation_of(node: &Node) -> RelationName {
     RelationName::new(node.schema.clone(), node.identifier.clone())
 }
 
-fn object(
-    compiler: &Compiler,
-    compiled: &CompiledNode,
-    schema: &str,
-    relations: &HashMap<RelationName, String>,
-    identities: &mut HashMap<String, Identity>,
-) -> Option<DesiredObject> {
-    let node = compiler.manifest().nodes.get(&compiled.unique_id)?;
-    let relation = relation_of(node);
-    let sorted = Sorted::of(&compiled.statements, &relation, schema);
-    // A built-in materialization creates once, whatever hooks, `sql_header` and the project's macros send around it.
-    let imperative = IMPERATIVE.contains(&node.materialized.as_str())
-        || sorted.kind.is_none()
-        || (sorted.does_more && !has_hooks(node) && compiler.has_own_materialization(node));
-    let kind = sorted.kind.unwrap_or(Kind::Table);
-    let create = if imperative {
-        let texts: Vec<&str> = compiled
-            .statements
-            .iter()
-            .map(|s| s.text.as_str())
-            .collect();
-        texts.join(";\n")
-    } else {
-        sorted.create.clone()
-    };
+/// What a node's statements are, before anything is known of what they read.
+struct Statements<'a> {
+    node: &'a Node,
+    compiled: &'a CompiledNode,
+    relation: RelationName,
+    sorted: Sorted,
+    imperative: bool,
+    /// See [`DesiredObject::create`].
+    create: String,
+    nameless: Nameless,
+    /// Whether a column more in what it reads is a column more in it.
+    everything: bool,
+}
 
-    let node_of = |relation: &RelationName| relations.get(relation).cloned();
-    let everything = matches!(kind, Kind::View | Kind::MaterializedView | Kind::Sink)
-        && takes_all_columns(&create);
-    let mut bound_to = BTreeSet::new();
-    let mut writes_to = None;
-    let mut inputs = BTreeMap::new();
-    let named = if imperative {
-        Vec::new()
-    } else {
-        nodes_named(&create, schema, &node_of)
-    };
-    for (place, (id, role)) in named.into_iter().enumerate() {
-        let identity = identities.get(&id);
-        let of = match (role, identity) {
-            // What stands in the target and what a table was filled from is no part of the object.
-            (Role::Target, _) => "target",
-            _ if sorted.from_query => "once",
-            (_, Some(identity)) if everything => &identity.full,
-            (_, Some(identity)) => &identity.without_columns,
-            (_, None) => "",
+impl<'a> Statements<'a> {
+    fn of(
+        compiler: &'a Compiler,
+        compiled: &'a CompiledNode,
+        schema: &str,
+        relations: &HashMap<RelationName, String>,
+    ) -> Option<Self> {
+        let node = compiler.manifest().nodes.get(&compiled.unique_id)?;
+        let relation = relation_of(node);
+        let sorted = Sorted::of(&compiled.statements, &relation, schema);
+        // A built-in materialization creates once, whatever hooks, `sql_header` and the project's macros send around it.
+        let imperative = IMPERATIVE.contains(&node.materialized.as_str())
+            || sorted.kind.is_none()
+            || (sorted.does_more && !has_hooks(node) && compiler.has_own_materialization(node));
+        let create = if imperative {
+            let texts = compiled.statements.iter().map(|s| s.text.as_str());
+            texts.collect::<Vec<_>>().join(";\n")
+        } else {
+            sorted.create.clone()
         };
-        inputs.insert(id.clone(), format!("{place}:{of}"));
-        if role == Role::Target {
-            writes_to = Some(id);
-        } else if !sorted.from_query {
-            bound_to.insert(id);
+        let is_query = matches!(
+            sorted.kind,
+            Some(Kind::View | Kind::MaterializedView | Kind::Sink)
+        );
+        let node_of = |relation: &RelationName| relations.get(relation).cloned();
+        Some(Self {
+            node,
+            compiled,
+            relation,
+            imperative,
+            nameless: Nameless::of(&create, schema, &node_of),
+            everything: is_query && takes_all_columns(&create),
+            create,
+            sorted,
+        })
+    }
+
+    /// The object, whose inputs have their identities.
+    fn object(
+        self,
+        compiler: &Compiler,
+        schema: &str,
+        identities: &mut HashMap<String, Identity>,
+    ) -> DesiredObject {
+        let Self {
+            node,
+            compiled,
+            sorted,
+            imperative,
+            ..
+        } = self;
+        let kind = sorted.kind.unwrap_or(Kind::Table);
+        let mut bound_to = BTreeSet::new();
+        let mut writes_to = None;
+        let mut inputs = BTreeMap::new();
+        let named = self.nameless.nodes.iter().filter(|_| !imperative);
+        for (place, (id, role)) in named.enumerate() {
+            let identity = identities.get(id);
+            let of = match (role, identity) {
+                // What stands in the target and what a table was filled from is no part of the object.
+                (Role::Target, _) => "target",
+                _ if sorted.from_query => "once",
+                (_, Some(identity)) if self.everything => &identity.full,
+                (_, Some(identity)) => &identity.without_columns,
+                (_, None) => "",
+            };
+            inputs.insert(id.clone(), format!("{place}:{of}"));
+            if *role == Role::Target {
+                writes_to = Some(id.clone());
+            } else if !sorted.from_query {
+                bound_to.insert(id.clone());
+            }
+        }
+        let mut depends_on = objects_below(compiler, node);
+        depends_on.extend(bound_to.iter().cloned());
+        depends_on.extend(writes_to.clone());
+
+        let hooks: Vec<String> = sorted
+            .hooks_before
+            .iter()
+            .chain(&sorted.post_hooks)
+            .cloned()
+            .collect();
+        let made = Made {
+            kind,
+            create: &self.nameless,
+            settings: &sorted.settings,
+            hooks: &hooks,
+            imperative,
+        };
+        let (fingerprint, identity) = fingerprint(&made, schema, inputs);
+        identities.insert(compiled.unique_id.0.clone(), identity);
+        DesiredObject {
+            unique_id: compiled.unique_id.0.clone(),
+            name: compiled.name.clone(),
+            file: compiled.original_file_path.display().to_string(),
+            relation: self.relation,
+            kind,
+            materialized: compiled.materialized.clone(),
+            imperative,
+            before: sorted.before,
+            create: self.create,
+            indexes: sorted.indexes,
+            grants: sorted.grants,
+            comments: sorted.comments,
+            after: sorted.after,
+            post_hooks: sorted.post_hooks,
+            tuning: sorted.tuning,
+            depends_on,
+            bound_to,
+            writes_to,
+            config: change_config(&node.config),
+            fingerprint,
         }
     }
-    let mut depends_on = objects_below(compiler, node);
-    depends_on.extend(bound_to.iter().cloned());
-    depends_on.extend(writes_to.clone());
-
-    let hooks: Vec<String> = sorted
-        .hooks_before
-        .iter()
-        .chain(&sorted.post_hooks)
-        .cloned()
-        .collect();
-    let made = Made {
-        kind,
-        create: &create,
-        settings: &sorted.settings,
-        hooks: &hooks,
-        imperative,
-    };
-    let (fingerprint, identity) = fingerprint(&made, schema, &node_of, inputs);
-    identities.insert(compiled.unique_id.0.clone(), identity);
-    Some(DesiredObject {
-        unique_id: compiled.unique_id.0.clone(),
-        name: compiled.name.clone(),
-        file: compiled.original_file_path.display().to_string(),
-        relation,
-        kind,
-        materialized: compiled.materialized.clone(),
-        imperative,
-        before: sorted.before,
-        create,
-        indexes: sorted.indexes,
-        grants: sorted.grants,
-        comments: sorted.comments,
-        after: sorted.after,
-        post_hooks: sorted.post_hooks,
-        tuning: sorted.tuning,
-        depends_on,
-        bound_to,
-        writes_to,
-        config: change_config(&node.config),
-        fingerprint,
-    })
 }
 
 /// The nodes that a node depends on and that are objects; ephemeral ones are followed up.

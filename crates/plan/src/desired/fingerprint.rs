@@ -22,54 +22,63 @@ pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
         .collect()
 }
 
-/// The nodes that a statement names, each once, in the order of the text; not the one that it makes.
-pub(crate) fn nodes_named(
-    sql: &str,
-    schema: &str,
-    node: &dyn Fn(&RelationName) -> Option<String>,
-) -> Vec<(String, Role)> {
-    let mut found: Vec<(String, Role)> = Vec::new();
-    for mention in mentions(sql) {
-        if mention.role == Role::Subject {
-            continue;
-        }
-        if let Some(id) = node(&RelationName::of(&mention.name, schema))
-            && !found.iter().any(|(known, _)| *known == id)
-        {
-            found.push((id, mention.role));
-        }
-    }
-    found
+/// A statement as it is fingerprinted.
+#[derive(Debug)]
+pub(crate) struct Nameless {
+    /// What it says without names: the object that it makes is `self`, a node is its place among `nodes`, another relation
+    /// its full name. `IF NOT EXISTS` is left out.
+    text: String,
+    /// The fingerprint of `text`.
+    print: String,
+    /// The nodes that it names, each once, in the order of the text; not the one that it makes.
+    pub nodes: Vec<(String, Role)>,
 }
 
-/// What a statement says without names: the object that it makes is `self`, a node is its place among
-/// [`nodes_named`], another relation its full name. `IF NOT EXISTS` is left out.
-fn without_names(
-    sql: &str,
-    schema: &str,
-    node: &dyn Fn(&RelationName) -> Option<String>,
-) -> String {
-    let sql = without_if_not_exists(sql);
-    let named = nodes_named(&sql, schema, node);
-    let mut out = String::with_capacity(sql.len());
-    let mut at = 0;
-    for Mention {
-        name, span, role, ..
-    } in mentions(&sql)
-    {
-        let relation = RelationName::of(&name, schema);
-        let place = node(&relation).and_then(|id| named.iter().position(|(known, _)| *known == id));
-        let other = match (role, place) {
-            (Role::Subject, _) => placeholder("self".to_owned()),
-            (_, Some(place)) => placeholder(place.to_string()),
-            (_, None) => relation.to_object_name(),
-        };
-        out.push_str(&sql[at..span.start]);
-        out.push_str(&other.to_string());
-        at = span.end;
+impl Nameless {
+    /// Takes the names out of a statement. `node` tells the nodes by their relations.
+    pub(crate) fn of(
+        sql: &str,
+        schema: &str,
+        node: &dyn Fn(&RelationName) -> Option<String>,
+    ) -> Self {
+        let sql = without_if_not_exists(sql);
+        let mentions = mentions(&sql);
+        let mut nodes: Vec<(String, Role)> = Vec::new();
+        for mention in mentions
+            .iter()
+            .filter(|mention| mention.role != Role::Subject)
+        {
+            if let Some(id) = node(&RelationName::of(&mention.name, schema))
+                && !nodes.iter().any(|(known, _)| *known == id)
+            {
+                nodes.push((id, mention.role));
+            }
+        }
+        let mut text = String::with_capacity(sql.len());
+        let mut at = 0;
+        for Mention {
+            name, span, role, ..
+        } in mentions
+        {
+            let relation = RelationName::of(&name, schema);
+            let place =
+                node(&relation).and_then(|id| nodes.iter().position(|(known, _)| *known == id));
+            let other = match (role, place) {
+                (Role::Subject, _) => placeholder("self".to_owned()),
+                (_, Some(place)) => placeholder(place.to_string()),
+                (_, None) => relation.to_object_name(),
+            };
+            text.push_str(&sql[at..span.start]);
+            text.push_str(&other.to_string());
+            at = span.end;
+        }
+        text.push_str(&sql[at..]);
+        Self {
+            print: rwt_sql::fingerprint(&text),
+            text,
+            nodes,
+        }
     }
-    out.push_str(&sql[at..]);
-    out
 }
 
 fn placeholder(of: String) -> ObjectName {
@@ -139,7 +148,7 @@ pub(crate) fn takes_all_columns(sql: &str) -> bool {
 /// What [`fingerprint`] needs to know of an object.
 pub(crate) struct Made<'a> {
     pub kind: Kind,
-    pub create: &'a str,
+    pub create: &'a Nameless,
     /// Settings that make another object of it, as statements.
     pub settings: &'a [String],
     pub hooks: &'a [String],
@@ -155,22 +164,20 @@ pub(crate) struct Identity {
     pub without_columns: String,
 }
 
-/// The fingerprint of an object, and what stands for it in those that read it. `node` tells the nodes by their
-/// relations, `inputs` what stands for each that the object is bound to.
+/// The fingerprint of an object, and what stands for it in those that read it. `inputs` tells what stands for each that
+/// the object is bound to.
 pub(crate) fn fingerprint(
     made: &Made<'_>,
     schema: &str,
-    node: &dyn Fn(&RelationName) -> Option<String>,
     inputs: BTreeMap<String, String>,
 ) -> (Fingerprint, Identity) {
     let kind = made.kind.to_string();
-    let create_of = |sql: &str| {
-        let mut parts = vec![kind.clone(), rwt_sql::fingerprint(sql)];
+    let create_of = |print: &str| {
+        let mut parts = vec![kind.clone(), print.to_owned()];
         parts.extend(made.settings.iter().map(|sql| rwt_sql::fingerprint(sql)));
         hash(parts.iter().map(String::as_str))
     };
-    let plain = without_names(made.create, schema, node);
-    let create = create_of(&plain);
+    let create = create_of(&made.create.print);
     let identity_of = |create: &str| {
         let pairs = inputs.iter().flat_map(|(id, of)| [id.as_str(), of]);
         hash(["identity", create].into_iter().chain(pairs))
@@ -184,7 +191,10 @@ pub(crate) fn fingerprint(
     } else {
         let full = identity_of(&create);
         let without_columns = match made.kind {
-            Kind::Table | Kind::Source => identity_of(&create_of(&without_columns(&plain))),
+            Kind::Table | Kind::Source => {
+                let rest = without_columns(&made.create.text);
+                identity_of(&create_of(&rwt_sql::fingerprint(&rest)))
+            }
             _ => full.clone(),
         };
         Identity {
