@@ -558,9 +558,13 @@ impl Context {
         self.write_artifact("manifest.json", &self.compiler.artifact(compiled))
     }
 
-    /// The same with every object that was compiled for a plan.
+    /// The same with every object that can be compiled; what is wrong with the others is told.
     pub(super) fn write_manifest_of_objects(&self) -> Result<PathBuf, Failure> {
-        self.write_manifest(self.compiled()?)
+        let compiled = self.compiled_in_part()?;
+        for error in compiled.failed.values() {
+            self.printer.problem(error);
+        }
+        self.write_manifest(&compiled.nodes)
     }
 
     /// Writes an artifact into the target's folder. Gives the file's path.
