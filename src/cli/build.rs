@@ -18,17 +18,16 @@ use serde_json::json;
 use super::apply::finish_first;
 use super::args::{GlobalArgs, KindArgs};
 use super::context::{Context, FlagsOf};
-use super::deploy::{Deployer, Manner, print_node, report_of};
-use super::node_events::{Begun, NodeEvents};
+use super::deploy::{Deployer, Manner, report_of};
+use super::node_lines::NodeLines;
 use super::run::{
-    RunArgs, carry_out, hint_at_permission, joined, not_told, print_nodes, refuse_to_leave_behind,
-    run_options,
+    RunArgs, carry_out, hint_at_permission, joined, not_told, refuse_to_leave_behind, run_options,
 };
 use super::test::{Lines, nodes, unit_engine, write_junit};
 use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
-use crate::apply::{NodeReport, RunReport, Status};
+use crate::apply::{NodeReport, Observer, RunReport, Status};
 use crate::testing::{BuildReport, Counter, DataTests, Runner, TestReport, TestRun, UnitTests};
-use crate::ui::{Printer, RunProgress};
+use crate::ui::Printer;
 
 #[derive(Debug, Args)]
 pub(super) struct BuildArgs {
@@ -74,24 +73,19 @@ pub(super) fn build(
     let started_at = chrono::Utc::now();
     context.ensure_topics(printer)?;
     let interrupted = &interrupt::flag(context.runtime().handle())?;
-    let deployer = Deployer::open(context, selected, args.run.errors())?;
+    let deployer = Deployer::open(context, selected, args.run.errors(context))?;
     let target = deployer.connector.target();
     let manner = Manner {
         command: "build",
         threads: args.run.threads.map_or(target.threads, usize::from),
-        fail_fast: args.run.fail_fast || context.is_flag("fail_fast"),
+        fail_fast: args.run.fails_fast(context),
         wait: args.run.wait,
     };
     if let Some(exit) = finish_first(&deployer, manner, interrupted, printer)? {
         return Ok(exit);
     }
-    let selected = &args.run.inputs.left_to_build(
-        context,
-        selected,
-        &deployer.catalog()?,
-        args.run.full_refresh,
-        printer,
-    )?;
+    let inputs = &args.run.inputs;
+    let selected = &inputs.left_to_build(&deployer, selected, args.run.full_refresh, printer)?;
     let rounds = Rounds::of(context, selected);
     if args.run.full_refresh {
         refuse_to_leave_behind(context, selected, &deployer.catalog()?)?;
@@ -363,16 +357,9 @@ impl Going<'_> {
             };
             let failed = self.failed.remove(id);
             let report = failed.unwrap_or_else(|| NodeReport::left_out(node, &why));
-            let progress = RunProgress::new(self.printer, 0);
-            let begun = Begun::default();
-            let events = NodeEvents::new(&self.context.compiler, &progress, &begun);
-            print_node(
-                &events,
-                &progress,
-                self.nodes.len() + 1,
-                self.nodes.len() + 1,
-                &report,
-            );
+            let number = self.nodes.len() + 1;
+            let lines = NodeLines::new(&self.context.compiler, self.printer, 0);
+            lines.finished(number, number, &report);
             self.nodes.push(report);
         }
         through
@@ -397,7 +384,7 @@ impl Going<'_> {
             // The others of what cannot be compiled were told in their turn.
             let mut failed = not_told(deployer.not_compiled(), &report.nodes);
             failed.retain(|node| models.contains(&UniqueId(node.unique_id.clone())));
-            print_nodes(&self.context.compiler, &failed, self.printer);
+            NodeLines::print(&self.context.compiler, &failed, self.printer);
             report.nodes.extend(failed);
             if !is_done || report.failed() {
                 report.nodes.extend(deployer.left_waiting());

@@ -4,11 +4,10 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
-use miette::{Diagnostic, Severity};
+use miette::Diagnostic;
 use rwt_compiler::artifacts;
-use rwt_compiler::jinja::{Level, Reporter};
 use rwt_compiler::materialize::DatabaseError;
 use rwt_compiler::microbatch::EventTime;
 use rwt_compiler::{CompileErrors, CompiledInPart, CompiledNode, Compiler, Flags};
@@ -25,6 +24,7 @@ use super::args::{GlobalArgs, SelectArgs};
 use super::contracts;
 use super::flows::Flows;
 use super::inputs::Deferral;
+use super::messages::{About, Messages};
 use super::{Exit, Failure};
 use crate::apply::LiveSession;
 use crate::catalog::{self, Names};
@@ -43,8 +43,8 @@ pub(super) struct Context {
     flags: FlagsOf,
     printer: Printer,
     deferral: Option<Deferral>,
-    /// Known when somebody has asked.
     about: Arc<About>,
+    /// Known when somebody has asked.
     compiled: OnceCell<CompiledInPart>,
     flows: OnceCell<Flows>,
 }
@@ -113,51 +113,6 @@ pub(super) fn not_loaded(errors: LoadErrors) -> Failure {
 /// Models that cannot be compiled.
 pub(super) fn not_compiled(errors: CompileErrors) -> Failure {
     Failure::all(errors.0)
-}
-
-/// Passes on what templates say, and warnings of those nodes alone that the command is about.
-pub(super) struct Messages {
-    printer: Printer,
-    about: Arc<About>,
-}
-
-/// The nodes that a command is about; all of them until it is said.
-type About = OnceLock<BTreeSet<UniqueId>>;
-
-impl Messages {
-    pub(super) fn new(printer: &Printer) -> Self {
-        Self {
-            printer: printer.clone(),
-            about: Arc::default(),
-        }
-    }
-
-    fn concerns(&self, node: Option<&str>) -> bool {
-        let about = self.about.get();
-        let (Some(about), Some(node)) = (about, node) else {
-            return true;
-        };
-        about.contains(&UniqueId(node.to_owned()))
-    }
-}
-
-impl Reporter for Messages {
-    fn message(&self, level: Level, node: Option<&str>, text: &str) {
-        match level {
-            Level::Debug => self.printer.debug(text),
-            Level::Info => self.printer.note(text),
-            Level::Print => self.printer.print(text),
-            Level::Warn if !self.concerns(node) => {}
-            Level::Warn => {
-                let node = node.map(|id| format!(" ({id})")).unwrap_or_default();
-                self.printer.warning(&*miette::miette!(
-                    severity = Severity::Warning,
-                    code = "rwt::jinja::warn",
-                    "{text}{node}"
-                ));
-            }
-        }
-    }
 }
 
 /// Reads the project, and prints its warnings.
@@ -306,7 +261,7 @@ impl Context {
         };
         let target = Arc::new(project.target.clone());
         let messages = Messages::new(printer);
-        let about = Arc::clone(&messages.about);
+        let about = messages.about();
         let compiler_flags = Flags {
             full_refresh: flags.full_refresh,
             store_failures: flags.store_failures,

@@ -1,12 +1,12 @@
 //! From a project and a database to a plan, and from a plan to a changed database: what `plan`, `apply`, `run`, `retry`
 //! and `adopt` share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rwt_compiler::materialize::DatabaseError;
-use rwt_compiler::{CompileErrors, CompiledNode, Compiler};
+use rwt_compiler::{CompileErrors, CompiledNode};
 use rwt_plan::catalog::CatalogSnapshot;
 use rwt_plan::plan::{Action, Adopt, ObjectPlan, Reason};
 use rwt_plan::step::{Phase, StepKind};
@@ -15,16 +15,13 @@ use rwt_project::manifest::UniqueId;
 
 use super::answers::{Answered, with_descendants};
 use super::context::{Context, DatabaseFailure, not_compiled};
-use super::node_events::{Begun, NodeEvents};
+use super::node_lines::NodeLines;
 use super::{Failure, topic_check};
-use crate::apply::{
-    self, BuildProgress, NodeReport, Observer, Outcome, RunOptions, RunReport, Scope, Status,
-    StepError,
-};
+use crate::apply::{self, NodeReport, Outcome, RunOptions, RunReport, Scope, Status, StepError};
 use crate::catalog;
 use crate::client::{Connection, Connector};
 use crate::state::{Deployment, DeploymentStatus, Journal, Lock, ObjectChange, Store, Unfinished};
-use crate::ui::{BuildLines, Printer, RunProgress};
+use crate::ui::Printer;
 
 /// The database of a context's target, and what the project wants there.
 pub(super) struct Deployer<'a> {
@@ -176,7 +173,7 @@ impl<'a> Deployer<'a> {
     pub(super) fn not_compiled(&self) -> Vec<NodeReport> {
         let nodes = &self.context.compiler.manifest().nodes;
         let mut reports = Vec::new();
-        let mut skipped = BTreeSet::new();
+        let mut skipped = BTreeMap::new();
         for (id, error) in self.answered.failed_of(&self.selected) {
             let Some(node) = nodes.get(id) else { continue };
             let mut children = with_descendants(self.context, std::iter::once(id));
@@ -190,17 +187,12 @@ impl<'a> Deployer<'a> {
                 error.clone(),
                 skipped_children,
             ));
-            skipped.extend(
-                children
-                    .into_iter()
-                    .map(|child| (child, node.name.as_str())),
-            );
+            for child in children {
+                skipped.entry(child).or_insert(&node.name);
+            }
         }
-        let mut seen = BTreeSet::new();
         for (id, parent) in skipped {
-            if seen.insert(id.clone())
-                && let Some(node) = nodes.get(&id)
-            {
+            if let Some(node) = nodes.get(&id) {
                 let why = format!("{parent} cannot be compiled");
                 reports.push(NodeReport::left_out(node, &why));
             }
@@ -426,13 +418,7 @@ impl<'a> Deployer<'a> {
             .filter_map(|step| step.unique_id.as_deref())
             .collect();
         let total = nodes.len() + shown.len();
-        let observer = Lines {
-            compiler: &self.context.compiler,
-            progress: RunProgress::new(printer, total),
-            builds: BuildLines::new(printer),
-            begun: Begun::default(),
-            total,
-        };
+        let observer = NodeLines::new(&self.context.compiler, printer, total);
         let outcome = apply::execute(
             Scope {
                 plan: &planned.plan,
@@ -452,7 +438,7 @@ impl<'a> Deployer<'a> {
             },
             &observer,
         );
-        observer.progress.finish();
+        observer.finish();
         let mut outcome = outcome?;
         for error in outcome.errors.drain(..) {
             printer.error(&miette::Report::new(error));
@@ -606,57 +592,4 @@ pub(super) fn report_of(nodes: Vec<NodeReport>, seconds: f64) -> RunReport {
         started_at: chrono::Utc::now(),
         other_failure: false,
     }
-}
-
-/// One line per node, as dbt prints them.
-struct Lines<'a> {
-    compiler: &'a Compiler,
-    progress: RunProgress,
-    builds: BuildLines,
-    begun: Begun,
-    total: usize,
-}
-
-impl Observer for Lines<'_> {
-    fn began(&self, unique_id: &str, thread: usize) {
-        let events = NodeEvents::new(self.compiler, &self.progress, &self.begun);
-        events.begins(unique_id, thread, self.total);
-    }
-
-    fn working_on(&self, names: &[String]) {
-        self.progress.working_on(names);
-    }
-
-    fn finished(&self, index: usize, total: usize, report: &NodeReport) {
-        let events = NodeEvents::new(self.compiler, &self.progress, &self.begun);
-        print_node(&events, &self.progress, index, total, report);
-    }
-
-    fn building(&self, builds: &[BuildProgress]) {
-        self.builds.show(&self.progress, builds);
-    }
-
-    fn note(&self, text: &str) {
-        self.progress.line(text);
-    }
-}
-
-/// The line of a node, and its error below.
-pub(super) fn print_node(
-    events: &NodeEvents<'_>,
-    progress: &RunProgress,
-    index: usize,
-    total: usize,
-    report: &NodeReport,
-) {
-    events.ended(
-        &crate::ui::run_line(index, total, report),
-        index,
-        total,
-        report,
-    );
-    if let Some(error) = &report.error {
-        progress.error(error);
-    }
-    progress.advance();
 }

@@ -82,7 +82,7 @@ pub(super) fn generate(
         ..FlagsOf::default()
     };
     let mut context = Context::load_for(global, &flags, printer)?;
-    let selected = context.selected_of(&args.select, |_| true, printer)?;
+    let selected = context.selected_ids(&args.select, printer)?;
     let found = if args.empty_catalog {
         Found::default()
     } else {

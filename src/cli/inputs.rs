@@ -9,7 +9,7 @@ use miette::Diagnostic;
 use rwt_compiler::Deferred;
 use rwt_compiler::jinja::Relation;
 use rwt_compiler::microbatch::{EventTime, moment};
-use rwt_plan::{CatalogSnapshot, RelationName};
+use rwt_plan::RelationName;
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use rwt_project::project::parse_mapping;
 use rwt_project::state::{Snapshot, SnapshotNode};
@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::Failure;
 use super::context::Context;
+use super::deploy::Deployer;
 use crate::apply::{RunReport, Status};
 use crate::catalog::Names;
 use crate::ui::Printer;
@@ -82,15 +83,15 @@ impl InputArgs {
     /// part does not ask to lose them.
     pub(super) fn left_to_build(
         &self,
-        context: &Context,
+        deployer: &Deployer<'_>,
         selected: &BTreeSet<UniqueId>,
-        catalog: &CatalogSnapshot,
         full_refresh: bool,
         printer: &Printer,
     ) -> Result<BTreeSet<UniqueId>, Failure> {
         let Some(option) = self.limiting() else {
             return Ok(selected.clone());
         };
+        let (context, catalog) = (deployer.context, deployer.catalog()?);
         let names: BTreeSet<&RelationName> = (catalog.objects.values())
             .map(|object| &object.relation)
             .collect();

@@ -15,9 +15,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::args::{GlobalArgs, Output};
-use super::context::{Messages, options, vars};
+use super::context::{options, vars};
 use super::dbt_flags::Unneeded;
 use super::log_flags::LogFormat;
+use super::messages::Messages;
 use super::{CommandResult, Exit, Failure};
 use crate::ui::{Message, Printer};
 

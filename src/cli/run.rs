@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Args;
-use rwt_compiler::Compiler;
 use rwt_compiler::artifacts::RunResult;
 use rwt_plan::plan::Action;
 use rwt_plan::{CatalogSnapshot, Options};
@@ -15,15 +14,13 @@ use serde_json::json;
 use super::apply::{finish_first, report, tell_sink_failures};
 use super::args::{EventTimeArgs, GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf};
-use super::deploy::{
-    self, Deployer, Errors, Manner, Planned, adopting, is_different, print_node, report_of,
-};
+use super::deploy::{self, Deployer, Errors, Manner, Planned, adopting, is_different, report_of};
 use super::drop::DependentsError;
 use super::inputs::InputArgs;
-use super::node_events::{Begun, NodeEvents};
+use super::node_lines::NodeLines;
 use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
 use crate::apply::{self, NodeReport, RunReport, Status};
-use crate::ui::{Printer, RunProgress};
+use crate::ui::Printer;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -54,9 +51,14 @@ pub(super) struct RunArgs {
 }
 
 impl RunArgs {
+    /// Whether the first error ends the run: the command line or the project says so.
+    pub(super) fn fails_fast(&self, context: &Context) -> bool {
+        self.fail_fast || context.is_flag("fail_fast")
+    }
+
     /// What is done about models that cannot be compiled.
-    pub(super) fn errors(&self) -> Errors {
-        if self.fail_fast {
+    pub(super) fn errors(&self, context: &Context) -> Errors {
+        if self.fails_fast(context) {
             Errors::Refused
         } else {
             Errors::Reported
@@ -147,24 +149,18 @@ pub(super) fn run_selected(
     let clock = Instant::now();
     context.ensure_topics(printer)?;
     let interrupted = interrupt::flag(context.runtime().handle())?;
-    let mut deployer = Deployer::open(context, selected, args.errors())?;
+    let mut deployer = Deployer::open(context, selected, args.errors(context))?;
     let target = deployer.connector.target();
     let manner = Manner {
         command: "run",
         threads: args.threads.map_or(target.threads, usize::from),
-        fail_fast: args.fail_fast || context.is_flag("fail_fast"),
+        fail_fast: args.fails_fast(context),
         wait: args.wait,
     };
     if let Some(exit) = finish_first(&deployer, manner, &interrupted, printer)? {
         return Ok(exit);
     }
-    let selected = &args.inputs.left_to_build(
-        context,
-        selected,
-        &deployer.catalog()?,
-        args.full_refresh,
-        printer,
-    )?;
+    let selected = &(args.inputs).left_to_build(&deployer, selected, args.full_refresh, printer)?;
     let options = run_options(&deployer, args);
     let first_round = || Ok::<_, Failure>(deployer.plan(selected, &options)?.in_round(true));
     let planned = first_round()?;
@@ -186,7 +182,7 @@ pub(super) fn run_selected(
         if manner.threads == 1 { "" } else { "s" },
     ));
     let mut failed = deployer.not_compiled();
-    print_nodes(&context.compiler, &failed, printer);
+    NodeLines::print(&context.compiler, &failed, printer);
     let first = std::cell::Cell::new(Some(planned));
     let plan = || first.take().map_or_else(first_round, Ok);
     let (mut done, mut is_whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
@@ -206,7 +202,7 @@ pub(super) fn run_selected(
         (done, is_whole) = (joined(done, more), whole);
         let told = failed.len();
         failed.extend(not_told(deployer.not_compiled(), &failed));
-        print_nodes(&context.compiler, &failed[told..], printer);
+        NodeLines::print(&context.compiler, &failed[told..], printer);
     }
     done.nodes.extend(failed);
     done.nodes.extend(deployer.left_waiting());
@@ -220,17 +216,6 @@ pub(super) fn run_selected(
     args.inputs.tell_what_is_not_whole(&done, printer);
     hint_at_permission(&done, printer);
     Ok(if is_whole { exit } else { Exit::Failure })
-}
-
-/// Prints nodes that nothing is done about.
-pub(super) fn print_nodes(compiler: &Compiler, nodes: &[NodeReport], printer: &Printer) {
-    let progress = RunProgress::new(printer, nodes.len());
-    let begun = Begun::default();
-    let events = NodeEvents::new(compiler, &progress, &begun);
-    for (index, node) in nodes.iter().enumerate() {
-        print_node(&events, &progress, index + 1, nodes.len(), node);
-    }
-    progress.finish();
 }
 
 /// The reports of nodes that were not reported before.
@@ -294,7 +279,7 @@ pub(super) fn carry_out(
     let done = if deploy::does_nothing(&planned) {
         deployer.run_hooks(&planned.plan)?;
         let nodes = deployer.without_steps(&planned.plan);
-        print_nodes(&deployer.context.compiler, &nodes, printer);
+        NodeLines::print(&deployer.context.compiler, &nodes, printer);
         (report_of(nodes, 0.0), true)
     } else {
         let lock = deployer.lock(&planned.plan.deployment, manner.wait, interrupted, printer)?;

@@ -199,11 +199,13 @@ fn is_null(text: &str) -> bool {
 
 /// The first type that takes all values, in dbt's order.
 fn infer<'a>(values: impl Iterator<Item = &'a str> + Clone) -> SeedType {
-    let mut values = values.filter(|text| !is_null(text));
+    let values = values.filter(|text| !is_null(text));
     let all = |takes: &dyn Fn(&str) -> bool| values.clone().all(takes);
-    if all(&|text| number(text).is_some()) {
-        let has_decimals = |text: &str| number(text).is_some_and(|number| has_decimals(&number));
-        match values.any(has_decimals) {
+    let decimals = values
+        .clone()
+        .try_fold(false, |any, text| Some(any | has_decimals(&number(text)?)));
+    if let Some(decimals) = decimals {
+        match decimals {
             true => SeedType::Number,
             false => SeedType::Integer,
         }
