@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use indexmap::IndexMap;
@@ -280,21 +281,22 @@ impl Compiler {
     pub(super) fn node_scope(&self, node: &Node, phase: Phase, session: &SharedSession) -> Scope {
         let mut scope = self.scope(phase);
         scope.resolver = self.reads(Some(node), None);
+        let model = self.model(node, scope.particular());
         scope.node = Some(NodeScope {
             unique_id: node.unique_id.0.clone(),
             name: node.name.clone(),
             package: node.package_name.clone(),
             materialized: node.materialized.clone(),
             this: References::relation(node),
-            model: self.model(node),
+            model,
         });
         scope.config = Arc::new(node.config.clone());
         scope.session = Some(session.clone());
         scope
     }
 
-    /// `model`
-    fn model(&self, node: &Node) -> Value {
+    /// `model`, which notes that it was looked into.
+    fn model(&self, node: &Node, looked_into: Arc<AtomicBool>) -> Value {
         let manifest = Arc::clone(&self.manifest);
         let id = node.unique_id.clone();
         let signature = self.project.properties.functions.get(&node.name);
@@ -302,6 +304,7 @@ impl Compiler {
             .filter(|_| node.resource_type == ResourceType::Function)
             .cloned();
         lazy(move || {
+            looked_into.store(true, Ordering::Relaxed);
             let Some(node) = manifest.nodes.get(&id) else {
                 return Value::UNDEFINED;
             };
@@ -443,6 +446,23 @@ impl Compiler {
                 rows_affected: None,
             });
         }
+        let scope = self.run_materialization(node, body, batch, session)?;
+        let main = scope.result("main");
+        Ok(NodeResult {
+            changed: main.as_ref().is_none_or(|main| main.code != "skip"),
+            rows_affected: main.as_ref().and_then(|main| main.rows_affected),
+            message: main.map(|main| main.message).unwrap_or_default(),
+        })
+    }
+
+    /// Calls the macro of a node's materialization. Gives what it left behind.
+    pub(super) fn run_materialization(
+        &self,
+        node: &Node,
+        body: &Body,
+        batch: Option<&BatchRun>,
+        session: &SharedSession,
+    ) -> Result<Arc<Scope>, CompileError> {
         let definition = self.jinja.macros().materialization(&node.materialized);
         let definition =
             definition.ok_or_else(|| CompileError::UnknownNode(node.unique_id.clone()))?;
@@ -491,12 +511,7 @@ impl Compiler {
         let (_, scope) = called.map_err(|error| {
             CompileError::template(at_model(error, node, body), Some(node.into()))
         })?;
-        let main = scope.result("main");
-        Ok(NodeResult {
-            changed: main.as_ref().is_none_or(|main| main.code != "skip"),
-            rows_affected: main.as_ref().and_then(|main| main.rows_affected),
-            message: main.map(|main| main.message).unwrap_or_default(),
-        })
+        Ok(scope)
     }
 }
 

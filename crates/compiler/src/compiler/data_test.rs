@@ -11,6 +11,7 @@ use crate::jinja::{MacroDefinition, Relation};
 use crate::materialize::{
     BUILT_IN, DatabaseError, ExistingRelation, Response, Session, Table, lend,
 };
+use crate::parse::EPHEMERAL;
 
 /// What a data test found.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,13 +99,16 @@ impl Compiler {
             .then(|| Relation::new(&node.database, &node.schema, &node.identifier))
     }
 
-    /// Whether a materialization has anything to do but ask: a data test only counts, unless it keeps the rows that fail or
-    /// the project has a say in that.
+    /// Whether a node has a materialization, and that anything to do but ask: a data test only counts, unless it keeps the
+    /// rows that fail or the project has a say in that.
     pub(super) fn makes_something(&self, node: &Node) -> bool {
         let macros = self.jinja.macros();
         let is_own = |found: Option<&Arc<MacroDefinition>>| {
             found.is_some_and(|found| found.package == BUILT_IN)
         };
+        if node.materialized == EPHEMERAL {
+            return false;
+        }
         node.resource_type != ResourceType::Test
             || self.stores(node)
             || !is_own(macros.materialization(&node.materialized))

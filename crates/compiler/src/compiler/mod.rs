@@ -8,6 +8,7 @@ mod freshness;
 mod load;
 mod operation;
 mod reads;
+mod skeleton;
 mod unit_test;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,6 +22,7 @@ use rwt_project::yaml::{SourceFile, Warning};
 pub use self::comment::QueryComment;
 pub(crate) use self::load::docs_blocks;
 use self::load::{Templates, shared, templates};
+use self::skeleton::{Particulars, Skeletons};
 use crate::artifacts::Invocation;
 use crate::compile::script::{Parts, schema_statements, script};
 use crate::compile::{Body, CompiledNode};
@@ -117,6 +119,7 @@ pub struct Compiler {
     built_before: HashMap<UniqueId, BatchResults>,
     /// What this one has.
     built: Mutex<HashMap<UniqueId, BatchResults>>,
+    skeletons: Skeletons,
     dag: Dag,
     warnings: Vec<Warning>,
 }
@@ -164,6 +167,7 @@ impl Compiler {
             deferred: Arc::default(),
             built_before: HashMap::new(),
             built: Mutex::default(),
+            skeletons: Skeletons::default(),
             dag,
             warnings,
         })
@@ -381,24 +385,55 @@ impl Compiler {
         let this = (node.schema.as_str(), node.identifier.as_str());
         let inquiry = Arc::new(Mutex::new(Inquiry::new(self.recorder(), database, this)));
         let session: SharedSession = inquiry.clone();
-        let inquiry = || inquiry.lock().unwrap_or_else(PoisonError::into_inner);
+        let unlocked = || inquiry.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = |error| NotRecorded {
             error,
-            asked: inquiry().has_asked(),
+            asked: unlocked().has_asked(),
         };
         let body = self.body(node, None, &session).map_err(failed)?;
-        inquiry().end_of_text();
-        if self.makes_something(node) {
-            self.build(node, &body, None, &session).map_err(failed)?;
-        }
-        let asks = inquiry().has_asked();
-        let statements = inquiry().take_statements();
+        unlocked().end_of_text();
+        let statements = match self.makes_something(node) {
+            true => self.statements(node, &body, &inquiry).map_err(failed)?,
+            false => unlocked().take_statements(),
+        };
+        let asks = unlocked().has_asked();
         Ok(CompiledNode {
             compiled_code: body.into_compiled_code(),
             statements,
             asks,
             ..Self::uncompiled(node)
         })
+    }
+
+    /// What a node's materialization sends after its text was rendered.
+    fn statements(
+        &self,
+        node: &Node,
+        body: &Body,
+        inquiry: &Arc<Mutex<Inquiry>>,
+    ) -> Result<Vec<RecordedStatement>, CompileError> {
+        let unlocked = || inquiry.lock().unwrap_or_else(PoisonError::into_inner);
+        let particulars = match unlocked().is_untouched() {
+            true => Particulars::of(node, &body.code),
+            false => None,
+        };
+        let alike = particulars.map(|particulars| (skeleton::key(node), particulars));
+        if let Some((key, particulars)) = &alike
+            && let Some(filled) = self.skeletons.fill(key, *particulars)
+        {
+            return filled.map_err(|refused| self.refused(&node.unique_id, refused));
+        }
+        let session: SharedSession = inquiry.clone();
+        let scope = self.run_materialization(node, body, None, &session)?;
+        let statements = unlocked().take_statements();
+        match alike {
+            Some((key, particulars)) if scope.is_general() => {
+                self.skeletons.learn(key, particulars, &statements);
+            }
+            Some((key, _)) => self.skeletons.give_up(key),
+            None => {}
+        }
+        Ok(statements)
     }
 
     fn uncompiled(node: &Node) -> CompiledNode {

@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 use super::collections;
 use super::macros::{MacroDefinition, MacroTable, PackageValue};
 use super::relation::Relation;
-use crate::materialize::Session;
+use crate::materialize::{BUILT_IN, Session};
 use crate::microbatch::EventTime;
 
 /// A session that template functions can share with their caller.
@@ -206,6 +206,8 @@ pub struct Scope {
     undefined: AtomicBool,
     /// Whether a macro is running.
     in_macro: AtomicBool,
+    /// Whether what is written may depend on more of the node than its configuration, name and text.
+    particular: Arc<AtomicBool>,
     /// Variables whose text is being rendered.
     variables: Mutex<BTreeSet<String>>,
     captured: Mutex<Captured>,
@@ -241,6 +243,7 @@ impl Scope {
             header: AtomicBool::new(false),
             undefined: AtomicBool::new(false),
             in_macro: AtomicBool::new(false),
+            particular: Arc::default(),
             variables: Mutex::default(),
             captured: Mutex::default(),
             results: Mutex::default(),
@@ -267,9 +270,26 @@ impl Scope {
         self.undefined.load(Ordering::Relaxed)
     }
 
+    /// What notes that something is read of the node besides its configuration, name and text.
+    pub fn particular(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.particular)
+    }
+
+    /// Whether only rwt's own macros ran, silently, and read nothing of the node but its configuration, name and text.
+    pub fn is_general(&self) -> bool {
+        !self.particular.load(Ordering::Relaxed)
+    }
+
+    fn note_particular(&self) {
+        self.particular.store(true, Ordering::Relaxed);
+    }
+
     /// Notes that a macro begins. True if the text of the node itself calls it while it is parsed: then the macro is one
     /// that the node depends on, and [`Scope::leave_macro`] is to be called when it has ended.
     pub fn enter_macro(&self, definition: &MacroDefinition) -> bool {
+        if definition.package != BUILT_IN {
+            self.note_particular();
+        }
         if self.phase != Phase::Parse || self.in_macro.swap(true, Ordering::Relaxed) {
             return false;
         }
@@ -362,6 +382,7 @@ impl Scope {
     /// Sends a message to people. Nothing is said while parsing, or twice for one node: macros speak when they run on
     /// a database, and warn when their statements are recorded too; model texts speak when they are compiled.
     pub fn report(&self, level: Level, text: &str) {
+        self.note_particular();
         let is_live = || {
             let session = self.session.as_ref();
             session.is_some_and(|session| locked(session).is_live())

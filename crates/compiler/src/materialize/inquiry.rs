@@ -35,6 +35,11 @@ impl Inquiry {
         self.asked
     }
 
+    /// Whether nothing was asked and nothing was changed.
+    pub fn is_untouched(&self) -> bool {
+        !self.asked && self.recorder.is_empty()
+    }
+
     /// Notes that the text is rendered, and that what follows is its materialization.
     pub fn end_of_text(&mut self) {
         self.in_text = false;

@@ -18,7 +18,7 @@ pub struct RecordedStatement {
 
 impl RecordedStatement {
     /// Parses the statements of a text.
-    fn parse_all(sql: &str) -> Result<Vec<Self>, DatabaseError> {
+    pub(crate) fn parse_all(sql: &str) -> Result<Vec<Self>, DatabaseError> {
         if let Ok(statements) = parse_script(sql) {
             let parsed = statements.into_iter().map(|located| Self {
                 text: located.text,
@@ -105,6 +105,11 @@ impl Recorder {
     /// The statements so far, in order. Queries are not among them unless a hook sends them, nor what changes nothing.
     pub fn into_statements(self) -> Vec<RecordedStatement> {
         self.statements
+    }
+
+    /// Whether nothing was sent that is kept.
+    pub fn is_empty(&self) -> bool {
+        self.statements.is_empty()
     }
 
     /// Takes the statements so far.

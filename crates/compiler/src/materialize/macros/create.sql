@@ -29,7 +29,7 @@
             {{ create }}
         {%- endcall -%}
         {#- The others are there at once. -#}
-        {%- set waits = model.config.materialized in ['table', 'materialized_view', 'sink'] -%}
+        {%- set waits = materialized in ['table', 'materialized_view', 'sink'] -%}
         {%- if waits -%}{%- do rwt__wait() -%}{%- endif -%}
         {%- if grants and grants_first -%}
             {%- do apply_grants(relation, config.get('grants'), should_revoke=false) -%}
