@@ -1,6 +1,7 @@
 //! Nodes in the manifest: models, seeds, tests, functions, sources and the project's hooks.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use indexmap::IndexMap;
 use rwt_project::Project;
@@ -335,7 +336,11 @@ fn version(text: &str) -> Value {
 
 fn sha256(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = String::with_capacity(2 * digest.len());
+    for byte in digest {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 /// dbt's hash of a file: white space of any length counts as one blank.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use rwt_project::manifest::UniqueId;
 use rwt_sql::ObjectName;
-use rwt_sql::lexer::tokenize;
+use rwt_sql::lexer::Lexer;
 use serde::Serialize;
 
 use crate::jinja::LineMap;
@@ -152,9 +152,7 @@ fn without_end(text: &str) -> &str {
 
 /// The byte behind a query's leading `WITH [RECURSIVE]`, comments before it included.
 fn leading_with(sql: &str) -> Option<usize> {
-    let mut words = tokenize(sql)
-        .into_iter()
-        .filter(|token| !token.kind.is_trivia());
+    let mut words = Lexer::new(sql).filter(|token| !token.kind.is_trivia());
     let first = words.next().filter(|token| token.is_word(sql, "with"))?;
     match words.next() {
         Some(second) if second.is_word(sql, "recursive") => Some(second.span.end),

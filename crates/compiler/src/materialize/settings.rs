@@ -3,6 +3,7 @@
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, State, Value};
 use rwt_project::profile::{SESSION_KEYS, session_statement};
+use rwt_sql::lexer::Lexer;
 use rwt_sql::{Ident, Literal};
 use serde_json::Value as Json;
 
@@ -178,9 +179,7 @@ fn secret_reference(key: &str, value: &Value) -> Result<String, Error> {
 
 /// Whether a text begins as a query does, comments aside.
 pub fn is_query(sql: &str) -> bool {
-    let first = rwt_sql::lexer::tokenize(sql)
-        .into_iter()
-        .find(|token| !token.kind.is_trivia());
+    let first = Lexer::new(sql).find(|token| !token.kind.is_trivia());
     first.is_some_and(|token| {
         ["select", "with", "values"]
             .iter()
