@@ -20,6 +20,10 @@ fn seeds_are_loaded_shown_and_changed_by_a_macro() {
         seeded.stdout
     );
 
+    let again = place.ok(&["seed", "--show", "--no-fail-fast"]);
+    let rows = "First rows of \"dev\".\"public\".\"customers\":\n";
+    assert!(again.stdout.contains(rows), "{}", again.stdout);
+
     // What is shown need not be there.
     let shown = place.ok(&["show", "--select", "countries"]);
     assert_eq!(

@@ -12,6 +12,7 @@ use rwt_project::project::{parse_mapping, project_root};
 use serde_json::{Map, Value};
 
 use super::Failure;
+use super::context::Context;
 use super::dbt_flags::DbtArgs;
 use crate::ui::{ColorChoice, Printer};
 
@@ -191,6 +192,31 @@ impl NodeKind {
             Self::Exposure => kind == ResourceType::Exposure,
             Self::All => true,
         }
+    }
+}
+
+/// What the first failure means.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct FailFastArgs {
+    /// Begin nothing new after the first failure
+    #[arg(short = 'x', long, env = "DBT_FAIL_FAST", overrides_with = "no_fail_fast", value_parser = clap::builder::FalseyValueParser::new())]
+    fail_fast: bool,
+    #[arg(long, hide = true, overrides_with = "fail_fast")]
+    no_fail_fast: bool,
+}
+
+impl FailFastArgs {
+    /// As an earlier command had it.
+    pub(super) fn again(fail_fast: bool) -> Self {
+        Self {
+            fail_fast,
+            no_fail_fast: !fail_fast,
+        }
+    }
+
+    /// Whether the first failure ends the command: the command line says so, or else the project.
+    pub(super) fn holds(&self, context: &Context) -> bool {
+        self.fail_fast || !self.no_fail_fast && context.is_flag("fail_fast")
     }
 }
 

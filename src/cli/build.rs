@@ -78,7 +78,7 @@ pub(super) fn build(
     let manner = Manner {
         command: "build",
         threads: args.run.threads.map_or(target.threads, usize::from),
-        fail_fast: args.run.fails_fast(context),
+        fail_fast: args.run.fail_fast.holds(context),
         wait: args.run.wait,
     };
     if let Some(exit) = finish_first(&deployer, manner, interrupted, printer)? {
@@ -489,7 +489,7 @@ fn write_results(
         "allow_destructive": args.run.allow_destructive,
         "store_failures": args.store_failures,
         "threads": manner.threads,
-        "fail_fast": args.run.fail_fast,
+        "fail_fast": manner.fail_fast,
     });
     results::write(context, results, seconds, said)?;
     context.write_manifest(deployer.compiled())?;

@@ -22,7 +22,25 @@ use crate::ui::Printer;
 pub(super) enum DocsCommand {
     /// Write manifest.json and catalog.json into target/
     Generate(GenerateArgs),
+    /// dbt's site, which rwt does not bring along
+    #[command(hide = true)]
+    Serve {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        arguments: Vec<String>,
+    },
 }
+
+/// `dbt docs serve`
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("rwt does not bring dbt's documentation site along")]
+#[diagnostic(
+    code(rwt::usage::no_docs_server),
+    help(
+        "`rwt dashboard` shows the models and how they hang together; a copy of dbt-docs' index.html beside target/manifest.json and \
+         target/catalog.json, which `rwt docs generate` writes, is shown by any web server"
+    )
+)]
+pub(super) struct NoServer;
 
 #[derive(Debug, Args)]
 pub(super) struct GenerateArgs {

@@ -43,6 +43,7 @@ mod project_hooks;
 mod results;
 mod retry;
 mod run;
+mod seed;
 mod show;
 mod stack;
 mod status;
@@ -109,7 +110,7 @@ enum Command {
     /// Run models and tests in the order of the models; a failed test stops what is below it
     Build(build::BuildArgs),
     /// Load the seeds: what `run` does, for seeds alone
-    Seed(run::RunArgs),
+    Seed(seed::SeedArgs),
     /// Make the tables of snapshots
     Snapshot(run::RunArgs),
     /// Look after sources
@@ -295,12 +296,15 @@ fn carry_out(global: &GlobalArgs, command: Command, printer: &Printer) -> Comman
         Command::Ls(args) => ls::main(global, &args, printer),
         Command::Parse(args) => parse::main(global, &args, printer),
         Command::Docs(docs::DocsCommand::Generate(args)) => docs::generate(global, &args, printer),
+        Command::Docs(docs::DocsCommand::Serve { arguments: _ }) => {
+            Err(Failure::usage(docs::NoServer))
+        }
         Command::Clone { arguments: _ } => Err(Failure::usage(NoClone)),
         Command::Graph(args) => graph::main(global, &args, printer),
         Command::Run(args) => run::main(global, &args, printer),
         Command::Test(args) => test::main(global, &args, printer),
         Command::Build(args) => build::main(global, &args, printer),
-        Command::Seed(args) => run::seed(global, &args, printer),
+        Command::Seed(args) => seed::main(global, &args, printer),
         Command::Snapshot(args) => run::snapshot(global, &args, printer),
         Command::Show(args) => show::main(global, &args, printer),
         Command::RunOperation(args) => operation::main(global, &args, printer),
@@ -339,7 +343,8 @@ impl Command {
             Self::Run(args) => args.output.is_json(),
             Self::Test(args) => args.output.is_json(),
             Self::Build(args) => args.run.output.is_json(),
-            Self::Seed(args) | Self::Snapshot(args) => args.output.is_json(),
+            Self::Seed(args) => args.run.output.is_json(),
+            Self::Snapshot(args) => args.output.is_json(),
             Self::Show(args) => args.output.is_json(),
             Self::Retry(args) => args.output.is_json(),
             Self::Plan(args) => args.output == plan::PlanOutput::Json,

@@ -10,7 +10,7 @@ use rwt_project::manifest::UniqueId;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::args::{EventTimeArgs, GlobalArgs, KindArgs, Output, SelectArgs};
+use super::args::{EventTimeArgs, FailFastArgs, GlobalArgs, KindArgs, Output, SelectArgs};
 use super::build::{BuildArgs, build};
 use super::context::{Context, FlagsOf};
 use super::inputs::{Deferral, InputArgs, sample};
@@ -164,7 +164,7 @@ pub(super) fn main(global: &GlobalArgs, args: &RetryArgs, printer: &Printer) -> 
         allow_destructive: flags.allow_destructive,
         wait: args.wait,
         threads,
-        fail_fast: flags.fail_fast,
+        fail_fast: FailFastArgs::again(flags.fail_fast),
         output: args.output,
     };
     if which == "build" {

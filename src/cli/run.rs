@@ -12,7 +12,7 @@ use rwt_project::manifest::{ResourceType, UniqueId};
 use serde_json::json;
 
 use super::apply::{finish_first, report, tell_sink_failures};
-use super::args::{EventTimeArgs, GlobalArgs, Output, SelectArgs};
+use super::args::{EventTimeArgs, FailFastArgs, GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf};
 use super::deploy::{self, Deployer, Errors, Manner, Planned, adopting, is_different, report_of};
 use super::drop::DependentsError;
@@ -42,23 +42,17 @@ pub(super) struct RunArgs {
     /// Models at once, instead of the target's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
-    /// Begin nothing new after the first failure
-    #[arg(short = 'x', long, env = "DBT_FAIL_FAST", value_parser = clap::builder::FalseyValueParser::new())]
-    pub fail_fast: bool,
+    #[command(flatten)]
+    pub fail_fast: FailFastArgs,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
 }
 
 impl RunArgs {
-    /// Whether the first error ends the run: the command line or the project says so.
-    pub(super) fn fails_fast(&self, context: &Context) -> bool {
-        self.fail_fast || context.is_flag("fail_fast")
-    }
-
     /// What is done about models that cannot be compiled.
     pub(super) fn errors(&self, context: &Context) -> Errors {
-        if self.fails_fast(context) {
+        if self.fail_fast.holds(context) {
             Errors::Refused
         } else {
             Errors::Reported
@@ -77,7 +71,7 @@ impl RunArgs {
             allow_destructive: false,
             wait: false,
             threads: None,
-            fail_fast: false,
+            fail_fast: FailFastArgs::default(),
             output: Output::Text,
         }
     }
@@ -100,23 +94,19 @@ pub(super) fn main(global: &GlobalArgs, args: &RunArgs, printer: &Printer) -> Co
     run_selected(&context, args, &selected, printer)
 }
 
-/// `rwt seed`
-pub(super) fn seed(global: &GlobalArgs, args: &RunArgs, printer: &Printer) -> CommandResult {
-    run_kind(global, ResourceType::Seed, args, printer)
-}
-
 /// `rwt snapshot`
 pub(super) fn snapshot(global: &GlobalArgs, args: &RunArgs, printer: &Printer) -> CommandResult {
-    run_kind(global, ResourceType::Snapshot, args, printer)
+    let (context, selected) = nodes_of(global, ResourceType::Snapshot, args, printer)?;
+    run_selected(&context, args, &selected, printer)
 }
 
-/// Runs the nodes of one kind, by the command that is called like it.
-fn run_kind(
+/// The selected nodes of one kind, for the command that is called like it, on a target that is up.
+pub(super) fn nodes_of(
     global: &GlobalArgs,
     kind: ResourceType,
     args: &RunArgs,
     printer: &Printer,
-) -> CommandResult {
+) -> Result<(Context, BTreeSet<UniqueId>), Failure> {
     let flags = FlagsOf {
         command: kind.word(),
         full_refresh: args.full_refresh,
@@ -130,7 +120,7 @@ fn run_kind(
     let selected = context.selected_of(&args.select, |found| found == kind, printer)?;
     let deferral = global.dbt.defer.read(args.select.state.as_deref())?;
     context.defer(deferral, &selected, true, printer)?;
-    run_selected(&context, args, &selected, printer)
+    Ok((context, selected))
 }
 
 /// Runs the selected models on the context's target, which is up.
@@ -154,7 +144,7 @@ pub(super) fn run_selected(
     let manner = Manner {
         command: "run",
         threads: args.threads.map_or(target.threads, usize::from),
-        fail_fast: args.fails_fast(context),
+        fail_fast: args.fail_fast.holds(context),
         wait: args.wait,
     };
     if let Some(exit) = finish_first(&deployer, manner, &interrupted, printer)? {
@@ -333,7 +323,7 @@ fn write_results(
         "sample": args.inputs.shown_sample(),
         "allow_destructive": args.allow_destructive,
         "threads": manner.threads,
-        "fail_fast": args.fail_fast,
+        "fail_fast": manner.fail_fast,
     });
     results::write(context, results, seconds, said)?;
     context.write_manifest(deployer.compiled())?;

@@ -11,7 +11,7 @@ use rwt_compiler::artifacts::RunResult;
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde_json::json;
 
-use super::args::{GlobalArgs, Output, SelectArgs};
+use super::args::{FailFastArgs, GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf, unexpected};
 use super::node_events::{Begun, NodeEvents};
 use super::{
@@ -39,9 +39,8 @@ pub(super) struct TestArgs {
     /// Data tests at once, instead of the target's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
-    /// Begin nothing new after the first failure
-    #[arg(short = 'x', long, env = "DBT_FAIL_FAST", value_parser = clap::builder::FalseyValueParser::new())]
-    pub fail_fast: bool,
+    #[command(flatten)]
+    pub fail_fast: FailFastArgs,
     /// Write the results as JUnit XML, too
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -71,7 +70,7 @@ impl TestArgs {
             store_failures,
             full_refresh: false,
             threads,
-            fail_fast,
+            fail_fast: FailFastArgs::again(fail_fast),
             junit: None,
             watch: false,
             coverage: false,
@@ -162,7 +161,7 @@ pub(super) fn run_these(
     }
     let context = &*context;
     let threads = args.threads.map_or(context.target().threads, usize::from);
-    let fail_fast = args.fail_fast || context.is_flag("fail_fast");
+    let fail_fast = args.fail_fast.holds(context);
     let lines = Lines::new(&context.compiler, printer, ids.len());
     let counter = Counter::new(ids.len());
     let target_dir = context.target_dir();
@@ -380,7 +379,7 @@ fn write_results(
         "exclude": args.select.exclude,
         "store_failures": args.store_failures,
         "threads": args.threads,
-        "fail_fast": args.fail_fast,
+        "fail_fast": args.fail_fast.holds(context),
     });
     results::write(context, tests, seconds, said)
 }
