@@ -73,6 +73,7 @@ impl Nameless {
             at = span.end;
         }
         text.push_str(&sql[at..]);
+        let text = with_sorted_options(&text);
         Self {
             print: rwt_sql::fingerprint(&text),
             text,
@@ -102,6 +103,68 @@ pub(crate) fn without_if_not_exists(sql: &str) -> String {
     };
     let rest = sql[last.span.end..].trim_start();
     format!("{}{rest}", &sql[..first.span.start])
+}
+
+/// The statement with the options of `WITH (…)` and `ENCODE … (…)` by their keys, for their order says nothing.
+fn with_sorted_options(sql: &str) -> String {
+    let tokens: Vec<Token> = Lexer::new(sql)
+        .filter(|token| !token.kind.is_trivia())
+        .collect();
+    let mut out = String::with_capacity(sql.len());
+    let (mut at, mut depth) = (0, 0_usize);
+    for (index, token) in tokens.iter().enumerate() {
+        if token.is_symbol(sql, ")") {
+            depth = depth.saturating_sub(1);
+        }
+        if !token.is_symbol(sql, "(") {
+            continue;
+        }
+        depth += 1;
+        let before = &tokens[..index];
+        let is_word = |back: usize, word: &str| {
+            let found = before.len().checked_sub(back).map(|place| &before[place]);
+            found.is_some_and(|token| token.is_word(sql, word))
+        };
+        if depth == 1 && (is_word(1, "with") || is_word(2, "encode")) {
+            let (options, end) = options(sql, &tokens[index + 1..]);
+            out.push_str(&sql[at..token.span.end]);
+            out.push_str(&options.join(", "));
+            at = end;
+        }
+    }
+    out.push_str(&sql[at..]);
+    out
+}
+
+/// The options behind an opening bracket, sorted, and where the last one ends.
+fn options<'a>(sql: &'a str, tokens: &[Token]) -> (Vec<&'a str>, usize) {
+    let mut options: Vec<&str> = Vec::new();
+    let mut depth = 0_usize;
+    let mut first: Option<&Token> = None;
+    let mut end = tokens.first().map_or(sql.len(), |token| token.span.start);
+    for token in tokens {
+        let is = |symbol| token.is_symbol(sql, symbol);
+        if depth == 0 && (is(",") || is(")")) {
+            options.extend(first.take().map(|first| &sql[first.span.start..end]));
+            if is(")") {
+                break;
+            }
+        } else {
+            first.get_or_insert(token);
+        }
+        depth += usize::from(is("("));
+        depth = depth.saturating_sub(usize::from(depth > 0 && is(")")));
+        end = token.span.end;
+    }
+    // A bracket that nobody closes.
+    options.extend(first.map(|first| &sql[first.span.start..end]));
+    options.sort_by_key(|option| {
+        option
+            .split('=')
+            .next()
+            .map(|key| key.trim().to_lowercase())
+    });
+    (options, end)
 }
 
 /// The statement without the brackets of columns right behind the object's name.
@@ -244,6 +307,35 @@ mod tests {
             without_if_not_exists("create view v as select 1"),
             "create view v as select 1"
         );
+    }
+
+    #[test]
+    fn options_are_sorted_by_their_keys() {
+        for (sql, sorted) in [
+            (
+                "create sink self from t with (topic = 'a,b', -- note\n connector = 'kafka') format plain encode json (b = 'x', a = '(')",
+                "create sink self from t with (connector = 'kafka', topic = 'a,b') format plain encode json (a = '(', b = 'x')",
+            ),
+            (
+                "create materialized view self with (z = f(1, 2), a.b = 3) as with x (b, a) as (select 2, 1) select * from x",
+                "create materialized view self with (a.b = 3, z = f(1, 2)) as with x (b, a) as (select 2, 1) select * from x",
+            ),
+            (
+                "create table self (b int, a int) with ()",
+                "create table self (b int, a int) with ()",
+            ),
+            (
+                "create source self with (b = 1, a",
+                "create source self with (a, b = 1",
+            ),
+        ] {
+            assert_eq!(
+                rwt_sql::fingerprint(&with_sorted_options(sql)),
+                rwt_sql::fingerprint(sorted),
+                "{}",
+                with_sorted_options(sql)
+            );
+        }
     }
 
     #[test]
