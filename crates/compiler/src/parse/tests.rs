@@ -62,12 +62,17 @@ fn call(test: &GenericTest) -> String {
 }
 
 fn quoted(text: &str) -> String {
-    format!(
-        "'{}'",
-        text.replace('\\', "\\\\")
-            .replace('\'', "\\'")
-            .replace('\n', "\\n")
-    )
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('\'');
+    for c in text.chars() {
+        match c {
+            '\\' | '\'' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+    out
 }
 
 /// A YAML value as Jinja; text that is a call or an expression is one, as in dbt.
@@ -334,9 +339,9 @@ fn metadata(test: &GenericTest, properties: &Properties) -> TestMetadata {
 }
 
 /// The end of a generic test's id, which tells two tests of one name apart.
-fn hash(test: &GenericTest, name: &str) -> String {
+fn hash(test: &TestMetadata, name: &str) -> String {
     let mut text = format!("{name}{{'kwargs': ");
-    write_hashable_map(kwargs(test).iter().collect(), &mut text);
+    write_hashable_map(test.kwargs.iter().collect(), &mut text);
     text.push_str(", 'name': ");
     write_repr(&test.name, &mut text);
     text.push_str(", 'namespace': ");
@@ -407,6 +412,7 @@ impl Parser<'_> {
         let (package, inner) = self.project.package_of(&test.file);
         let (short, full) = names(test);
         let code = call(test);
+        let metadata = metadata(test, &self.project.properties);
         let mut fqn = vec![package.to_owned()];
         fqn.extend(folders(inner));
         fqn.push(full.clone());
@@ -416,7 +422,7 @@ impl Parser<'_> {
         }
         self.test(Draft {
             captured: self.read_of_own_test(test, package),
-            id: UniqueId(format!("test.{package}.{full}.{}", hash(test, &full))),
+            id: UniqueId(format!("test.{package}.{full}.{}", hash(&metadata, &full))),
             name: full,
             path: PathBuf::from(format!("{short}.sql")),
             alias: short,
@@ -427,7 +433,7 @@ impl Parser<'_> {
             description: test.description.clone(),
             config,
             file: Arc::clone(test.at.file()),
-            metadata: Some(Box::new(metadata(test, &self.project.properties))),
+            metadata: Some(Box::new(metadata)),
         })
     }
 
