@@ -115,6 +115,16 @@ struct Ignored {
     use_fast_test_edges: bool,
     #[arg(long, global = true, hide = true)]
     no_use_fast_test_edges: bool,
+    #[arg(long, global = true, hide = true)]
+    hints_enabled: bool,
+    #[arg(long, global = true, hide = true)]
+    no_hints_enabled: bool,
+    #[arg(long, global = true, hide = true)]
+    upload_to_artifacts_ingest_api: bool,
+    #[arg(long, global = true, hide = true)]
+    no_upload_to_artifacts_ingest_api: bool,
+    #[arg(long, global = true, hide = true)]
+    no_use_v2_parser: bool,
     #[arg(long, global = true, hide = true, value_name = "N")]
     maximum_seed_size_mib: Option<u64>,
     #[arg(long, global = true, hide = true, value_name = "N")]
