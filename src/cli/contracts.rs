@@ -65,8 +65,16 @@ fn check(
     compiler.check_contract(node, wanted, &found)
 }
 
-/// The columns of a contract that is enforced; none where a type is one that only the database knows.
+/// The columns of a contract that is enforced; none where a type is one that only the database knows, nor for a
+/// materialization that only warns of contracts.
 fn contract(node: &Node) -> Option<Vec<(String, u32)>> {
+    let is_query = matches!(
+        node.materialized.as_str(),
+        "view" | "table" | "materialized_view" | "materializedview" | "incremental"
+    );
+    if !is_query {
+        return None;
+    }
     let contract = node.config.get("contract")?;
     if contract.get("enforced").and_then(Value::as_bool) != Some(true) {
         return None;

@@ -485,3 +485,77 @@ async fn a_sorted_view_is_made_with_a_notice() {
     assert!(notices.try_recv().is_err());
     served.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_fields_survive_a_restart() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &[
+            r#"CREATE TABLE t (s struct<"Id" int, "a b" varchar, "select" struct<"X" int[]>, "double" double>)"#,
+            r#"CREATE MATERIALIZED VIEW m AS SELECT (s)."Id" AS id, ((s)."select")."X" AS x FROM t"#,
+            "INSERT INTO t VALUES (row(1, 'a', row(ARRAY[2]), 1.5))",
+        ],
+    )
+    .await;
+    drop(client);
+
+    let served = Served::reopen(served.stop().await).await;
+    let client = served.client().await;
+    assert_eq!(rows(&client, "SELECT * FROM m").await, ["1 {2}"]);
+    run(&client, &["INSERT INTO t VALUES (row(3, 'b', NULL, 2))"]).await;
+    drop(client);
+
+    let served = Served::reopen(served.stop().await).await;
+    let client = served.client().await;
+    assert_eq!(
+        rows(&client, r#"SELECT (s)."Id", (s)."a b" FROM t ORDER BY 1"#).await,
+        ["1 a", "3 b"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_in_a_view_is_known_by_its_table() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &[
+            "CREATE TABLE tb (auction int, date_time timestamp)",
+            "CREATE MATERIALIZED VIEW m AS SELECT tb.auction, window_start FROM tumble(tb, date_time, interval '2' second)",
+            "CREATE VIEW v AS SELECT tb.auction FROM hop(public.tb, date_time, interval '2' second, interval '4' second)",
+            "INSERT INTO tb VALUES (1, '2026-01-01 00:00:03')",
+        ],
+    )
+    .await;
+    assert_eq!(
+        rows(&client, "SELECT * FROM m").await,
+        ["1 2026-01-01 00:00:02"]
+    );
+    assert_eq!(rows(&client, "SELECT * FROM v").await, ["1", "1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generated_column_may_be_called_like_a_field() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &[
+            "CREATE TABLE g (a struct<t int>, t int AS (a).t, kind varchar AS 'a', x varchar AS 'the kind')",
+            "INSERT INTO g VALUES (row(7))",
+        ],
+    )
+    .await;
+    assert_eq!(
+        rows(&client, "SELECT t, kind, x FROM g").await,
+        ["7 a the kind"]
+    );
+    refused(
+        &client,
+        "CREATE TABLE h (a int, b int AS a + 1, c int AS h.b)",
+        "Generated can not reference another generated column",
+    )
+    .await;
+}

@@ -26,7 +26,7 @@ pub use object::{
     MessageFormat, Messages, Object, ObjectId, OnConflict, Origin, Secret, Sink, SinkFrom,
     SinkMode, Source, Subscription, Table, Temporal, View, Watermark,
 };
-pub use rewrite::{BY_ID, resolve};
+pub use rewrite::{BY_ID, columns_read, resolve};
 
 /// A schema.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -101,7 +101,8 @@ mod type_text {
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub fn serialize<S: Serializer>(value: &DataType, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(value)
+        // Names of fields keep their case and may be any word.
+        serializer.serialize_str(&value.in_definitions())
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DataType, D::Error> {

@@ -3,12 +3,14 @@
 //! A stored query names its relations by id (`rw_object."17"`), so that it goes on reading the same object whatever
 //! that is called later. The text outside of the names stays byte for byte as it was written.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
+use rwt_sql::lexer::Lexer;
 use rwt_sql::{Ident, ObjectName};
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, Ident as SqlIdent, ObjectName as SqlName, ObjectNamePart,
-    Query, Statement, TableFactor, Visit, Visitor,
+    AccessExpr, Expr, FunctionArg, FunctionArgExpr, Ident as SqlIdent, ObjectName as SqlName,
+    ObjectNamePart, Query, Statement, TableAlias, TableFactor, Visit, Visitor,
 };
 use sqlparser::tokenizer::Location;
 
@@ -26,8 +28,9 @@ pub struct Reference {
     pub start: usize,
     /// The byte behind it.
     pub end: usize,
-    /// An alias stands behind the name, or the name is an argument of TUMBLE or HOP: columns are not reached by it.
-    pub aliased: bool,
+    /// Where an alias belongs; none if there is one. What TUMBLE and HOP give is known by the name of their argument, and
+    /// the alias stands behind their closing bracket.
+    pub alias_at: Option<usize>,
 }
 
 /// The relations that a query names, without its own WITH names, in the order of the text. Empty for a text that is
@@ -73,22 +76,61 @@ pub(super) fn replace(
     sql: &str,
     mut new_name: impl FnMut(&Reference) -> Option<ObjectName>,
 ) -> String {
-    let mut text = String::with_capacity(sql.len());
-    let mut copied = 0;
+    let mut edits: Vec<(usize, usize, String)> = Vec::new();
     for reference in references(sql) {
         let Some(name) = new_name(&reference) else {
             continue;
         };
-        text.push_str(&sql[copied..reference.start]);
-        text.push_str(&name.to_string());
-        if !reference.aliased && name.name() != reference.name.name() {
-            text.push_str(" AS ");
-            text.push_str(&Ident::new(reference.name.name()).to_string());
+        edits.push((reference.start, reference.end, name.to_string()));
+        let old_name = reference.name.name();
+        if let Some(at) = reference.alias_at.filter(|_| name.name() != old_name) {
+            edits.push((at, at, format!(" AS {}", Ident::new(old_name))));
         }
-        copied = reference.end;
+    }
+    edits.sort_by_key(|(start, ..)| *start);
+    let mut text = String::with_capacity(sql.len());
+    let mut copied = 0;
+    for (start, end, new) in edits {
+        text.push_str(&sql[copied..start]);
+        text.push_str(&new);
+        copied = end;
     }
     text.push_str(&sql[copied..]);
     text
+}
+
+/// The byte behind the bracket that closes the one which `at` is in.
+fn behind_bracket(sql: &str, at: usize) -> Option<usize> {
+    let rest = sql.get(at..)?;
+    let mut depth = 0_usize;
+    for token in Lexer::new(rest) {
+        if token.is_symbol(rest, "(") {
+            depth += 1;
+        } else if token.is_symbol(rest, ")") {
+            match depth.checked_sub(1) {
+                Some(outer) => depth = outer,
+                None => return Some(at + token.span.end),
+            }
+        }
+    }
+    None
+}
+
+/// Where the alias of a relation stands, or would.
+#[derive(Debug, Clone, Copy)]
+enum Alias {
+    There,
+    BehindName,
+    BehindBracket,
+}
+
+impl Alias {
+    fn of(given: Option<&TableAlias>, place: Self) -> Self {
+        match given {
+            Some(_) => Self::There,
+            None => place,
+        }
+    }
 }
 
 struct Finder<'a> {
@@ -113,7 +155,7 @@ impl Finder<'_> {
         Some(line + within)
     }
 
-    fn add(&mut self, parts: &[SqlIdent], aliased: bool) {
+    fn add(&mut self, parts: &[SqlIdent], alias: Alias) {
         let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
             return;
         };
@@ -128,7 +170,11 @@ impl Finder<'_> {
             name: ObjectName(parts.iter().map(|p| Ident::new(value(p))).collect()),
             start,
             end,
-            aliased,
+            alias_at: match alias {
+                Alias::There => None,
+                Alias::BehindName => Some(end),
+                Alias::BehindBracket => behind_bracket(self.sql, end),
+            },
         });
     }
 
@@ -145,11 +191,12 @@ impl Finder<'_> {
         })
     }
 
-    fn argument(&mut self, arg: &FunctionArg) {
+    fn argument(&mut self, arg: &FunctionArg, alias: Option<&TableAlias>) {
+        let alias = Alias::of(alias, Alias::BehindBracket);
         if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = arg {
             match expr {
-                Expr::Identifier(ident) => self.add(std::slice::from_ref(ident), true),
-                Expr::CompoundIdentifier(parts) => self.add(parts, true),
+                Expr::Identifier(ident) => self.add(std::slice::from_ref(ident), alias),
+                Expr::CompoundIdentifier(parts) => self.add(parts, alias),
                 _ => {}
             }
         }
@@ -186,15 +233,18 @@ impl Visitor for Finder<'_> {
             TableFactor::Table {
                 args: Some(args),
                 name,
+                alias,
                 ..
             } if is_window(name) => {
                 if let Some(first) = args.args.first() {
-                    self.argument(first);
+                    self.argument(first, alias.as_ref());
                 }
             }
-            TableFactor::Function { args, name, .. } if is_window(name) => {
+            TableFactor::Function {
+                args, name, alias, ..
+            } if is_window(name) => {
                 if let Some(first) = args.first() {
-                    self.argument(first);
+                    self.argument(first, alias.as_ref());
                 }
             }
             TableFactor::Table {
@@ -202,7 +252,7 @@ impl Visitor for Finder<'_> {
                 alias,
                 args: None,
                 ..
-            } => self.add(&idents(name), alias.is_some()),
+            } => self.add(&idents(name), Alias::of(alias.as_ref(), Alias::BehindName)),
             _ => {}
         }
         ControlFlow::Continue(())
@@ -213,6 +263,45 @@ impl Visitor for Finder<'_> {
             Statement::Query(_) => ControlFlow::Continue(()),
             _ => ControlFlow::Break(()),
         }
+    }
+}
+
+/// The columns that an expression names. A field of a row is none.
+pub fn columns_read(expr: &str) -> HashSet<String> {
+    let mut names = Columns::default();
+    if let Ok(statement) = rwt_query::parse_statement(&format!("SELECT {expr}")) {
+        let _ = Visit::visit(&statement, &mut names);
+    }
+    names.found
+}
+
+#[derive(Default)]
+struct Columns {
+    found: HashSet<String>,
+    /// Where names of fields stand.
+    fields: Vec<Location>,
+}
+
+impl Visitor for Columns {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        let name = match expr {
+            Expr::Identifier(name) if self.fields.contains(&name.span.start) => None,
+            Expr::Identifier(name) => Some(name),
+            Expr::CompoundIdentifier(parts) => parts.last(),
+            Expr::CompoundFieldAccess { access_chain, .. } => {
+                self.fields
+                    .extend(access_chain.iter().filter_map(|access| match access {
+                        AccessExpr::Dot(Expr::Identifier(field)) => Some(field.span.start),
+                        _ => None,
+                    }));
+                None
+            }
+            _ => None,
+        };
+        self.found.extend(name.map(value));
+        ControlFlow::Continue(())
     }
 }
 
@@ -281,8 +370,22 @@ mod tests {
         );
         assert_eq!(
             text,
-            "select * from hop(rw_object.\"17\", ts, interval '1 s', interval '2 s')"
+            "select * from hop(rw_object.\"17\", ts, interval '1 s', interval '2 s') AS t"
         );
+        let (text, _) = resolve(
+            "select t.a from tumble(t, (ts), interval '1 s') join tumble(public.t, ts, interval '1 s') w on true",
+            find,
+        );
+        assert_eq!(
+            text,
+            "select t.a from tumble(rw_object.\"17\", (ts), interval '1 s') AS t join tumble(rw_object.\"17\", ts, interval '1 s') w on true"
+        );
+    }
+
+    #[test]
+    fn a_field_and_a_text_are_no_columns() {
+        let read = columns_read("(a).t || 'kind' || lower(\"B\")");
+        assert_eq!(read, HashSet::from(["a".to_owned(), "B".to_owned()]));
     }
 
     #[test]

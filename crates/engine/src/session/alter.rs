@@ -8,7 +8,7 @@ use rwt_wire::{Outcome, SqlError};
 use super::{Session, not_implemented};
 use crate::catalog::{
     Body, Catalog, Column, Definition, Kind, Object, ObjectId, Origin, Part, SinkFrom, Source,
-    Watermark, ident, invalid_input,
+    Watermark, columns_read, ident, invalid_input,
 };
 use crate::engine::{Altering, internal};
 use crate::storage::Change;
@@ -365,7 +365,8 @@ impl Session {
         if object
             .columns
             .iter()
-            .any(|c| c.generated.as_deref().is_some_and(|g| mentions(g, name)))
+            .filter_map(|c| c.generated.as_deref())
+            .any(|expr| columns_read(expr).contains(name))
         {
             return Err(SqlError::internal(
                 "Bind error: failed to drop column: a generated column depends on it",
@@ -530,7 +531,7 @@ impl Session {
 }
 
 /// A word of a text.
-pub(super) fn mentions(text: &str, word: &str) -> bool {
+fn mentions(text: &str, word: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {
         !text[..at].ends_with(is_word) && !text[at + word.len()..].starts_with(is_word)

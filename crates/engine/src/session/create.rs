@@ -13,7 +13,7 @@ use super::message_schema::avro_of;
 use super::{Session, not_implemented};
 use crate::catalog::{
     Body, Column, Definition, Kind, LakeTable, Object, ObjectId, OnConflict, Origin, Source, Table,
-    Watermark, format_text, ident, invalid_input, options_text,
+    Watermark, columns_read, format_text, ident, invalid_input, options_text,
 };
 use crate::engine::{Altering, internal};
 
@@ -377,9 +377,9 @@ pub(super) fn checked_columns(defs: &[ColumnDef]) -> Result<Vec<Column>, SqlErro
 fn refuse_chained(columns: &[Column]) -> Result<(), SqlError> {
     let made = |c: &&Column| c.generated.is_some();
     for column in columns.iter().filter(made) {
-        let expr = column.generated.as_deref().unwrap_or_default();
+        let read = columns_read(column.generated.as_deref().unwrap_or_default());
         let mut others = columns.iter().filter(made);
-        if let Some(other) = others.find(|other| super::alter::mentions(expr, &other.name)) {
+        if let Some(other) = others.find(|other| read.contains(&other.name)) {
             return Err(SqlError::internal(format!(
                 "Bind error: Generated can not reference another generated column. But here generated column \"{}\" \
                  referenced another generated column \"{}\"",

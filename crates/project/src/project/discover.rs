@@ -385,7 +385,10 @@ fn missing_directories(
     };
     for path in paths {
         let directory = path.display().to_string();
-        if root.join(path).is_dir() {
+        // `dbt init` lists the usual folders, and git keeps none that is empty.
+        let is_usual =
+            key != "model-paths" && key == format!("{}-paths", directory.trim_end_matches('s'));
+        if is_usual || root.join(path).is_dir() {
             continue;
         }
         let at: SourceSpan = match text[key_at..].find(&directory) {
