@@ -763,9 +763,10 @@ fn shown_queries_have_their_headers_and_ephemeral_models() {
     let shown = place.ok(&[
         "show", "--inline", inline, "--limit", "-1", "--output", "json",
     ]);
-    assert_eq!(shown.json()[0]["show"][0]["n"], "42");
+    assert_eq!(shown.json(), serde_json::json!({"show": [{"n": 42}]}));
     let shown = place.ok(&["show", "--select", "headed", "--output", "json"]);
-    assert_eq!(shown.json()[0]["show"][0]["n"], "7");
+    let expected = serde_json::json!({"node": "headed", "show": [{"n": 7}]});
+    assert_eq!(shown.json(), expected);
 }
 
 #[test]

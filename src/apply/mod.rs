@@ -27,6 +27,6 @@ pub use execute::{ExecuteError, Observer, Outcome, RunOptions, execute};
 pub use progress::{BuildProgress, Reading};
 pub use record::records_at_once;
 pub use report::{NodeReport, RunReport, Status};
-pub use session::LiveSession;
+pub use session::{LiveSession, typed};
 pub use undo::{AbortError, TooLate, abort};
 pub use worker::{Scope, StepError};

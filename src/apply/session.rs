@@ -152,8 +152,8 @@ impl Session for LiveSession {
     }
 }
 
-/// A cell as Jinja should see it.
-fn typed(cell: Option<&str>, column: Option<&Type>) -> Value {
+/// A cell as Jinja and JSON should see it: numbers and truth values are such.
+pub fn typed(cell: Option<&str>, column: Option<&Type>) -> Value {
     let Some(text) = cell else {
         return Value::Null;
     };

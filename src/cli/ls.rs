@@ -1,6 +1,7 @@
 //! `rwt ls`
 
 use clap::{Args, ValueEnum};
+use rwt_compiler::artifacts;
 use rwt_project::manifest::Node;
 use serde_json::{Value, json};
 
@@ -73,7 +74,7 @@ pub(super) fn main(global: &GlobalArgs, args: &LsArgs, printer: &Printer) -> Com
 
 /// A node with the usual keys, or with those that are asked for.
 fn shown(node: &Node, keys: &[String]) -> Value {
-    let usual = json!({
+    let mut usual = json!({
         "unique_id": node.unique_id,
         "name": node.name,
         "resource_type": node.resource_type,
@@ -82,11 +83,13 @@ fn shown(node: &Node, keys: &[String]) -> Value {
         "alias": node.identifier,
         "relation": node.relation_name(),
         "materialized": node.materialized,
-        "source_name": node.source_name,
         "tags": node.tags,
-        "config": node.config,
+        "config": artifacts::configuration(node),
         "depends_on": {"macros": node.declared.macros, "nodes": node.depends_on},
     });
+    if let (Some(source), Value::Object(fields)) = (&node.source_name, &mut usual) {
+        fields.insert("source_name".to_owned(), json!(source));
+    }
     if keys.is_empty() {
         return usual;
     }

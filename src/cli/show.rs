@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use rwt_project::manifest::{Node, UniqueId};
-use serde_json::json;
+use serde_json::{Map, Value, json};
+use tokio_postgres::types::Type;
 
 use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, DatabaseFailure, FlagsOf};
 use super::dbt_flags::Unneeded;
 use super::{CommandResult, Exit, Failure};
+use crate::apply::typed;
 use crate::client::ResultSet;
 use crate::ui::{Printer, Table};
 
@@ -85,7 +87,6 @@ pub(super) fn main(global: &GlobalArgs, args: &ShowArgs, printer: &Printer) -> C
     if queries.is_empty() {
         return Err(Failure::usage(Nothing));
     }
-    let mut documents = Vec::new();
     for shown in &queries {
         let Shown { id, name, .. } = shown;
         session.set_comment(context.compiler.query_comment(id.as_ref())?);
@@ -104,16 +105,18 @@ pub(super) fn main(global: &GlobalArgs, args: &ShowArgs, printer: &Printer) -> C
             .query(last)
             .map_err(DatabaseFailure::new("the rows cannot be shown"))?;
         if printer.is_json() {
-            documents.push(document(name, &found));
+            let types = connection.describe(last).unwrap_or_default();
+            printer.document(&document(
+                id.as_ref().map(|_| name.as_str()),
+                &found,
+                &types,
+            ));
         } else {
             if id.is_some() {
                 printer.line(format!("Previewing node '{name}':"));
             }
             printer.line(Table::of_rows(&found.columns, &found.rows).render());
         }
-    }
-    if printer.is_json() {
-        printer.document(&documents);
     }
     Ok(Exit::Ok)
 }
@@ -171,10 +174,16 @@ fn header(node: &Node) -> String {
     header.unwrap_or_default().to_owned()
 }
 
-fn document(name: &str, found: &ResultSet) -> serde_json::Value {
-    let row = |cells: &Vec<Option<String>>| -> serde_json::Map<String, serde_json::Value> {
-        let columns = found.columns.iter().cloned();
-        columns.zip(cells.iter().map(|cell| json!(cell))).collect()
+/// Rows as dbt's JSON has them; what is no node has no name.
+fn document(node: Option<&str>, found: &ResultSet, types: &[Type]) -> Map<String, Value> {
+    let row = |cells: &Vec<Option<String>>| -> Map<String, Value> {
+        let cells = cells.iter().enumerate();
+        let cells = cells.map(|(at, cell)| typed(cell.as_deref(), types.get(at)));
+        found.columns.iter().cloned().zip(cells).collect()
     };
-    json!({"node": name, "show": found.rows.iter().map(row).collect::<Vec<_>>()})
+    let rows: Vec<Map<String, Value>> = found.rows.iter().map(row).collect();
+    let name = node.map(|node| ("node".to_owned(), json!(node)));
+    name.into_iter()
+        .chain([("show".to_owned(), json!(rows))])
+        .collect()
 }

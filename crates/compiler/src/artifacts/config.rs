@@ -116,6 +116,12 @@ pub(super) struct ConfigJson<'a> {
     defaults: &'static Defaults,
 }
 
+/// The configuration of a node as the manifest has it.
+pub fn configuration(node: &Node) -> Value {
+    // Its keys are texts and its values are JSON.
+    serde_json::to_value(ConfigJson::of(node)).unwrap_or_default()
+}
+
 impl<'a> ConfigJson<'a> {
     /// The configuration of a node.
     pub fn of(node: &'a Node) -> Self {

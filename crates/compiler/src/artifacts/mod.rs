@@ -17,6 +17,7 @@ mod unit_test;
 mod write;
 
 pub use catalog::{Catalog, CatalogColumn, CatalogTable, TableMetadata};
+pub use config::configuration;
 pub use manifest::ManifestArtifact;
 pub use metadata::{Invocation, time};
 pub use run_results::{RunResult, RunResults, Timing};

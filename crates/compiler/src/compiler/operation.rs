@@ -62,7 +62,8 @@ impl Compiler {
         let macros = self.jinja.macros();
         let found = match name.split_once('.') {
             Some((package, name)) => macros.find_in(package, name),
-            None => macros.find(name),
+            // Who types a name means any package's.
+            None => macros.find(name).or_else(|| macros.find_in_any(name)),
         };
         found.ok_or_else(|| CompileError::UnknownMacro {
             name: name.to_owned(),

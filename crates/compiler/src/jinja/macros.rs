@@ -195,6 +195,11 @@ impl MacroTable {
         self.packages.get(own_package(package))?.get(name)
     }
 
+    /// The macro of the first package that has one of this name.
+    pub fn find_in_any(&self, name: &str) -> Option<&Arc<MacroDefinition>> {
+        self.packages.values().find_map(|package| package.get(name))
+    }
+
     /// What `adapter.dispatch(name, namespace)` finds: the packages of the project's `dispatch` rule, or the root project
     /// and then the namespace, the most specific prefix first. Without a namespace, every package in order.
     pub fn dispatch(&self, name: &str, namespace: Option<&str>) -> Option<&Arc<MacroDefinition>> {

@@ -2,11 +2,11 @@
 
 use rwt_sql::lexer::{Lexer, Token};
 use rwt_sql::statement::{CreateSink, CreateTable, Statement};
-use rwt_sql::{Span, parse_statement};
+use rwt_sql::{Mention, Span, mentions, parse_statement};
 
 use super::{Advice, Code, advice};
-use crate::desired::{Desired, DesiredObject, takes_all_columns};
-use crate::name::Kind;
+use crate::desired::{Desired, DesiredObject};
+use crate::name::{Kind, RelationName};
 
 pub(super) fn lint(desired: &Desired, object: &DesiredObject) -> Vec<Advice> {
     let mut found = Vec::new();
@@ -165,17 +165,118 @@ fn startup_latest(desired: &Desired, object: &DesiredObject) -> Vec<Advice> {
 
 /// A query that takes all columns of a table or a source.
 fn all_columns(desired: &Desired, object: &DesiredObject) -> Option<Advice> {
+    if object.kind != Kind::MaterializedView {
+        return None;
+    }
+    let mentions = mentions(&object.create);
+    let schema = &object.fingerprint.schema;
+    let taken: Vec<RelationName> = under_stars(&object.create, &mentions)
+        .map(|mention| RelationName::of(&mention.name, schema))
+        .collect();
     let above = object
         .bound_to
         .iter()
         .filter_map(|id| desired.objects.get(id))
-        .find(|above| matches!(above.kind, Kind::Table | Kind::Source))?;
-    (object.kind == Kind::MaterializedView && takes_all_columns(&object.create)).then(|| {
-        advice(
-            object,
-            Code::AllColumns,
-            format!("it takes all columns of {}", above.relation),
-            "a column more there rebuilds this view and all below; name the columns",
-        )
-    })
+        .find(|above| {
+            matches!(above.kind, Kind::Table | Kind::Source) && taken.contains(&above.relation)
+        })?;
+    Some(advice(
+        object,
+        Code::AllColumns,
+        format!("it takes all columns of {}", above.relation),
+        "a column more there rebuilds this view and all below; name the columns",
+    ))
+}
+
+/// The relations in the FROM clauses of selections that take everything; not what sub-queries in these read.
+fn under_stars<'a>(sql: &str, mentions: &'a [Mention]) -> impl Iterator<Item = &'a Mention> {
+    const ENDS: [&str; 12] = [
+        "where",
+        "group",
+        "having",
+        "window",
+        "order",
+        "limit",
+        "offset",
+        "fetch",
+        "union",
+        "intersect",
+        "except",
+        "emit",
+    ];
+    let mut depth = 0_usize;
+    let tokens: Vec<(Token, usize)> = Lexer::new(sql)
+        .filter(|token| !token.kind.is_trivia())
+        .map(|token| {
+            depth -= usize::from(depth > 0 && token.is_symbol(sql, ")"));
+            let at = depth;
+            depth += usize::from(token.is_symbol(sql, "("));
+            (token, at)
+        })
+        .collect();
+    let is_word = |token: &Token, words: &[&str]| words.iter().any(|word| token.is_word(sql, word));
+    let is_star = |two: &[(Token, usize)]| {
+        let [(before, _), (token, _)] = two else {
+            return false;
+        };
+        token.is_symbol(sql, "*")
+            && (is_word(before, &["select", "distinct", "all"])
+                || [",", "."]
+                    .iter()
+                    .any(|symbol| before.is_symbol(sql, symbol)))
+    };
+    let mut found: Vec<usize> = Vec::new();
+    for (place, _) in tokens
+        .windows(2)
+        .enumerate()
+        .filter(|(_, two)| is_star(two))
+    {
+        let depth = tokens[place + 1].1;
+        let selection = tokens[place + 2..].iter();
+        let mut selection = selection.take_while(|(_, at)| *at >= depth);
+        let is_from = |(token, at): &(Token, usize)| *at == depth && is_word(token, &["from"]);
+        if !selection.any(is_from) {
+            continue;
+        }
+        let from = selection.take_while(|(token, at)| *at > depth || !is_word(token, &ENDS));
+        let from: Vec<&(Token, usize)> = from.collect();
+        for (place, (token, at)) in from.iter().enumerate() {
+            let is_argument = place >= 2 && is_word(&from[place - 2].0, &["tumble", "hop"]);
+            if *at == depth || is_argument {
+                found.push(token.span.start);
+            }
+        }
+    }
+    (mentions.iter()).filter(move |mention| found.contains(&mention.span.start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_takes_what_its_own_from_clause_names() {
+        let taken = |sql: &str| -> Vec<String> {
+            let mentions = mentions(sql);
+            let taken = under_stars(sql, &mentions);
+            taken.map(|mention| mention.name.to_string()).collect()
+        };
+        for (sql, names) in [
+            (
+                "select * from t join u on true where x in (select y from z)",
+                vec!["t", "u"],
+            ),
+            ("select a.*, 1 from s.t as a group by b", vec!["s.t"]),
+            ("select * from tumble(t, ts, interval '1' day)", vec!["t"]),
+            (
+                "with a as (select x from t) select b.x from (select * from a) b",
+                vec![],
+            ),
+            ("select x from (select * from t where true) b", vec!["t"]),
+            ("select * from (select x from t) b", vec![]),
+            ("select count(*), x * y from t", vec![]),
+        ] {
+            assert_eq!(taken(sql), names, "{sql}");
+        }
+    }
 }

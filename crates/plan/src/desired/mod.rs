@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::{Kind, RelationName};
 use crate::state::Definition;
 
-pub(crate) use fingerprint::{hash, takes_all_columns, without_if_not_exists};
+pub(crate) use fingerprint::{hash, without_if_not_exists};
 
 /// All that the project wants.
 #[derive(Debug, Clone, Default, PartialEq)]
