@@ -16,6 +16,7 @@ mod interval_text;
 mod json;
 mod json_path;
 mod kernel;
+mod memory;
 mod message;
 mod names;
 mod numeric;
@@ -52,6 +53,7 @@ pub use error::QueryError;
 pub use exchange::{
     decimal_type, from_decimals, keys, numeric_code, numeric_code_of, printed, to_decimals,
 };
+pub use memory::Held;
 pub use message::{TimestamptzMode, message_value};
 pub use plan::Plan;
 pub use probe::{PROBE, Probe};

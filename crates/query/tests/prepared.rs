@@ -501,6 +501,7 @@ async fn a_query_that_needs_too_much_memory_fails_alone() {
     let limits = Limits {
         memory: 1 << 20,
         partitions: 1,
+        spill_dir: None,
     };
     let queries = Queries::with_limits(limits).unwrap();
     let sql = "SELECT g, count(*) FROM generate_series(1, 400000) AS s (g) GROUP BY g ORDER BY count(*), g::varchar";

@@ -41,9 +41,7 @@ impl Json {
         match self {
             Self::Object(fields) => fields
                 .iter()
-                .find(|(key, _)| {
-                    key.eq_ignore_ascii_case(name) || key.to_lowercase() == name.to_lowercase()
-                })
+                .find(|(key, _)| is_same_name(key, name))
                 .map(|(_, value)| value),
             _ => None,
         }
@@ -120,6 +118,11 @@ impl Json {
             }
         }
     }
+}
+
+fn is_same_name(a: &str, b: &str) -> bool {
+    let beyond_ascii = || !(a.is_ascii() && b.is_ascii());
+    a.eq_ignore_ascii_case(b) || (beyond_ascii() && a.to_lowercase() == b.to_lowercase())
 }
 
 impl<'de> Deserialize<'de> for Json {
