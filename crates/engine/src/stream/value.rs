@@ -48,7 +48,7 @@ pub enum ColumnBuilder {
     /// `timestamptz`
     Timestamptz(TimestampMicrosecondBuilder),
     /// `T[]` and `struct<…>`: built when the batch ends.
-    Nested(DataType, Vec<Json>),
+    Nested(DataType, Vec<Json<'static>>),
 }
 
 impl ColumnBuilder {
@@ -132,7 +132,7 @@ impl ColumnBuilder {
     }
 
     /// Adds a JSON value, NULL if it does not fit. False if a value was lost.
-    pub fn push(&mut self, value: &Json) -> bool {
+    pub fn push(&mut self, value: &Json<'_>) -> bool {
         if matches!(value, Json::Null) {
             // `null` in a jsonb column is SQL's NULL as well
             self.push_null();
@@ -185,7 +185,7 @@ impl ColumnBuilder {
                     (&*data_type, value),
                     (DataType::List(_), Json::List(_)) | (DataType::Struct(_), Json::Object(_))
                 );
-                fits.then(|| values.push(value.clone()))
+                fits.then(|| values.push(value.clone().into_owned()))
             }
         };
         if fits.is_none() {
@@ -214,7 +214,7 @@ impl ColumnBuilder {
     }
 }
 
-fn nested(data_type: &DataType, values: &[Json]) -> Result<ArrayRef, ArrowError> {
+fn nested(data_type: &DataType, values: &[Json<'_>]) -> Result<ArrayRef, ArrowError> {
     let arrow = rwt_query::arrow_type(data_type);
     match (data_type, &arrow) {
         (DataType::List(item), ArrowType::List(field)) => {
@@ -241,7 +241,7 @@ fn nested(data_type: &DataType, values: &[Json]) -> Result<ArrayRef, ArrowError>
             let columns = fields
                 .iter()
                 .map(|(name, field)| {
-                    let inner: Vec<Json> = values
+                    let inner: Vec<Json<'_>> = values
                         .iter()
                         .map(|v| v.field(name).cloned().unwrap_or(Json::Null))
                         .collect();
@@ -259,7 +259,7 @@ fn nested(data_type: &DataType, values: &[Json]) -> Result<ArrayRef, ArrowError>
     }
 }
 
-fn column(data_type: &DataType, values: &[Json]) -> Result<ArrayRef, ArrowError> {
+fn column(data_type: &DataType, values: &[Json<'_>]) -> Result<ArrayRef, ArrowError> {
     match ColumnBuilder::new(data_type) {
         Some(mut builder) => {
             for value in values {
@@ -280,14 +280,14 @@ fn column(data_type: &DataType, values: &[Json]) -> Result<ArrayRef, ArrowError>
     }
 }
 
-fn as_bool(value: &Json) -> Option<bool> {
+fn as_bool(value: &Json<'_>) -> Option<bool> {
     match value {
         Json::Bool(value) => Some(*value),
         _ => None,
     }
 }
 
-fn as_int(value: &Json) -> Option<i64> {
+fn as_int(value: &Json<'_>) -> Option<i64> {
     match value {
         Json::Int(value) => Some(*value),
         Json::Text(text) => text.parse().ok(),
@@ -296,7 +296,7 @@ fn as_int(value: &Json) -> Option<i64> {
 }
 
 #[allow(clippy::cast_precision_loss)]
-fn as_double(value: &Json) -> Option<f64> {
+fn as_double(value: &Json<'_>) -> Option<f64> {
     match value {
         Json::Int(value) => Some(*value as f64),
         Json::BigInt(value) => Some(*value as f64),
@@ -307,7 +307,7 @@ fn as_double(value: &Json) -> Option<f64> {
 }
 
 /// The code of a numeric, as stored columns have it.
-fn as_numeric(value: &Json) -> Option<i256> {
+fn as_numeric(value: &Json<'_>) -> Option<i256> {
     match value {
         Json::Bool(_) => None,
         Json::Float(value) => rwt_query::numeric_code_of(*value),
@@ -317,7 +317,7 @@ fn as_numeric(value: &Json) -> Option<i256> {
 
 const DATE: &str = "%Y-%m-%d";
 
-fn as_date(value: &Json) -> Option<i32> {
+fn as_date(value: &Json<'_>) -> Option<i32> {
     match value {
         Json::Int(days) => i32::try_from(*days).ok(),
         Json::Text(text) => {
@@ -330,7 +330,7 @@ fn as_date(value: &Json) -> Option<i32> {
     }
 }
 
-fn as_time(value: &Json) -> Option<i64> {
+fn as_time(value: &Json<'_>) -> Option<i64> {
     match value {
         Json::Int(micros) => (0..86_400_000_000).contains(micros).then_some(*micros),
         Json::Text(text) => {
@@ -411,7 +411,7 @@ fn instant(number: i64) -> Option<i64> {
     }
 }
 
-fn as_timestamp(value: &Json) -> Option<i64> {
+fn as_timestamp(value: &Json<'_>) -> Option<i64> {
     match value {
         Json::Int(number) => instant(*number),
         Json::Micros(micros) => Some(*micros),
@@ -427,7 +427,7 @@ fn as_timestamp(value: &Json) -> Option<i64> {
     }
 }
 
-fn as_timestamptz(value: &Json) -> Option<i64> {
+fn as_timestamptz(value: &Json<'_>) -> Option<i64> {
     match value {
         Json::Int(number) => instant(*number),
         Json::Micros(micros) => Some(*micros),
