@@ -430,6 +430,7 @@ impl Inner {
         let mut staged = Staged::new(self, &mut writer);
         sink::recover(&mut staged).await;
         drop(staged);
+        self.set_gate();
         for object in state.catalog.objects.values() {
             if object.is_stored() && object.source().is_some() {
                 self.start_source(object);

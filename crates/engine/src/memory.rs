@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rwt_wire::SqlError;
 
@@ -13,6 +13,9 @@ use crate::engine::Inner;
 
 /// Of this many parts of the limit, one is for queries that run, and the others for what is kept.
 const PARTS: u64 = 4;
+/// Of this many parts of what is for rows, one may wait in each source for the next checkpoint, but no more than that.
+const WAITING: usize = 16;
+const MOST_WAITING: usize = 64 << 20;
 /// Relations that an error names.
 const NAMED: usize = 3;
 /// If the machine does not tell its memory.
@@ -28,6 +31,10 @@ pub fn default_memory_limit() -> u64 {
         .into_iter()
         .filter_map(|file| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok());
     machine.into_iter().chain(limits).min().unwrap_or(UNKNOWN) / 2
+}
+
+fn part_for_rows(limit: u64) -> usize {
+    usize::try_from(limit - limit / PARTS).unwrap_or(usize::MAX)
 }
 
 /// `MemTotal` of `/proc/meminfo`, in bytes.
@@ -70,8 +77,10 @@ pub(crate) struct Memory {
 }
 
 /// Where sources look whether they may read on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Gate {
+    /// Memory of a source's rows that may wait for the next checkpoint.
+    most_waiting: usize,
     closed: RwLock<Option<String>>,
 }
 
@@ -79,33 +88,31 @@ impl Gate {
     /// Why sources wait, while they do.
     pub fn closed(&self) -> Option<String> {
         let closed = self.closed.read();
-        closed
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        closed.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether sources may read on.
-    pub fn is_open(&self) -> bool {
+    /// Whether a source may read on, of which so many bytes wait for the next checkpoint.
+    pub fn lets_in(&self, waiting: usize) -> bool {
         let closed = self.closed.read();
-        closed
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .is_none()
+        let closed = closed.unwrap_or_else(PoisonError::into_inner);
+        closed.is_none() && waiting < self.most_waiting
     }
 
     fn set(&self, reason: Option<String>) {
-        *self
-            .closed
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = reason;
+        *self.closed.write().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 }
 
 impl Memory {
     pub fn new(limit: u64) -> Self {
+        let for_rows = part_for_rows(limit);
         Self {
             limit,
             working: AtomicUsize::new(0),
-            gate: Arc::default(),
+            gate: Arc::new(Gate {
+                most_waiting: (for_rows / WAITING).clamp(1 << 20, MOST_WAITING),
+                closed: RwLock::default(),
+            }),
         }
     }
 
@@ -131,7 +138,7 @@ impl Memory {
 
     /// What rows, indexes and results may hold.
     pub fn for_rows(&self) -> usize {
-        usize::try_from(self.limit - self.limit / PARTS).unwrap_or(usize::MAX)
+        part_for_rows(self.limit)
     }
 
     /// The sources' gate.

@@ -21,8 +21,6 @@ use crate::catalog::Source;
 use crate::memory::Gate;
 use crate::storage::{Problem, SourceProgress};
 
-/// Memory of rows that may wait for the next checkpoint; beyond it the thread pauses.
-const MAX_WAITING: usize = 64 << 20;
 /// While a source may not read.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Rows per batch.
@@ -462,7 +460,7 @@ impl Feed {
 
     /// Whether the source has to wait: for the next checkpoint, or for memory.
     pub fn must_wait(&self) -> bool {
-        locked(&self.inbox).bytes >= MAX_WAITING || !self.gate.is_open()
+        !self.gate.lets_in(locked(&self.inbox).bytes)
     }
 
     /// Adds rows, and how far the source is with them.

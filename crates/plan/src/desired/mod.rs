@@ -145,7 +145,7 @@ pub struct AdditiveColumn {
 }
 
 /// The format of the fingerprints that this rwt computes. Those of another format are not compared.
-pub const FINGERPRINT_FORMAT: u32 = 1;
+pub const FINGERPRINT_FORMAT: u32 = 2;
 
 /// What an object is made from, as hashes (SHA-256, hexadecimal). How statements are written does not matter, nor what
 /// the object and those that it reads are called; secrets count by name, never by value.
