@@ -20,6 +20,7 @@ mod memory;
 mod message;
 mod names;
 mod numeric;
+mod own_batches;
 mod parse;
 mod plan;
 mod probe;
@@ -53,7 +54,7 @@ pub use error::QueryError;
 pub use exchange::{
     decimal_type, from_decimals, keys, numeric_code, numeric_code_of, printed, to_decimals,
 };
-pub use memory::Held;
+pub use memory::{Held, trimmed};
 pub use message::{TimestamptzMode, message_value};
 pub use plan::Plan;
 pub use probe::{PROBE, Probe};

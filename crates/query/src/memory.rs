@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayData};
+use arrow::array::{Array, ArrayData, UInt64Array};
+use arrow::compute::take_record_batch;
+use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{
@@ -18,6 +20,9 @@ use crate::queries::Limits;
 
 /// Operators that an error names, those with the most memory first.
 const NAMED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
+
+/// Memory that is not worth a copy, in bytes.
+const SMALL: usize = 4096;
 
 /// Memory that the rows of batches take, in bytes. What several batches share counts once.
 #[derive(Debug, Default)]
@@ -54,6 +59,22 @@ impl Held {
             self.add_data(child);
         }
     }
+}
+
+/// The batch without memory that its rows do not need: a slice keeps all of what it was cut from.
+///
+/// # Errors
+/// Those of Arrow.
+pub fn trimmed(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter();
+    let needed: Result<usize, ArrowError> = columns
+        .map(|column| column.to_data().get_slice_memory_size())
+        .sum();
+    if batch.get_array_memory_size() <= 2 * needed? + SMALL {
+        return Ok(batch.clone());
+    }
+    let all = UInt64Array::from_iter_values(0..batch.num_rows() as u64);
+    take_record_batch(batch, &all)
 }
 
 /// A result that is collected, within the memory of queries.

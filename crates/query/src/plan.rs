@@ -196,6 +196,7 @@ impl Plan {
         let logical = self.with_values(params)?;
         let state: SessionState = self.context.state();
         let physical = state.create_physical_plan(&logical).await?;
+        let physical = crate::own_batches::for_joins(physical)?;
         let stream = execute_stream(physical, self.context.task_ctx())?;
         let schema = self.schema.clone();
         Ok(stream

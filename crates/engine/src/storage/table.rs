@@ -19,9 +19,6 @@ static VERSIONS: AtomicU64 = AtomicU64::new(1);
 /// Rows of a merged chunk at most.
 const CHUNK_ROWS: usize = 65_536;
 
-/// Memory that is not worth a copy, in bytes.
-const SMALL: usize = 4096;
-
 /// The rows of a table.
 #[derive(Debug, Clone)]
 pub struct TableData {
@@ -153,7 +150,8 @@ impl TableData {
         let batch = RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())?;
         self.next_row_id = self.next_row_id.max(next_row_id);
         if batch.num_rows() > 0 {
-            self.chunks.push(Chunk::new(ids, trimmed(&batch)?));
+            self.chunks
+                .push(Chunk::new(ids, rwt_query::trimmed(&batch)?));
             self.merge_tail()?;
         }
         self.changed();
@@ -353,19 +351,6 @@ impl TableData {
         self.changed();
         Ok(())
     }
-}
-
-/// The batch without memory that its rows do not need: a slice keeps all of what it was cut from.
-fn trimmed(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let columns = batch.columns().iter();
-    let needed: Result<usize, ArrowError> = columns
-        .map(|column| column.to_data().get_slice_memory_size())
-        .sum();
-    if batch.get_array_memory_size() <= 2 * needed? + SMALL {
-        return Ok(batch.clone());
-    }
-    let all = UInt64Array::from_iter_values(0..batch.num_rows() as u64);
-    arrow::compute::take_record_batch(batch, &all)
 }
 
 #[cfg(test)]
