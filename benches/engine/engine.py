@@ -161,6 +161,7 @@ def measure_rwt(given, events, directory):
                 found["read"] = int(connection.execute("select sum(rows) from rwt_engine.sources").fetchone()[0])
             found["first_s"], rows = timed(connection, FUNNEL)
             found["answer"] = summary(rows)
+            show(found)
             found["again_s"] = statistics.median(timed(connection, FUNNEL)[0] for _ in range(given.runs))
             found["memory_peak"] = stack.memory("VmHWM")
             export(stack, directory)
