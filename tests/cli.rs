@@ -507,6 +507,7 @@ fn the_limit_of_memory_is_the_targets_or_the_commands() {
     with("plenty");
     let refused = place.rwt(&["up"]);
     assert_ne!(refused.code(), Some(0));
+    let why = "must be a size of at least 64MB";
     assert!(refused.stderr.contains(why), "{}", refused.stderr);
     with("200 MB");
     place.up();
