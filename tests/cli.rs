@@ -485,6 +485,38 @@ fn the_stack_comes_up_once_shows_itself_and_goes_down() {
 }
 
 #[test]
+fn the_limit_of_memory_is_the_targets_or_the_commands() {
+    let place = Place::example();
+    place.write_ports();
+    let refused = place.rwt(&["up", "--memory-limit", "1MB"]).exits_with(2);
+    let why = "a size of at least 64MB, such as 512MB or 4GB";
+    assert!(refused.stderr.contains(why), "{}", refused.stderr);
+    place.ok(&["up", "--memory-limit", "300MB"]);
+    let status = place.ok(&["status", "--output", "json"]).json();
+    assert_eq!(status["memory"]["limit"], 300 << 20);
+    let text = place.ok(&["status"]).stdout;
+    assert!(text.contains("MB of 300 MB: rows "), "{text}");
+    place.ok(&["down"]);
+
+    let profiles = place.path().join("profiles.yml");
+    let text = std::fs::read_to_string(&profiles).unwrap();
+    let with = |limit: &str| {
+        let line = format!("type: embedded\n      stack: {{memory_limit: {limit}}}");
+        std::fs::write(&profiles, text.replacen("type: embedded", &line, 1)).unwrap();
+    };
+    with("plenty");
+    let refused = place.rwt(&["up"]);
+    assert_ne!(refused.code(), Some(0));
+    let why = "must be a size of at least 64MB";
+    assert!(refused.stderr.contains(why), "{}", refused.stderr);
+    with("200 MB");
+    place.up();
+    let status = place.ok(&["status", "--output", "json"]).json();
+    assert_eq!(status["memory"]["limit"], 200 << 20);
+    place.ok(&["down", "--delete-data"]);
+}
+
+#[test]
 fn a_command_that_needs_the_stack_starts_it_and_says_so() {
     let place = Place::example();
     place.write_ports();

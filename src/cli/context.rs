@@ -14,7 +14,7 @@ use rwt_compiler::{CompileErrors, CompiledInPart, CompiledNode, Compiler, Flags}
 use rwt_plan::Desired;
 use rwt_project::graph::{Dag, NamedError, NamedSelectors, Selection};
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
-use rwt_project::profile::{Target, TargetKind};
+use rwt_project::profile::{MemorySize, Target, TargetKind};
 use rwt_project::project::parse_mapping;
 use rwt_project::state::{Needs, Past, Snapshot, changes};
 use rwt_project::{LoadErrors, LoadOptions, Project};
@@ -255,6 +255,7 @@ impl Context {
                     data_dir,
                     engine_port: project.target.port,
                     kafka_port: kafka_port(&project.target),
+                    memory_limit: project.target.stack.memory_limit.map(MemorySize::bytes),
                     owner: None,
                 })
             }

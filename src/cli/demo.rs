@@ -57,6 +57,7 @@ pub(super) fn main(global: &GlobalArgs, args: &DemoArgs, printer: &Printer) -> C
         data_dir: folder.path().to_owned(),
         engine_port: free_port(4566).map_err(unexpected("no port is free"))?,
         kafka_port: free_port(19092).map_err(unexpected("no port is free"))?,
+        memory_limit: None,
         owner: Some(std::process::id()),
     };
     let mut context = Context::load_elsewhere(global, &place, printer)?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use rwt_project::profile::MemorySize;
 use serde_json::json;
 
 use super::args::{GlobalArgs, Output};
@@ -22,6 +23,9 @@ pub(super) struct UpArgs {
     /// The data directory, instead of the target's
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// What the engine may hold in memory, such as 512MB or 4GB, instead of the target's
+    #[arg(long, value_name = "SIZE", value_parser = MemorySize::parse)]
+    memory_limit: Option<MemorySize>,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
@@ -46,6 +50,8 @@ pub(super) struct ProcessArgs {
     #[arg(long)]
     kafka_port: u16,
     #[arg(long)]
+    memory_limit: Option<u64>,
+    #[arg(long)]
     owner: Option<u32>,
 }
 
@@ -60,6 +66,9 @@ pub(super) fn up(global: &GlobalArgs, args: &UpArgs, printer: &Printer) -> Comma
         }
         if let Some(dir) = &args.data_dir {
             place.data_dir.clone_from(dir);
+        }
+        if let Some(limit) = args.memory_limit {
+            place.memory_limit = Some(limit.bytes());
         }
     }
     let started = context.start_stack()?;
@@ -139,6 +148,7 @@ pub(super) fn process(args: &ProcessArgs) -> CommandResult {
         data_dir: args.data_dir.clone(),
         engine_port: args.port,
         kafka_port: args.kafka_port,
+        memory_limit: args.memory_limit,
         owner: args.owner,
     }))?;
     Ok(Exit::Ok)

@@ -27,6 +27,8 @@ struct StatusReport {
     stack: Option<Running>,
     /// Resident memory of its process, in bytes.
     memory_bytes: Option<u64>,
+    /// What the engine holds of its limit.
+    memory: Option<Memory>,
     /// Objects in the target's database, by kind.
     objects: Vec<Objects>,
     sources: Vec<Source>,
@@ -34,6 +36,21 @@ struct StatusReport {
     lake: Vec<LakeTable>,
     /// Sinks to Kafka.
     sinks: Vec<Sink>,
+}
+
+/// What the engine holds in memory, in bytes.
+#[derive(Debug, Serialize)]
+struct Memory {
+    /// What all of it may be.
+    limit: u64,
+    /// Rows of tables and sources, and what waits for the next checkpoint.
+    rows: u64,
+    /// Kept results of materialized views.
+    results: u64,
+    /// Indexes of keyed tables, and what sinks and subscriptions compare with.
+    working: u64,
+    /// Queries that run.
+    queries: u64,
 }
 
 /// A sink to Kafka.
@@ -70,6 +87,8 @@ struct Source {
     behind: i64,
     last_problem: Option<String>,
     last_event_at: Option<String>,
+    /// Why nothing is read, while that is so.
+    trouble: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,6 +136,10 @@ fn report(context: &Context, stack: Option<Running>) -> Result<StatusReport, Fai
     Ok(StatusReport {
         target: context.target().name.clone(),
         memory_bytes: stack.as_ref().and_then(|running| memory(running.pid)),
+        memory: match &stack {
+            Some(_) => Some(engine_memory(&connection)?),
+            None => None,
+        },
         stack,
         objects: objects(&connection)?,
         sources: if embedded {
@@ -166,7 +189,7 @@ fn objects(connection: &Connection) -> Result<Vec<Objects>, Failure> {
 fn sources(connection: &Connection) -> Result<Vec<Source>, Failure> {
     let rows = query(
         connection,
-        "select name, topic, partition, rows, skipped, null_padded, end_offset - \"position\", last_problem, last_event_at \
+        "select name, topic, partition, rows, skipped, null_padded, end_offset - \"position\", last_problem, last_event_at, trouble \
          from rwt_engine.sources order by name, partition",
     )?
     .rows;
@@ -182,8 +205,30 @@ fn sources(connection: &Connection) -> Result<Vec<Source>, Failure> {
             behind: number(&row, 6),
             last_problem: cell(&row, 7),
             last_event_at: cell(&row, 8),
+            trouble: cell(&row, 9),
         })
         .collect())
+}
+
+fn engine_memory(connection: &Connection) -> Result<Memory, Failure> {
+    let parts = query(
+        connection,
+        "select part, sum(bytes)::bigint from rwt_engine.memory group by part",
+    )?
+    .rows;
+    let part = |name: &str| {
+        let row = parts
+            .iter()
+            .find(|row| cell(row, 0).as_deref() == Some(name));
+        row.map_or(0, |row| number(row, 1))
+    };
+    Ok(Memory {
+        limit: part("limit"),
+        rows: part("rows") + part("waiting"),
+        results: part("results"),
+        working: part("working"),
+        queries: part("queries"),
+    })
 }
 
 fn lake(connection: &Connection) -> Result<Vec<LakeTable>, Failure> {
@@ -256,6 +301,9 @@ fn text(report: &StatusReport) -> String {
             running.kafka,
             running.lake_dir().display()
         ));
+        if let Some(memory) = &report.memory {
+            text.push_str(&memory_line(memory));
+        }
     } else {
         text.push_str(&format!("Target {} answers.\n", report.target));
     }
@@ -285,17 +333,37 @@ fn text(report: &StatusReport) -> String {
             text.push_str(&format!("\n{}: last bad message: {problem}\n", source.name));
         }
     }
+    // Partitions of one source wait for the same.
+    let mut sources = report
+        .sources
+        .iter()
+        .map(|s| (&s.name, &s.trouble))
+        .collect::<Vec<_>>();
+    sources.dedup();
     let tables = report
         .lake
         .iter()
         .map(|table| (&table.name, &table.trouble));
     let sinks = report.sinks.iter().map(|sink| (&sink.name, &sink.trouble));
-    for (name, trouble) in tables.chain(sinks) {
+    for (name, trouble) in sources.into_iter().chain(tables).chain(sinks) {
         if let Some(trouble) = trouble {
             text.push_str(&format!("\n{name}: {trouble}\n"));
         }
     }
     text
+}
+
+fn memory_line(memory: &Memory) -> String {
+    let held = memory.rows + memory.results + memory.working + memory.queries;
+    format!(
+        "  memory limit  {} MB of {} MB: rows {}, results {}, indexes {}, queries {}\n",
+        held >> 20,
+        memory.limit >> 20,
+        memory.rows >> 20,
+        memory.results >> 20,
+        memory.working >> 20,
+        memory.queries >> 20
+    )
 }
 
 fn sources_table(report: &StatusReport) -> Table {

@@ -31,6 +31,8 @@ pub struct Place {
     pub engine_port: u16,
     /// The broker's port on the loopback address.
     pub kafka_port: u16,
+    /// What the engine may hold in memory, in bytes, instead of its own default.
+    pub memory_limit: Option<u64>,
     /// A process without which the stack and its data have no purpose: when it is gone, so are they.
     pub owner: Option<u32>,
 }
@@ -230,6 +232,9 @@ fn spawn(place: &Place, data_dir: &Path, log: &Path) -> Result<Child, StackError
     command.arg("stack-process");
     if let Some(owner) = place.owner {
         command.args(["--owner", &owner.to_string()]);
+    }
+    if let Some(limit) = place.memory_limit {
+        command.args(["--memory-limit", &limit.to_string()]);
     }
     command
         .arg("--data-dir")

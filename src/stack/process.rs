@@ -62,6 +62,7 @@ pub async fn serve(place: &Place) -> Result<(), ProcessError> {
         data_dir,
         engine_port,
         kafka_port,
+        memory_limit,
         owner,
     } = place;
     // The terminal may go away; the stack stays.
@@ -82,6 +83,7 @@ pub async fn serve(place: &Place) -> Result<(), ProcessError> {
         data_dir: data_dir.join("engine"),
         lake_dir: state::lake_dir(data_dir),
         barrier_interval: BARRIER_INTERVAL,
+        memory_limit: memory_limit.unwrap_or_else(rwt_engine::default_memory_limit),
     })
     .await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, *engine_port))

@@ -15,7 +15,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::catalog::{Catalog, Object, ObjectId};
-use crate::reading::MvCache;
+use crate::memory::Memory;
+use crate::results::Results;
 use crate::status::Status;
 use crate::storage::{Change, OpenCommit, State, StorageError, Store};
 use crate::stream::barrier::{Dml, Staged, Writer};
@@ -31,6 +32,9 @@ pub struct Config {
     pub lake_dir: PathBuf,
     /// Between two checkpoints; `ALTER SYSTEM SET barrier_interval_ms` changes it while the engine runs and is kept.
     pub barrier_interval: Duration,
+    /// What the engine may hold in memory, in bytes: rows, indexes and kept results in three quarters of it, queries that
+    /// run in the last one.
+    pub memory_limit: u64,
 }
 
 impl Config {
@@ -41,6 +45,7 @@ impl Config {
             data_dir: dir.join("engine"),
             lake_dir: dir.join("lake"),
             barrier_interval: Duration::from_millis(250),
+            memory_limit: crate::memory::default_memory_limit(),
         }
     }
 }
@@ -66,6 +71,8 @@ pub enum EngineError {
 #[derive(Debug, Default)]
 struct Pending {
     changes: Vec<Dml>,
+    /// Memory of their rows.
+    bytes: usize,
     /// When the first of them came.
     since: Option<Instant>,
 }
@@ -89,7 +96,8 @@ pub(crate) struct Inner {
     lake_clock: Mutex<HashMap<ObjectId, u64>>,
     troubles: Mutex<HashMap<ObjectId, String>>,
     pub outbox: Outbox,
-    pub cache: MvCache,
+    pub results: Results,
+    pub memory: Memory,
     pub sessions: Mutex<HashMap<i32, SessionEntry>>,
     /// Creations that go on.
     pub builds: Arc<crate::session::Builds>,
@@ -149,9 +157,19 @@ impl Engine {
             .await
             .map_err(|e| EngineError::Checkpoint(e.to_string()))??;
         let lake = Lake::open(&config.lake_dir).await?;
+        let memory = Memory::new(config.memory_limit);
+        let spill_dir = config.data_dir.join("spill");
+        // what a process that was killed left there
+        let _ = std::fs::remove_dir_all(&spill_dir);
+        let limits = rwt_query::Limits {
+            memory: memory.for_queries(),
+            spill_dir: Some(spill_dir),
+            ..rwt_query::Limits::default()
+        };
         let inner = Arc::new(Inner {
             lake,
-            queries: Queries::new().map_err(|e| EngineError::Checkpoint(e.to_string()))?,
+            queries: Queries::with_limits(limits)
+                .map_err(|e| EngineError::Checkpoint(e.to_string()))?,
             published: RwLock::new(Arc::new(state)),
             writer: tokio::sync::Mutex::new(Writer {
                 store,
@@ -166,7 +184,8 @@ impl Engine {
             lake_clock: Mutex::default(),
             troubles: Mutex::default(),
             outbox: Outbox::default(),
-            cache: MvCache::default(),
+            results: Results::default(),
+            memory,
             sessions: Mutex::default(),
             builds: Arc::default(),
             default_interval: config.barrier_interval,
@@ -259,14 +278,28 @@ impl Inner {
     }
 
     /// Hands a change of rows to the next checkpoint.
-    pub fn submit(&self, dml: Dml) {
+    ///
+    /// # Errors
+    /// If there is no memory for its rows.
+    pub fn submit(&self, dml: Dml) -> Result<(), SqlError> {
+        let bytes = dml.bytes();
+        if bytes > 0 {
+            self.make_room(bytes)?;
+        }
         let mut pending = locked(&self.pending);
         pending.since.get_or_insert_with(Instant::now);
         pending.changes.push(dml);
+        pending.bytes += bytes;
+        Ok(())
     }
 
     pub fn take_pending(&self) -> Vec<Dml> {
         std::mem::take(&mut *locked(&self.pending)).changes
+    }
+
+    /// Memory of the rows that wait for the next checkpoint.
+    pub fn pending_bytes(&self) -> usize {
+        locked(&self.pending).bytes
     }
 
     /// What sources read since the last checkpoint.
@@ -319,6 +352,12 @@ impl Inner {
             .get(&id)
             .map(Reader::status)
             .unwrap_or_default()
+    }
+
+    /// Memory of rows that wait for the next checkpoint: those of statements and those that sources have read.
+    pub fn waiting_bytes(&self) -> usize {
+        let sources = locked(&self.readers);
+        self.pending_bytes() + sources.values().map(Reader::waiting).sum::<usize>()
     }
 
     /// The time between two checkpoints.
@@ -391,6 +430,7 @@ impl Inner {
         let mut staged = Staged::new(self, &mut writer);
         sink::recover(&mut staged).await;
         drop(staged);
+        self.set_gate();
         for object in state.catalog.objects.values() {
             if object.is_stored() && object.source().is_some() {
                 self.start_source(object);
@@ -418,12 +458,12 @@ impl Inner {
             .get(&object.id)
             .map(|p| p.as_ref().clone())
             .unwrap_or_default();
-        let name = &object.name;
+        let (name, gate) = (&object.name, self.memory.gate());
         let started = match (source.connector.as_str(), decoder) {
             ("datagen", Ok(decoder)) => Datagen::new(source, &object.columns)
-                .map(|datagen| datagen.start(name, decoder, progress)),
+                .map(|datagen| datagen.start(name, decoder, progress, gate)),
             (_, Ok(decoder)) => KafkaOptions::new(source)
-                .map(|options| Reader::start(name, options, decoder, progress, || {})),
+                .map(|options| Reader::start(name, options, decoder, progress, gate)),
             (_, Err(reason)) => Err(vec![reason]),
         };
         let Ok(started) = started else {
@@ -487,6 +527,17 @@ impl Inner {
         let catalog = Catalog::clone(&staged.state.catalog);
         let mut altering = Altering { staged, catalog };
         let result = change(&mut altering).await;
+        let result = result.and_then(|value| {
+            let grown = altering
+                .staged
+                .state
+                .bytes()
+                .saturating_sub(self.state().bytes());
+            match grown {
+                0 => Ok(value),
+                grown => self.make_room(grown).map(|()| value),
+            }
+        });
         let Altering { staged, .. } = altering;
         match result {
             Ok(value) => {
@@ -496,7 +547,7 @@ impl Inner {
                     writer.broken.get_or_insert_with(|| error.to_string());
                     crate::stream::barrier::refuse_broken(&writer)?;
                 }
-                inner.cache.forget_dropped(&inner.catalog());
+                inner.results.forget_dropped(&inner.catalog());
                 Ok(value)
             }
             Err(error) => {

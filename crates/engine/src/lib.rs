@@ -8,6 +8,8 @@
 //! storage  rows in memory, one log record per checkpoint, recovery
 //! catalog  objects, names, dependencies, definitions
 //! access   who may do what, for queries that ask
+//! memory   the limit of what is held
+//! results  what materialized views were computed to
 //! ```
 //!
 //! It is made for development, tests and CI on one machine. On the SQL that it accepts it gives RisingWave's answers;
@@ -16,7 +18,9 @@
 mod access;
 mod catalog;
 mod engine;
+mod memory;
 mod reading;
+mod results;
 mod session;
 mod status;
 mod storage;
@@ -24,5 +28,9 @@ mod stream;
 mod system;
 
 pub use engine::{Config, Engine, EngineError};
-pub use status::{LakeTableStatus, PartitionStatus, SinkStatus, SourceStatus, Status, TableStatus};
+pub use memory::default_memory_limit;
+pub use status::{
+    LakeTableStatus, MemoryStatus, PartitionStatus, SinkStatus, SourceStatus, Status, TableStatus,
+    ViewStatus,
+};
 pub use storage::StorageError;

@@ -2,7 +2,7 @@
 //! system tables, and the lake.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arrow::array::{BooleanArray, Int64Array, RecordBatch};
 use arrow::compute::filter_record_batch;
@@ -12,34 +12,12 @@ use rwt_query::{Column, QueryError, Relation, RelationData, Relations, Settings}
 use rwt_sql::{DataType, Ident, ObjectName};
 
 use crate::catalog::{
-    BY_ID, Body, Catalog, Kind, Object, ObjectId, SYSTEM_SCHEMAS, SearchPath, Source, Temporal,
+    BY_ID, Body, Kind, Object, ObjectId, SYSTEM_SCHEMAS, SearchPath, Source, Temporal,
 };
-use crate::engine::{Inner, locked};
+use crate::engine::Inner;
+use crate::results::Versions;
 use crate::storage::{State, stored_schema};
 use crate::stream::{Decoder, KafkaOptions};
-
-/// The results of materialized views, with the versions of the inputs that they were computed from.
-#[derive(Debug, Default)]
-pub(crate) struct MvCache {
-    entries: Mutex<HashMap<ObjectId, Arc<tokio::sync::Mutex<Option<Kept>>>>>,
-}
-
-#[derive(Debug)]
-struct Kept {
-    versions: Vec<(ObjectId, u64)>,
-    rows: Arc<Vec<RecordBatch>>,
-}
-
-impl MvCache {
-    fn entry(&self, id: ObjectId) -> Arc<tokio::sync::Mutex<Option<Kept>>> {
-        locked(&self.entries).entry(id).or_default().clone()
-    }
-
-    /// Forgets the results of views that are gone.
-    pub fn forget_dropped(&self, catalog: &Catalog) {
-        locked(&self.entries).retain(|id, _| catalog.get(*id).is_some());
-    }
-}
 
 /// The catalog and its rows at one moment, as one session (or a stream) sees them.
 #[derive(Debug, Clone)]
@@ -296,7 +274,7 @@ impl Reading {
         let Body::MaterializedView(view) = &object.body else {
             return Err(gone(object.id));
         };
-        let mut versions: Vec<(ObjectId, u64)> = self
+        let mut versions: Versions = self
             .state
             .catalog
             .inputs(object.id)
@@ -306,10 +284,15 @@ impl Reading {
         if depends_on_time(&view.query) {
             versions.push((0, self.settings.now.timestamp_micros().unsigned_abs()));
         }
-        let entry = self.inner.cache.entry(object.id);
-        let mut kept = entry.lock().await;
-        if let Some(kept) = kept.as_ref().filter(|k| k.versions == versions) {
-            return Ok(kept.rows.clone());
+        let results = &self.inner.results;
+        if let Some(rows) = results.get(object.id, &versions) {
+            return Ok(rows);
+        }
+        let computing = results.computing(object.id);
+        let _computing = computing.lock().await;
+        // another reader may have computed it meanwhile
+        if let Some(rows) = results.get(object.id, &versions) {
+            return Ok(rows);
         }
         let mut reading = self.streaming().in_zone(&view.timezone);
         if let Some(temporal) = &view.temporal {
@@ -321,10 +304,7 @@ impl Reading {
             .map(|batch| named(object, batch))
             .collect::<Result<Vec<_>, _>>()?;
         let rows = Arc::new(rows);
-        *kept = Some(Kept {
-            versions,
-            rows: rows.clone(),
-        });
+        results.keep(object.id, versions, &rows, self.inner.room_for_results());
         Ok(rows)
     }
 }

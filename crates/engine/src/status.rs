@@ -22,6 +22,40 @@ pub struct Status {
     pub lake_tables: Vec<LakeTableStatus>,
     /// Sinks.
     pub sinks: Vec<SinkStatus>,
+    /// Materialized views.
+    pub materialized_views: Vec<ViewStatus>,
+    /// What is held in memory.
+    pub memory: MemoryStatus,
+}
+
+/// A materialized view.
+#[derive(Debug, Clone, Serialize)]
+pub struct ViewStatus {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// How often it was computed since the engine's start.
+    pub computed: u64,
+    /// Memory of the kept result, in bytes; none is kept before the first reading, or when memory was needed.
+    pub result_bytes: Option<u64>,
+}
+
+/// What is held in memory, in bytes.
+#[derive(Debug, Clone, Serialize)]
+pub struct MemoryStatus {
+    /// What all of it may be.
+    pub limit: u64,
+    /// The rows of each relation that has some, by its qualified name.
+    pub rows: Vec<(String, u64)>,
+    /// Kept results of materialized views.
+    pub results: u64,
+    /// Indexes of keyed tables, and the results that sinks and subscriptions compare with.
+    pub working: u64,
+    /// Rows that wait for the next checkpoint.
+    pub waiting: u64,
+    /// Queries that run.
+    pub queries: u64,
 }
 
 /// A table.
@@ -127,6 +161,8 @@ pub(crate) fn status(inner: &Inner) -> Status {
         sources: Vec::new(),
         lake_tables: Vec::new(),
         sinks: Vec::new(),
+        materialized_views: Vec::new(),
+        memory: memory(inner),
     };
     let troubles = inner.troubles();
     for object in catalog.objects.values().filter(|o| o.part_of.is_none()) {
@@ -157,6 +193,14 @@ pub(crate) fn status(inner: &Inner) -> Status {
                 commits: progress.commits,
                 last_commit_at: progress.last_commit_at,
                 trouble: troubles.get(&object.id).cloned(),
+            });
+        } else if object.kind() == Kind::MaterializedView {
+            let result = inner.results.status(object.id);
+            status.materialized_views.push(ViewStatus {
+                schema,
+                name,
+                computed: result.computed,
+                result_bytes: result.bytes.map(|bytes| bytes as u64),
             });
         } else if object.kind() == Kind::Table {
             status.tables.push(TableStatus {
@@ -189,6 +233,25 @@ pub(crate) fn status(inner: &Inner) -> Status {
         }
     }
     status
+}
+
+fn memory(inner: &Inner) -> MemoryStatus {
+    let state = inner.state();
+    let mut rows: Vec<(String, u64)> = state
+        .tables
+        .iter()
+        .filter(|(_, table)| table.bytes() > 0)
+        .map(|(id, table)| (relation_name(&state.catalog, *id), table.bytes() as u64))
+        .collect();
+    rows.sort_unstable();
+    MemoryStatus {
+        limit: inner.memory.limit(),
+        rows,
+        results: inner.results.bytes() as u64,
+        working: inner.memory.working() as u64,
+        waiting: inner.waiting_bytes() as u64,
+        queries: inner.queries.memory() as u64,
+    }
 }
 
 fn relation_name(catalog: &Catalog, id: ObjectId) -> String {

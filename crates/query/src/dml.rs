@@ -69,7 +69,8 @@ pub struct Changes {
     pub kind: DmlKind,
     /// The row ids of the rows to change or delete, in the order of `rows`; none for INSERT.
     pub row_ids: Vec<i64>,
-    /// The new rows of INSERT and UPDATE, the old ones of DELETE: the target's columns in their stored Arrow types.
+    /// The new rows of INSERT and UPDATE, and the old ones of DELETE if it returns something of them: the target's columns
+    /// in their stored Arrow types.
     pub rows: Vec<RecordBatch>,
     /// The rows of RETURNING, if the statement has it.
     pub returning: Option<Vec<RecordBatch>>,
@@ -78,7 +79,10 @@ pub struct Changes {
 impl Changes {
     /// How many rows are inserted, updated or deleted.
     pub fn count(&self) -> usize {
-        self.rows.iter().map(RecordBatch::num_rows).sum()
+        match self.kind {
+            DmlKind::Insert => self.rows.iter().map(RecordBatch::num_rows).sum(),
+            DmlKind::Update | DmlKind::Delete => self.row_ids.len(),
+        }
     }
 }
 
@@ -137,7 +141,9 @@ impl Dml {
                 let ids = columns.remove(0);
                 row_ids.extend_from_slice(ids.as_primitive::<Int64Type>().values());
             }
-            rows.push(RecordBatch::try_new(self.schema.clone(), columns)?);
+            if self.kind != DmlKind::Delete || self.returning.is_some() {
+                rows.push(RecordBatch::try_new(self.schema.clone(), columns)?);
+            }
         }
         if self.kind != DmlKind::Delete {
             check_not_null(&self.target, &rows)?;
@@ -296,7 +302,11 @@ impl Queries {
                     ));
                 }
                 let table = single(from_tables(&delete.from))?;
-                let query = binder.update(table, &[], delete.selection.as_ref(), target)?;
+                let mut query = binder.update(table, &[], delete.selection.as_ref(), target)?;
+                if delete.returning.is_none() {
+                    // the row ids: a DELETE must not need memory for the rows that it frees
+                    query.columns.truncate(1);
+                }
                 (DmlKind::Delete, query, delete.returning.clone())
             }
             other => {

@@ -16,9 +16,11 @@ mod interval_text;
 mod json;
 mod json_path;
 mod kernel;
+mod memory;
 mod message;
 mod names;
 mod numeric;
+mod own_batches;
 mod parse;
 mod plan;
 mod probe;
@@ -52,6 +54,7 @@ pub use error::QueryError;
 pub use exchange::{
     decimal_type, from_decimals, keys, numeric_code, numeric_code_of, printed, to_decimals,
 };
+pub use memory::{Held, trimmed};
 pub use message::{TimestamptzMode, message_value};
 pub use plan::Plan;
 pub use probe::{PROBE, Probe};

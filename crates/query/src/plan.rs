@@ -23,6 +23,7 @@ use crate::bind::{Binder, BoundQuery, whole};
 use crate::catalog::Key;
 use crate::error::QueryError;
 use crate::kernel::cast::{Typed, convert};
+use crate::memory::Collected;
 use crate::relation::{Column, Relation, Relations};
 use crate::scan::RelationTable;
 use crate::text::Style;
@@ -175,8 +176,16 @@ impl Plan {
     }
 
     /// Runs the query and collects its rows.
+    ///
+    /// # Errors
+    /// Also [`QueryError::Memory`] for a result that does not fit into the memory of queries.
     pub async fn execute(&self, params: &[ScalarValue]) -> Result<Vec<RecordBatch>, QueryError> {
-        self.stream(params).await?.try_collect().await
+        let mut rows = self.stream(params).await?;
+        let mut collected = Collected::new(&self.context.runtime_env().memory_pool);
+        while let Some(batch) = rows.try_next().await? {
+            collected.push(batch)?;
+        }
+        Ok(collected.finish())
     }
 
     /// Runs the query batch by batch. Dropping the stream stops it.
@@ -187,6 +196,7 @@ impl Plan {
         let logical = self.with_values(params)?;
         let state: SessionState = self.context.state();
         let physical = state.create_physical_plan(&logical).await?;
+        let physical = crate::own_batches::for_joins(physical)?;
         let stream = execute_stream(physical, self.context.task_ctx())?;
         let schema = self.schema.clone();
         Ok(stream

@@ -1,9 +1,7 @@
 //! The entry: plans statements over a catalog.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use datafusion::execution::memory_pool::GreedyMemoryPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use rwt_sql::{DataType, Ident, ObjectName};
 use sqlparser::ast::Statement;
@@ -14,13 +12,16 @@ use crate::error::QueryError;
 use crate::plan::Plan;
 use crate::probe::Probe;
 use crate::relation::{Relations, Settings};
-use crate::{names, parse};
+use crate::{memory, names, parse};
 
 /// How queries use the machine.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
-    /// Memory that all running queries share, in bytes. One that needs more fails, the others go on.
+    /// Memory that all running queries share, in bytes. One that needs more spills to disk where its operators can, and
+    /// fails otherwise; the others go on.
     pub memory: usize,
+    /// Where operators spill to, instead of the system's folder for temporary files. Made when needed.
+    pub spill_dir: Option<PathBuf>,
     /// Threads of one query.
     pub partitions: usize,
 }
@@ -30,6 +31,7 @@ impl Default for Limits {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             memory: 2 << 30,
+            spill_dir: None,
             partitions: cores.clamp(1, 2),
         }
     }
@@ -61,18 +63,24 @@ impl Queries {
     /// # Errors
     /// If DataFusion's runtime cannot be made.
     pub fn with_limits(limits: Limits) -> Result<Self, QueryError> {
+        let partitions = limits.partitions.max(1);
+        // What a sort needs for merging what it spilled; DataFusion's default is more than a small limit has.
+        let for_merges = (limits.memory / (4 * partitions)).min(10 << 20);
         let config = SessionConfig::new()
-            .with_target_partitions(limits.partitions.max(1))
+            .with_sort_spill_reservation_bytes(for_merges)
+            .with_target_partitions(partitions)
             .with_information_schema(false)
             // DataFusion 53 takes the merge of partitions away that the build side of a hash join needs, when it spreads a
             // sort over partitions and the other side is merged too (`parallelize_sorts`); the plan is refused then.
             .with_repartition_sorts(false);
-        let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(GreedyMemoryPool::new(limits.memory)))
-            .build_arc()?;
         Ok(Self {
-            context: SessionContext::new_with_config_rt(config, runtime),
+            context: SessionContext::new_with_config_rt(config, memory::runtime(&limits)?),
         })
+    }
+
+    /// Memory that running queries have now, in bytes.
+    pub fn memory(&self) -> usize {
+        self.context.runtime_env().memory_pool.reserved()
     }
 
     /// The relations that a statement reads, each once, without its common table expressions. Views are not

@@ -501,6 +501,7 @@ async fn a_query_that_needs_too_much_memory_fails_alone() {
     let limits = Limits {
         memory: 1 << 20,
         partitions: 1,
+        spill_dir: None,
     };
     let queries = Queries::with_limits(limits).unwrap();
     let sql = "SELECT g, count(*) FROM generate_series(1, 400000) AS s (g) GROUP BY g ORDER BY count(*), g::varchar";
@@ -521,6 +522,26 @@ async fn a_query_that_needs_too_much_memory_fails_alone() {
         .unwrap();
     let batches = plan.execute(&[]).await.unwrap();
     assert_eq!(batches[0].column(0).as_primitive::<Int64Type>().value(0), 3);
+}
+
+#[tokio::test]
+async fn a_join_of_large_groups_needs_what_it_holds() {
+    // The groups come as slices of 3 MB, 49 of them.
+    let limits = Limits {
+        memory: 64 << 20,
+        partitions: 1,
+        spill_dir: None,
+    };
+    let queries = Queries::with_limits(limits).unwrap();
+    let groups = "SELECT DISTINCT g FROM generate_series(1, 400000) AS s (g)";
+    let sql = format!("SELECT count(*) FROM ({groups}) AS a JOIN ({groups}) AS b ON a.g = b.g");
+    let plan = queries
+        .plan(&sql, &catalog(), &Settings::default(), &[])
+        .await
+        .unwrap();
+    let batches = plan.execute(&[]).await.unwrap();
+    let count = batches[0].column(0).as_primitive::<Int64Type>();
+    assert_eq!(count.value(0), 400_000);
 }
 
 /// A table with nothing but row ids.

@@ -352,14 +352,15 @@ impl Session {
             .ok_or_else(|| internal("the table was dropped at the same moment"))?;
         let count = changes.count();
         if count > 0 {
-            self.inner.submit(match verb {
+            let dml = match verb {
                 DmlVerb::Delete => Dml::Delete(table, changes.row_ids),
                 DmlVerb::Insert => Dml::Insert(table, self.completed(object, &changes.rows).await?),
                 DmlVerb::Update => {
                     let rows = self.completed(object, &changes.rows).await?;
                     Dml::Update(table, changes.row_ids, rows)
                 }
-            });
+            };
+            self.inner.submit(dml)?;
         }
         if self.settings.is_on("implicit_flush") {
             self.inner.checkpoint().await?;

@@ -139,10 +139,15 @@ pub(crate) fn query_error(error: &QueryError) -> SqlError {
         "3D000" => SqlState::UndefinedDatabase,
         _ => SqlState::Internal,
     };
-    SqlError {
-        state,
-        causes: error.causes(),
+    let mut causes = error.causes();
+    if let (QueryError::Memory(_), Some(last)) = (error, causes.last_mut()) {
+        last.push_str(
+            ". All running queries share a quarter of `memory_limit`. Sorts and grouped aggregates go on on disk, joins, \
+             window functions and results that are kept do not: make the query smaller, or raise the limit, below `stack` of \
+             the target in profiles.yml or with `rwt up --memory-limit`",
+        );
     }
+    SqlError { state, causes }
 }
 
 fn parse_error(error: &rwt_sql::ParseError) -> SqlError {

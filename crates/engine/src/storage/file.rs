@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::StorageError;
@@ -24,12 +25,27 @@ pub(super) struct RecordFile {
 
 /// What a file holds.
 pub(super) struct Contents {
+    bytes: Vec<u8>,
+    /// Where the payloads of the complete records are.
+    records: Vec<Range<usize>>,
+    end: usize,
+}
+
+impl Contents {
     /// The payloads of the complete records.
-    pub records: Vec<Vec<u8>>,
+    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
+        self.records.iter().map(|range| &self.bytes[range.clone()])
+    }
+
     /// Where the last complete record ends.
-    pub end: u64,
+    pub fn end(&self) -> u64 {
+        self.end as u64
+    }
+
     /// Bytes behind that.
-    pub tail: Vec<u8>,
+    pub fn tail(&self) -> &[u8] {
+        &self.bytes[self.end..]
+    }
 }
 
 pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StorageError {
@@ -118,9 +134,9 @@ pub(super) fn read(path: &Path) -> Result<Contents, StorageError> {
         .map_err(io("read", path))?;
     if bytes.len() < FILE_HEADER && (MAGIC.starts_with(&bytes) || bytes.starts_with(MAGIC)) {
         return Ok(Contents {
+            bytes,
             records: Vec::new(),
             end: 0,
-            tail: bytes,
         });
     }
     if !bytes.starts_with(MAGIC) {
@@ -140,9 +156,9 @@ pub(super) fn read(path: &Path) -> Result<Contents, StorageError> {
     }
     let mut records = Vec::new();
     let mut at = FILE_HEADER;
-    while let Some((payload, next)) = record_at(&bytes, at) {
-        records.push(payload.to_vec());
-        at = next;
+    while let Some(payload) = record_at(&bytes, at) {
+        at = payload.end;
+        records.push(payload);
     }
     let sound_behind = (at + 1..bytes.len())
         .filter(|i| bytes[*i..].starts_with(&RECORD_MAGIC))
@@ -155,13 +171,14 @@ pub(super) fn read(path: &Path) -> Result<Contents, StorageError> {
         });
     }
     Ok(Contents {
+        bytes,
         records,
-        end: at as u64,
-        tail: bytes.split_off(at),
+        end: at,
     })
 }
 
-fn record_at(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
+/// Where the payload of the record at `at` is, if it is complete and sound.
+fn record_at(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let header: &[u8; RECORD_HEADER] = bytes.get(at..)?.first_chunk()?;
     let word =
         |i: usize| u32::from_le_bytes([header[i], header[i + 1], header[i + 2], header[i + 3]]);
@@ -171,5 +188,5 @@ fn record_at(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
     let start = at + RECORD_HEADER;
     let end = start.checked_add(usize::try_from(word(4)).ok()?)?;
     let payload = bytes.get(start..end)?;
-    (word(8) == crc32fast::hash(payload)).then_some((payload, end))
+    (word(8) == crc32fast::hash(payload)).then_some(start..end)
 }

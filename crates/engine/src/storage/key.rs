@@ -14,7 +14,12 @@ pub struct KeyIndex {
     columns: Vec<usize>,
     converter: RowConverter,
     rows: HashMap<Box<[u8]>, i64>,
+    /// Bytes of the keys themselves.
+    key_bytes: usize,
 }
+
+/// What an allocation takes beside its bytes, about.
+const ALLOCATION: usize = 16;
 
 /// What becomes of the rows of an insert: see [`KeyIndex::place`].
 #[derive(Debug, Default)]
@@ -36,14 +41,27 @@ impl KeyIndex {
             columns: columns.to_vec(),
             converter: RowConverter::new(fields)?,
             rows: HashMap::new(),
+            key_bytes: 0,
         };
         for (ids, batch) in table.parts()? {
             let keys = index.keys(&batch)?;
             for (key, id) in keys.into_iter().zip(ids.values()) {
-                index.rows.insert(key, *id);
+                index.note(key, *id);
             }
         }
         Ok(index)
+    }
+
+    fn note(&mut self, key: Box<[u8]>, id: i64) {
+        let size = key.len() + ALLOCATION;
+        if self.rows.insert(key, id).is_none() {
+            self.key_bytes += size;
+        }
+    }
+
+    /// Memory that the index holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.rows.capacity() * (size_of::<(Box<[u8]>, i64)>() + 1) + self.key_bytes
     }
 
     fn keys(&self, batch: &RecordBatch) -> Result<Vec<Box<[u8]>>, ArrowError> {
@@ -86,7 +104,7 @@ impl KeyIndex {
     /// Notes rows that were inserted from this row id on.
     pub fn inserted(&mut self, batch: &RecordBatch, first: i64) -> Result<(), ArrowError> {
         for (key, id) in self.keys(batch)?.into_iter().zip(first..) {
-            self.rows.insert(key, id);
+            self.note(key, id);
         }
         Ok(())
     }
@@ -96,6 +114,7 @@ impl KeyIndex {
         for (key, id) in self.keys(rows)?.into_iter().zip(ids) {
             if self.rows.get(&key) == Some(id) {
                 self.rows.remove(&key);
+                self.key_bytes -= key.len() + ALLOCATION;
             }
         }
         Ok(())
@@ -127,5 +146,12 @@ mod tests {
         let placed = index.place(&rows(&["1.00", "3", "3.0"]), false).unwrap();
         assert_eq!(placed.insert, [0, 2]);
         assert_eq!(placed.replaced, [Some(0), None]);
+
+        let mut index = index;
+        let keys = index.key_bytes;
+        index.inserted(&rows(&["1.00", "3"]), 2).unwrap();
+        assert!(index.key_bytes > keys);
+        index.deleted(&rows(&["1", "2", "3"]), &[2, 1, 3]).unwrap();
+        assert_eq!(index.key_bytes, 0);
     }
 }

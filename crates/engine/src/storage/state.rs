@@ -137,7 +137,7 @@ impl State {
                 self.table_mut(*id)?.load(ids.clone(), batch, *next)?;
             }
             Change::Delete(id, rows) => {
-                self.table_mut(*id)?.delete(rows);
+                self.table_mut(*id)?.delete(rows)?;
             }
             Change::Reshape(id, from) => {
                 let schema = self.schema_of(*id)?;
@@ -149,12 +149,17 @@ impl State {
             Change::Lake(id, progress, committed) => {
                 self.lakes.insert(*id, progress.clone());
                 if let Some(before) = committed {
-                    self.table_mut(*id)?.purge_before(*before);
+                    self.table_mut(*id)?.purge_before(*before)?;
                 }
             }
-            Change::Sent(id, before) => self.table_mut(*id)?.purge_before(*before),
+            Change::Sent(id, before) => self.table_mut(*id)?.purge_before(*before)?,
         }
         Ok(())
+    }
+
+    /// Memory that all rows hold, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.tables.values().map(|table| table.bytes()).sum()
     }
 
     fn table_mut(&mut self, id: ObjectId) -> Result<&mut TableData, StorageError> {

@@ -42,18 +42,18 @@ impl Store {
         if let Some(number) = snapshots.pop() {
             let path = file_name(dir, number, "snap");
             let contents = read(&path)?;
-            if !contents.tail.is_empty() || contents.records.is_empty() {
+            if !contents.tail().is_empty() || contents.records().next().is_none() {
                 return Err(StorageError::Damaged {
                     path,
-                    offset: contents.end,
+                    offset: contents.end(),
                     reason: "the snapshot is incomplete".into(),
                 });
             }
-            for record in &contents.records {
+            for record in contents.records() {
                 replay(&mut state, record, &path)?;
             }
             first = number;
-            snapshot_bytes = contents.end;
+            snapshot_bytes = contents.end();
         }
         let live: Vec<u64> = logs.into_iter().filter(|n| *n >= first).collect();
         let mut last = None;
@@ -61,27 +61,27 @@ impl Store {
             let path = file_name(dir, *number, "log");
             let contents = read(&path)?;
             let is_last = i + 1 == live.len();
-            if !contents.tail.is_empty() && !is_last {
+            if !contents.tail().is_empty() && !is_last {
                 return Err(StorageError::Damaged {
                     path,
-                    offset: contents.end,
+                    offset: contents.end(),
                     reason: "a record is cut off, and a later log follows".into(),
                 });
             }
-            for record in &contents.records {
+            for record in contents.records() {
                 replay(&mut state, record, &path)?;
             }
             if is_last {
-                if !contents.tail.is_empty() {
-                    let aside = path.with_extension(format!("torn-{}", contents.end));
-                    fs::write(&aside, &contents.tail).map_err(io("write", &aside))?;
+                if !contents.tail().is_empty() {
+                    let aside = path.with_extension(format!("torn-{}", contents.end()));
+                    fs::write(&aside, contents.tail()).map_err(io("write", &aside))?;
                     tracing::warn!(
                         path = %path.display(),
-                        bytes = contents.tail.len(),
+                        bytes = contents.tail().len(),
                         "dropped a write that was cut off"
                     );
                 }
-                last = Some((*number, path, contents.end));
+                last = Some((*number, path, contents.end()));
             }
         }
         let (number, log) = match last {

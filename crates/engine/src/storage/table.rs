@@ -1,6 +1,7 @@
 //! The rows of one table or source: Arrow batches with row ids and delete marks. A [`TableData`] is a value that
 //! shares its batches with its predecessor; readers keep the one they began with.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{
@@ -10,6 +11,10 @@ use arrow::buffer::BooleanBuffer;
 use arrow::compute::{concat, concat_batches, filter_record_batch, interleave};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use rwt_query::Held;
+
+/// The next version of any table.
+static VERSIONS: AtomicU64 = AtomicU64::new(1);
 
 /// Rows of a merged chunk at most.
 const CHUNK_ROWS: usize = 65_536;
@@ -22,6 +27,8 @@ pub struct TableData {
     chunks: Vec<Chunk>,
     next_row_id: i64,
     version: u64,
+    /// What the chunks hold in memory, in bytes.
+    bytes: usize,
     scan: OnceLock<Arc<Vec<RecordBatch>>>,
 }
 
@@ -31,9 +38,34 @@ struct Chunk {
     batch: RecordBatch,
     /// Rows that are not deleted; `None` while all are there.
     keep: Option<BooleanBuffer>,
+    /// Memory of ids and rows, in bytes.
+    size: usize,
 }
 
 impl Chunk {
+    fn new(ids: Int64Array, batch: RecordBatch) -> Self {
+        let size = ids.len() * size_of::<i64>() + Held::of(std::slice::from_ref(&batch));
+        Self {
+            ids,
+            batch,
+            keep: None,
+            size,
+        }
+    }
+
+    /// Memory in bytes. A reader of a chunk with deleted rows has a copy without them, which counts as well.
+    fn bytes(&self) -> usize {
+        match self.keep {
+            None => self.size,
+            Some(_) => 2 * self.size,
+        }
+    }
+
+    /// Whether so many rows are deleted that a copy without them pays.
+    fn is_sparse(&self) -> bool {
+        4 * self.live() < 3 * self.ids.len()
+    }
+
     fn live(&self) -> usize {
         self.keep
             .as_ref()
@@ -63,6 +95,7 @@ impl TableData {
             chunks: Vec::new(),
             next_row_id: 0,
             version: 0,
+            bytes: 0,
             scan: OnceLock::new(),
         }
     }
@@ -77,9 +110,14 @@ impl TableData {
         self.next_row_id
     }
 
-    /// Grows with every change, in memory only.
+    /// Another one after every change, in memory only. No two states of any table share one, also if a change is taken back.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Memory that the rows hold, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Rows that are not deleted.
@@ -88,7 +126,8 @@ impl TableData {
     }
 
     fn changed(&mut self) {
-        self.version += 1;
+        self.version = VERSIONS.fetch_add(1, Ordering::Relaxed);
+        self.bytes = self.chunks.iter().map(Chunk::bytes).sum();
         self.scan = OnceLock::new();
     }
 
@@ -111,11 +150,8 @@ impl TableData {
         let batch = RecordBatch::try_new(self.schema.clone(), batch.columns().to_vec())?;
         self.next_row_id = self.next_row_id.max(next_row_id);
         if batch.num_rows() > 0 {
-            self.chunks.push(Chunk {
-                ids,
-                batch,
-                keep: None,
-            });
+            self.chunks
+                .push(Chunk::new(ids, rwt_query::trimmed(&batch)?));
             self.merge_tail()?;
         }
         self.changed();
@@ -132,11 +168,7 @@ impl TableData {
             let ids = int64(&concat(&[&a.0 as &dyn Array, &b.0])?);
             let batch = concat_batches(&self.schema, [&a.1, &b.1])?;
             self.chunks.truncate(self.chunks.len() - 2);
-            self.chunks.push(Chunk {
-                ids,
-                batch,
-                keep: None,
-            });
+            self.chunks.push(Chunk::new(ids, batch));
         }
         Ok(())
     }
@@ -165,8 +197,8 @@ impl TableData {
         self.locate(id).is_some()
     }
 
-    /// Marks rows as deleted and returns how many were there.
-    pub fn delete(&mut self, ids: &[i64]) -> usize {
+    /// Marks rows as deleted and returns how many were there. Chunks without many rows give their memory back.
+    pub fn delete(&mut self, ids: &[i64]) -> Result<usize, ArrowError> {
         let mut by_chunk: Vec<(usize, usize)> =
             ids.iter().filter_map(|id| self.locate(*id)).collect();
         by_chunk.sort_unstable();
@@ -185,23 +217,28 @@ impl TableData {
                 at += 1;
             }
             entry.keep = Some(keep.finish());
+            if entry.is_sparse() && entry.live() > 0 {
+                let (ids, batch) = entry.compact()?;
+                *entry = Chunk::new(ids, batch);
+            }
         }
         self.chunks.retain(|c| c.live() > 0);
         if !by_chunk.is_empty() {
             self.changed();
         }
-        by_chunk.len()
+        Ok(by_chunk.len())
     }
 
     /// Forgets all rows before this id.
-    pub fn purge_before(&mut self, id: i64) {
+    pub fn purge_before(&mut self, id: i64) -> Result<(), ArrowError> {
         let ids: Vec<i64> = self
             .chunks
             .iter()
             .flat_map(|c| c.ids.values().iter().copied())
             .take_while(|i| *i < id)
             .collect();
-        self.delete(&ids);
+        self.delete(&ids)?;
+        Ok(())
     }
 
     /// The first row and the last one.
@@ -303,7 +340,12 @@ impl TableData {
                 .collect::<Result<Vec<_>, _>>()?;
             let options =
                 arrow::array::RecordBatchOptions::new().with_row_count(Some(chunk.ids.len()));
-            chunk.batch = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
+            let batch = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
+            let keep = chunk.keep.take();
+            *chunk = Chunk {
+                keep,
+                ..Chunk::new(chunk.ids.clone(), batch)
+            };
         }
         self.schema = schema;
         self.changed();
@@ -353,8 +395,8 @@ mod tests {
         let mut table = TableData::new(schema());
         table.insert(&batch(0..10)).unwrap();
         let old = table.clone();
-        assert_eq!(table.delete(&[3, 4, 4, 77]), 2);
-        assert_eq!(table.delete(&[3]), 0);
+        assert_eq!(table.delete(&[3, 4, 4, 77]).unwrap(), 2);
+        assert_eq!(table.delete(&[3]).unwrap(), 0);
         table.insert(&batch(10..20)).unwrap();
         assert_eq!(table.rows(), 18);
         assert!(!values(&table).contains(&3));
@@ -369,8 +411,29 @@ mod tests {
                 .sum::<usize>(),
             11
         );
-        table.purge_before(10);
+        table.purge_before(10).unwrap();
         assert_eq!(values(&table), (10..20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn memory_comes_with_rows_and_goes_with_them() {
+        let mut table = TableData::new(schema());
+        assert_eq!(table.bytes(), 0);
+        table.insert(&batch(0..100_000)).unwrap();
+        let full = table.bytes();
+        assert!((1_200_000..1_300_000).contains(&full), "{full}");
+        // a few rows of a large batch do not keep the batch
+        let mut few = TableData::new(schema());
+        few.insert(&batch(0..100_000).slice(70, 10)).unwrap();
+        assert!(few.bytes() < 1000, "{}", few.bytes());
+        assert_eq!(values(&few), (70..80).collect::<Vec<_>>());
+
+        let most: Vec<i64> = (0..80_000).collect();
+        table.delete(&most).unwrap();
+        assert!(table.bytes() < full / 4, "{} of {full}", table.bytes());
+        assert_eq!(values(&table), (80_000..100_000).collect::<Vec<_>>());
+        table.purge_before(100_000).unwrap();
+        assert_eq!(table.bytes(), 0);
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl AvroSchema {
     }
 
     /// The first record of a message.
-    pub fn read(&self, payload: &[u8]) -> Result<Json, String> {
+    pub fn read(&self, payload: &[u8]) -> Result<Json<'static>, String> {
         let mut reader = Reader::with_schema(&self.schema, payload)
             .map_err(|error| format!("no Avro object container: {error}"))?;
         match reader.next() {
@@ -143,11 +143,11 @@ impl AvroSchema {
     }
 
     /// A value of a schema; NULL where it does not fit it.
-    fn value(&self, schema: &Schema, value: Value) -> Json {
+    fn value(&self, schema: &Schema, value: Value) -> Json<'static> {
         match (self.resolved(schema), value) {
             (Schema::Union(union), Value::Union(at, value)) => self.variant(union, at, *value),
             (Schema::Record(record), Value::Record(fields)) if is_variable_scale(&record.name) => {
-                variable_scale(fields).map_or(Json::Null, Json::Text)
+                variable_scale(fields).map_or(Json::Null, |text| Json::Text(text.into()))
             }
             (Schema::Record(record), Value::Record(fields)) => self.record(record, fields),
             (Schema::Array(array), Value::Array(items)) => {
@@ -156,22 +156,23 @@ impl AvroSchema {
             }
             (Schema::Map(map), Value::Map(entries)) => {
                 let entries = entries.into_iter();
-                let entries = entries.map(|(key, value)| (key, self.value(&map.types, value)));
+                let entries =
+                    entries.map(|(key, value)| (key.into(), self.value(&map.types, value)));
                 Json::Object(entries.collect())
             }
             (Schema::Decimal(decimal), Value::Decimal(value)) => {
                 let scale = i32::try_from(decimal.scale).ok();
                 scale
                     .and_then(|scale| decimal_text(&value, scale))
-                    .map_or(Json::Null, Json::Text)
+                    .map_or(Json::Null, |text| Json::Text(text.into()))
             }
             (_, Value::Boolean(value)) => Json::Bool(value),
             (_, Value::Int(value)) => Json::Int(value.into()),
             (_, Value::Long(value)) => Json::Int(value),
             (_, Value::Float(value)) => Json::Float(value.into()),
             (_, Value::Double(value)) => Json::Float(value),
-            (_, Value::String(text) | Value::Enum(_, text)) => Json::Text(text),
-            (_, Value::Uuid(id)) => Json::Text(id.as_hyphenated().to_string()),
+            (_, Value::String(text) | Value::Enum(_, text)) => Json::Text(text.into()),
+            (_, Value::Uuid(id)) => Json::Text(id.as_hyphenated().to_string().into()),
             (_, Value::Bytes(bytes)) => Json::Bytes(bytes),
             // Days and microseconds are what columns of these types hold.
             (_, Value::Date(days)) => Json::Int(days.into()),
@@ -187,7 +188,7 @@ impl AvroSchema {
         }
     }
 
-    fn variant(&self, union: &UnionSchema, at: u32, value: Value) -> Json {
+    fn variant(&self, union: &UnionSchema, at: u32, value: Value) -> Json<'static> {
         if let Some(inner) = nullable(union) {
             return match value {
                 Value::Null => Json::Null,
@@ -199,15 +200,16 @@ impl AvroSchema {
         // Which variant it is stands in the field's name; the other fields are NULL.
         match variant.map(|variant| (variant, variant_name(variant))) {
             Some((variant, Ok(name))) if !is_null(variant) => {
-                Json::Object(vec![(name.to_owned(), self.value(variant, value))])
+                Json::Object(vec![(name.to_owned().into(), self.value(variant, value))])
             }
             _ => Json::Null,
         }
     }
 
-    fn record(&self, record: &RecordSchema, fields: Vec<(String, Value)>) -> Json {
+    fn record(&self, record: &RecordSchema, fields: Vec<(String, Value)>) -> Json<'static> {
         let fields = fields.into_iter().zip(&record.fields);
-        let fields = fields.map(|((name, value), field)| (name, self.value(&field.schema, value)));
+        let fields =
+            fields.map(|((name, value), field)| (name.into(), self.value(&field.schema, value)));
         Json::Object(fields.collect())
     }
 }

@@ -9,6 +9,7 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{cast, concat_batches, filter_record_batch, max, take_record_batch};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
+use rwt_query::Held;
 use rwt_wire::SqlError;
 
 use super::diff::Delta;
@@ -28,6 +29,16 @@ pub(crate) enum Dml {
 }
 
 impl Dml {
+    /// Memory of the rows that it adds.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Insert(_, rows) | Self::Update(_, _, rows) => {
+                Held::of(std::slice::from_ref(rows))
+            }
+            Self::Delete(..) => 0,
+        }
+    }
+
     fn table(&self) -> ObjectId {
         match self {
             Self::Insert(id, _) | Self::Delete(id, _) | Self::Update(id, ..) => *id,
@@ -47,6 +58,15 @@ pub(crate) struct Writer {
     pub newest: HashMap<ObjectId, Option<i64>>,
     /// Why nothing can be written any more.
     pub broken: Option<String>,
+}
+
+impl Writer {
+    /// Memory of indexes and last results, in bytes.
+    fn bytes(&self) -> usize {
+        let keys = self.keys.values().map(KeyIndex::bytes);
+        let outputs = self.outputs.values().map(|rows| Held::of(rows));
+        keys.chain(outputs).sum()
+    }
 }
 
 /// A checkpoint in the making.
@@ -410,6 +430,7 @@ impl Inner {
     ) -> Result<(), SqlError> {
         refuse_broken(writer)?;
         self.ticks.fetch_add(1, Ordering::Relaxed);
+        let before = self.state().checkpoint;
         let mut staged = Staged::new(self, writer);
         let result = async {
             staged.collect()?;
@@ -428,6 +449,10 @@ impl Inner {
             Ok::<_, CheckpointError>(())
         }
         .await;
+        if self.state().checkpoint != before {
+            self.memory.set_working(writer.bytes());
+        }
+        self.set_gate();
         result.map_err(|error| {
             // indexes and positions may have run ahead of the state: nothing more can be trusted to be written
             let text = error.to_string();

@@ -1,5 +1,6 @@
 //! The `datagen` source: rows that count up or are made up, some per second.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rwt_sql::DataType;
@@ -8,6 +9,7 @@ use serde_json::{Map, Value as Json};
 use super::decode::{Decoder, Message};
 use super::kafka::{Feed, Reader};
 use crate::catalog::{Column, Source};
+use crate::memory::Gate;
 use crate::storage::SourceProgress;
 
 /// Between two looks at the clock.
@@ -118,8 +120,9 @@ impl Datagen {
         name: &str,
         decoder: Decoder,
         progress: SourceProgress,
+        gate: Arc<Gate>,
     ) -> std::io::Result<Reader> {
-        Reader::with_thread(name, progress.clone(), move |feed| {
+        Reader::with_thread(name, progress.clone(), gate, move |feed| {
             self.run(&feed, decoder, progress);
         })
     }
@@ -133,7 +136,7 @@ impl Datagen {
         while !feed.stopped() && made < length {
             let due = self.rows_per_second as f64 * begun.elapsed().as_secs_f64();
             let due = before.saturating_add(due as u64 + 1).min(length);
-            if feed.is_full() || made >= due {
+            if feed.must_wait() || made >= due {
                 std::thread::sleep(TICK);
                 continue;
             }

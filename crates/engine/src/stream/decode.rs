@@ -98,7 +98,7 @@ pub struct Decoder {
 
 /// What a message says about a row's fields.
 enum Fields<'m> {
-    Json(Option<&'m Json>),
+    Json(Option<&'m Json<'m>>),
     Texts(&'m [String]),
     Bytes(Option<&'m [u8]>),
 }
@@ -171,7 +171,7 @@ impl Decoder {
     }
 
     /// A change of a row: `op` with the row before and after it, with or without a schema around them.
-    fn change(&mut self, json: &Json, message: &Message<'_>) -> Decoded {
+    fn change(&mut self, json: &Json<'_>, message: &Message<'_>) -> Decoded {
         let json = json.field("payload").unwrap_or(json);
         let side = |name: &str| {
             json.field(name)
@@ -268,7 +268,7 @@ impl Decoder {
 }
 
 /// Adds a field of a JSON object, and says what was lost.
-fn push_field(builder: &mut ColumnBuilder, json: Option<&Json>, name: &str) -> Option<String> {
+fn push_field(builder: &mut ColumnBuilder, json: Option<&Json<'_>>, name: &str) -> Option<String> {
     match json.and_then(|j| j.field(name)) {
         Some(value) if builder.push(value) => None,
         Some(value) => Some(format!("{name}: {} does not fit", shown(value))),
@@ -297,12 +297,12 @@ fn push_text(builder: &mut ColumnBuilder, text: Option<&String>, name: &str) -> 
         ColumnBuilder::Boolean(_) => match text.to_ascii_lowercase().as_str() {
             "true" | "t" | "1" => Json::Bool(true),
             "false" | "f" | "0" => Json::Bool(false),
-            _ => Json::Text(text.clone()),
+            _ => Json::Text(text.into()),
         },
         ColumnBuilder::Jsonb(_) | ColumnBuilder::Nested(..) => {
-            Json::parse(text.as_bytes()).unwrap_or_else(|_| Json::Text(text.clone()))
+            Json::parse(text.as_bytes()).unwrap_or_else(|_| Json::Text(text.into()))
         }
-        _ => Json::Text(text.clone()),
+        _ => Json::Text(text.into()),
     };
     let fits = builder.push(&value);
     (!fits).then(|| format!("{name}: {} does not fit", shown(&value)))
@@ -337,7 +337,7 @@ fn fields_of_line(payload: &[u8], delimiter: char) -> Result<Vec<String>, String
 }
 
 /// A value in a message to people, cut to a length that fits a line.
-fn shown(value: &Json) -> String {
+fn shown(value: &Json<'_>) -> String {
     let text = value.jsonb_text();
     match text.char_indices().nth(60) {
         Some((at, _)) => format!("{}…", &text[..at]),

@@ -8,18 +8,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use arrow::error::ArrowError;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
+use rwt_query::Held;
 
 use super::decode::{Decoded, Decoder, Message, Rows};
 use crate::catalog::Source;
+use crate::memory::Gate;
 use crate::storage::{Problem, SourceProgress};
 
-/// Rows that may wait for the next checkpoint; beyond it the thread pauses.
-const MAX_WAITING: usize = 200_000;
+/// While a source may not read.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Rows per batch.
 const BATCH_ROWS: usize = 8192;
 /// How long a decoded message waits before the barrier can take it.
@@ -151,7 +154,10 @@ impl KafkaOptions {
             .set("fetch.error.backoff.ms", "100")
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
+            // So that the client has messages for as long as a checkpoint takes, and asks for more soon after that.
+            .set("queued.min.messages", "1000000")
             .set("queued.max.messages.kbytes", "32768")
+            .set("fetch.queue.backoff.ms", "10")
             .set("log_level", "0");
         for (key, value) in &self.client {
             config.set(key, value);
@@ -322,7 +328,8 @@ fn cause(error: &KafkaError) -> String {
 #[derive(Debug, Default)]
 pub struct Inbox {
     batches: Vec<Rows>,
-    rows: usize,
+    /// Memory of the rows.
+    bytes: usize,
     progress: SourceProgress,
     moved: bool,
     /// Why nothing is read, while that is so.
@@ -344,6 +351,7 @@ pub struct Taken {
 #[derive(Debug)]
 pub struct Reader {
     inbox: Arc<Mutex<Inbox>>,
+    gate: Arc<Gate>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -353,35 +361,23 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Reader {
-    /// Starts reading behind `progress`. `ready` is called when there is something to take.
+    /// Starts reading behind `progress`, while the gate is open.
     pub fn start(
         name: &str,
         options: KafkaOptions,
         decoder: Decoder,
         progress: SourceProgress,
-        ready: impl Fn() + Send + 'static,
+        gate: Arc<Gate>,
     ) -> std::io::Result<Self> {
-        let inbox = Arc::new(Mutex::new(Inbox {
-            progress: progress.clone(),
-            ..Inbox::default()
-        }));
-        let stop = Arc::new(AtomicBool::new(false));
-        let task = Task {
-            options,
-            decoder,
-            progress,
-            inbox: inbox.clone(),
-            stop: stop.clone(),
-            ready: Box::new(ready),
-            assigned: BTreeMap::new(),
-        };
-        let thread = std::thread::Builder::new()
-            .name(format!("source {name}"))
-            .spawn(move || task.run())?;
-        Ok(Self {
-            inbox,
-            stop,
-            thread: Some(thread),
+        Self::with_thread(name, progress.clone(), gate, move |feed| {
+            let task = Task {
+                options,
+                decoder,
+                progress,
+                feed,
+                assigned: BTreeMap::new(),
+            };
+            task.run();
         })
     }
 
@@ -389,6 +385,7 @@ impl Reader {
     pub(super) fn with_thread(
         name: &str,
         progress: SourceProgress,
+        gate: Arc<Gate>,
         run: impl FnOnce(Feed) + Send + 'static,
     ) -> std::io::Result<Self> {
         let inbox = Arc::new(Mutex::new(Inbox {
@@ -398,6 +395,7 @@ impl Reader {
         let stop = Arc::new(AtomicBool::new(false));
         let feed = Feed {
             inbox: inbox.clone(),
+            gate: gate.clone(),
             stop: stop.clone(),
         };
         let thread = std::thread::Builder::new()
@@ -405,6 +403,7 @@ impl Reader {
             .spawn(move || run(feed))?;
         Ok(Self {
             inbox,
+            gate,
             stop,
             thread: Some(thread),
         })
@@ -417,17 +416,23 @@ impl Reader {
             return None;
         }
         inbox.moved = false;
-        inbox.rows = 0;
+        inbox.bytes = 0;
         Some(Taken {
             batches: std::mem::take(&mut inbox.batches),
             progress: inbox.progress.clone(),
         })
     }
 
-    /// How the reading fares: what is wrong, and the ends of the partitions.
+    /// Memory of the rows that wait for the next checkpoint.
+    pub fn waiting(&self) -> usize {
+        locked(&self.inbox).bytes
+    }
+
+    /// How the reading fares: what is wrong, or why it waits, and the ends of the partitions.
     pub fn status(&self) -> (Option<String>, BTreeMap<i32, i64>) {
         let inbox = locked(&self.inbox);
-        (inbox.trouble.clone(), inbox.ends.clone())
+        let trouble = inbox.trouble.clone().or_else(|| self.gate.closed());
+        (trouble, inbox.ends.clone())
     }
 }
 
@@ -440,9 +445,10 @@ impl Drop for Reader {
     }
 }
 
-/// Where a thread of another kind puts its rows.
+/// Where a source's thread puts its rows.
 pub(super) struct Feed {
     inbox: Arc<Mutex<Inbox>>,
+    gate: Arc<Gate>,
     stop: Arc<AtomicBool>,
 }
 
@@ -452,18 +458,21 @@ impl Feed {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// Whether as many rows wait as may.
-    pub fn is_full(&self) -> bool {
-        locked(&self.inbox).rows >= MAX_WAITING
+    /// Whether the source has to wait: for the next checkpoint, or for memory.
+    pub fn must_wait(&self) -> bool {
+        !self.gate.lets_in(locked(&self.inbox).bytes)
     }
 
     /// Adds rows, and how far the source is with them.
     pub fn put(&self, rows: Vec<Rows>, progress: &SourceProgress) {
         let mut inbox = locked(&self.inbox);
-        inbox.rows += rows.iter().map(|r| r.batch.num_rows()).sum::<usize>();
+        let batches = rows.iter().map(|rows| std::slice::from_ref(&rows.batch));
+        let sizes = batches.map(Held::of);
+        inbox.bytes += sizes.sum::<usize>();
         inbox.batches.extend(rows);
         inbox.progress.clone_from(progress);
         inbox.moved = true;
+        inbox.trouble = None;
     }
 
     /// Says why there are no rows.
@@ -476,9 +485,7 @@ struct Task {
     options: KafkaOptions,
     decoder: Decoder,
     progress: SourceProgress,
-    inbox: Arc<Mutex<Inbox>>,
-    stop: Arc<AtomicBool>,
-    ready: Box<dyn Fn() + Send>,
+    feed: Feed,
     /// Partitions that are read; false for those whose position the topic does not have.
     assigned: BTreeMap<i32, bool>,
 }
@@ -489,9 +496,9 @@ impl Task {
             match self.options.consumer() {
                 Ok(consumer) => break consumer,
                 Err(error) => {
-                    locked(&self.inbox).trouble = Some(error.to_string());
+                    self.feed.trouble(error.to_string());
                     std::thread::sleep(Duration::from_millis(500));
-                    if self.stopped() {
+                    if self.feed.stopped() {
                         return;
                     }
                 }
@@ -501,13 +508,15 @@ impl Task {
         self.assign(&consumer, &known);
         let mut looked = Instant::now() - LOOK;
         let mut flushed = Instant::now();
-        while !self.stopped() {
+        while !self.feed.stopped() {
             if looked.elapsed() >= LOOK {
-                self.look(&consumer);
+                if let Err(error) = self.look(&consumer) {
+                    return self.broken(&error);
+                }
                 looked = Instant::now();
             }
-            if locked(&self.inbox).rows >= MAX_WAITING {
-                std::thread::sleep(Duration::from_millis(5));
+            if self.feed.must_wait() {
+                std::thread::sleep(PAUSE);
                 continue;
             }
             match consumer.poll(LINGER) {
@@ -516,14 +525,17 @@ impl Task {
                 None => {}
             }
             if self.decoder.rows() >= BATCH_ROWS || flushed.elapsed() >= LINGER {
-                self.flush();
+                if let Err(error) = self.flush() {
+                    return self.broken(&error);
+                }
                 flushed = Instant::now();
             }
         }
     }
 
-    fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
+    /// The end of the reading. The positions stay behind, so nothing is lost: the messages are read again after a restart.
+    fn broken(&self, error: &ArrowError) {
+        self.feed.trouble(format!("rows cannot be built: {error}"));
     }
 
     fn assign(&mut self, consumer: &BaseConsumer, partitions: &[i32]) {
@@ -544,7 +556,7 @@ impl Task {
             let _ = list.add_partition_offset(&self.options.topic, *partition, offset);
         }
         if let Err(error) = consumer.assign(&list) {
-            locked(&self.inbox).trouble = Some(error.to_string());
+            self.feed.trouble(error.to_string());
         }
     }
 
@@ -579,43 +591,24 @@ impl Task {
         partition.last_event_at = message.timestamp.or(partition.last_event_at);
     }
 
-    fn flush(&mut self) {
-        let mut inbox = locked(&self.inbox);
-        if inbox.progress == self.progress {
-            return;
+    fn flush(&mut self) -> Result<(), ArrowError> {
+        if locked(&self.feed.inbox).progress != self.progress {
+            let rows = self.decoder.finish()?;
+            self.feed.put(rows, &self.progress);
         }
-        let rows = self.decoder.rows();
-        if rows > 0 {
-            match self.decoder.finish() {
-                Ok(rows) => inbox.batches.extend(rows),
-                Err(error) => {
-                    // the positions stay behind, so nothing is lost: the messages are read again after a restart
-                    inbox.trouble = Some(format!("rows cannot be built: {error}"));
-                    self.stop.store(true, Ordering::Release);
-                    return;
-                }
-            }
-        }
-        inbox.rows += rows;
-        inbox.progress.clone_from(&self.progress);
-        inbox.moved = true;
-        inbox.trouble = None;
-        drop(inbox);
-        (self.ready)();
+        Ok(())
     }
 
     /// Finds new partitions and the ends of all.
-    fn look(&mut self, consumer: &BaseConsumer) {
+    fn look(&mut self, consumer: &BaseConsumer) -> Result<(), ArrowError> {
         let wait = Duration::from_secs(1);
         let metadata = match consumer.fetch_metadata(None, wait) {
             Ok(metadata) => metadata,
             Err(error) => {
-                locked(&self.inbox).trouble = Some(format!(
-                    "broker {}: {}",
-                    self.options.brokers,
-                    cause(&error)
-                ));
-                return;
+                let broker = &self.options.brokers;
+                self.feed
+                    .trouble(format!("broker {broker}: {}", cause(&error)));
+                return Ok(());
             }
         };
         let partitions: Vec<i32> = metadata
@@ -629,14 +622,14 @@ impl Task {
             })
             .collect();
         if partitions.is_empty() {
-            locked(&self.inbox).trouble = Some(format!(
+            self.feed.trouble(format!(
                 "topic {} is gone from the broker {}",
                 self.options.topic, self.options.brokers
             ));
-            return;
+            return Ok(());
         }
         if partitions.iter().any(|p| !self.assigned.contains_key(p)) {
-            self.flush();
+            self.flush()?;
             self.assign(consumer, &partitions);
         }
         let mut trouble = None;
@@ -653,9 +646,10 @@ impl Task {
             if let Some(position) = position.filter(|p| *p > high || *p < low) {
                 trouble = Some(self.lost_position(partition, position, low, high));
             }
-            locked(&self.inbox).ends.insert(partition, high);
+            locked(&self.feed.inbox).ends.insert(partition, high);
         }
-        locked(&self.inbox).trouble = trouble;
+        locked(&self.feed.inbox).trouble = trouble;
+        Ok(())
     }
 
     fn lost_position(&self, partition: i32, position: i64, low: i64, high: i64) -> String {
@@ -674,7 +668,8 @@ impl Task {
             // the next look tells which partition and why
             return;
         }
-        locked(&self.inbox).trouble =
-            Some(format!("broker {}: {}", self.options.brokers, cause(error)));
+        let broker = &self.options.brokers;
+        self.feed
+            .trouble(format!("broker {broker}: {}", cause(error)));
     }
 }

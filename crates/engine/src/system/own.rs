@@ -51,7 +51,55 @@ pub(super) const TABLES: &[SystemTable] = &[
         ],
         rows: sinks,
     },
+    SystemTable {
+        schema: "rwt_engine",
+        name: "materialized_views",
+        columns: &[
+            ("schema", T::Text),
+            ("name", T::Text),
+            ("computed", T::Int8),
+            ("result_bytes", T::Int8),
+        ],
+        rows: materialized_views,
+    },
+    SystemTable {
+        schema: "rwt_engine",
+        name: "memory",
+        columns: &[("part", T::Text), ("relation", T::Text), ("bytes", T::Int8)],
+        rows: memory,
+    },
 ];
+
+fn materialized_views(context: &Context<'_>) -> Rows {
+    let status = crate::status::status(&context.reading.inner);
+    let views = status.materialized_views.into_iter();
+    views
+        .map(|v| {
+            row![
+                v.schema,
+                v.name,
+                count(v.computed),
+                v.result_bytes.map(count)
+            ]
+        })
+        .collect()
+}
+
+/// `limit`, then what counts against it.
+fn memory(context: &Context<'_>) -> Rows {
+    let memory = crate::status::status(&context.reading.inner).memory;
+    let parts = [
+        ("limit", memory.limit),
+        ("queries", memory.queries),
+        ("results", memory.results),
+        ("waiting", memory.waiting),
+        ("working", memory.working),
+    ];
+    let parts = parts.map(|(part, bytes)| row![part, Cell::Null, count(bytes)]);
+    let rows = memory.rows.into_iter();
+    let rows = rows.map(|(relation, bytes)| row!["rows", relation, count(bytes)]);
+    parts.into_iter().chain(rows).collect()
+}
 
 fn count(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)

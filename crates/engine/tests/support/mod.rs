@@ -32,10 +32,16 @@ impl Served {
 
     /// An engine with `interval` between two checkpoints.
     pub async fn beating(dir: tempfile::TempDir, interval: Duration) -> Self {
-        let config = Config {
+        Self::configured(dir, |config| Config {
             barrier_interval: interval,
-            ..Config::in_dir(dir.path())
-        };
+            ..config
+        })
+        .await
+    }
+
+    /// An engine in a folder, with the defaults but for what is changed.
+    pub async fn configured(dir: tempfile::TempDir, change: impl FnOnce(Config) -> Config) -> Self {
+        let config = change(Config::in_dir(dir.path()));
         let engine = std::sync::Arc::new(Engine::open(config).await.unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();

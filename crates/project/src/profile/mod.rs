@@ -4,6 +4,7 @@
 mod cover;
 mod error;
 mod find;
+mod memory_size;
 mod naming;
 mod read;
 mod secret;
@@ -13,6 +14,7 @@ mod target;
 
 pub use error::ProfileError;
 pub use find::{ProfileOptions, find, load};
+pub use memory_size::MemorySize;
 pub use secret::{Secret, is_secret_name, marker, replace_markers};
 pub use session::{SESSION_KEYS, session_statement};
 pub use target::{Kafka, Lake, LakeCatalog, S3, Setting, SslMode, Stack, Target, TargetKind};

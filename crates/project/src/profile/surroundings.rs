@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 
 use super::cover::is_secret_key;
+use super::memory_size::{self, MemorySize};
 use super::read::Reader;
 use super::target::{Kafka, Lake, LakeCatalog, S3, Setting, Stack};
 use crate::yaml::{Fields, Warning};
@@ -21,14 +22,28 @@ impl Reader<'_> {
         };
         let compose_file = self.text(&stack, &["compose_file"], "stack.compose_file");
         let data_dir = self.text(&stack, &["data_dir"], "stack.data_dir");
+        let memory_limit = self.memory_limit(&stack);
         stack.finish(warnings);
         let stack = Stack {
             compose_file: compose_file.map(PathBuf::from),
+            memory_limit,
         };
         (
             stack,
             data_dir.map_or_else(|| DATA_DIR.into(), PathBuf::from),
         )
+    }
+
+    fn memory_limit(&self, stack: &Fields<'_>) -> Option<MemorySize> {
+        const NAME: &str = "memory_limit";
+        let text = self.text(stack, &[NAME], "stack.memory_limit")?;
+        let size = MemorySize::parse(&text).ok();
+        if size.is_none()
+            && let Some(value) = stack.value(NAME)
+        {
+            stack.wrong(NAME, memory_size::EXPECTED, value);
+        }
+        size
     }
 
     pub(super) fn kafka(

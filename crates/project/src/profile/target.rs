@@ -8,6 +8,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
+use super::memory_size::MemorySize;
 use super::secret::Secret;
 use super::session::session_statement;
 
@@ -185,6 +186,8 @@ pub struct Lake {
 pub struct Stack {
     /// A Docker Compose file, absolute or relative to the project's directory as given.
     pub compose_file: Option<PathBuf>,
+    /// What the engine of the embedded stack may hold in memory, instead of half of the machine's.
+    pub memory_limit: Option<MemorySize>,
 }
 
 /// One output of a profile, ready for use.
