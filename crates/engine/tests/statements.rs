@@ -485,3 +485,114 @@ async fn a_sorted_view_is_made_with_a_notice() {
     assert!(notices.try_recv().is_err());
     served.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_statement_finds_by_a_name() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    let datagen = "(n int) WITH (connector = 'datagen', datagen.rows.per.second = '1') FORMAT PLAIN ENCODE JSON";
+    run(
+        &client,
+        &[
+            "CREATE TABLE goods (no int PRIMARY KEY, what struct<kind varchar>, twice int AS no * 2)",
+            "CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM goods",
+            "CREATE INDEX by_no ON goods (no)",
+            "CREATE VIEW seen AS SELECT no FROM goods",
+            &format!("CREATE SOURCE ticks {datagen}"),
+            &format!("CREATE TABLE fed {datagen}"),
+            // The first columns have the names that are written.
+            "CREATE TABLE copied (id) AS SELECT 1 AS a, 2 AS b",
+        ],
+    )
+    .await;
+    assert_eq!(rows(&client, "SELECT id, b FROM copied").await, ["1 2"]);
+    for (sql, expected) in [
+        ("DROP INDEX goods", "Use `DROP TABLE` to drop a table."),
+        ("DROP SOURCE fed", "Use `DROP TABLE` to drop a table."),
+        (
+            "DROP SOURCE counted",
+            "Use `DROP MATERIALIZED VIEW` to drop a materialized view.",
+        ),
+        ("DROP SOURCE by_no", "Use `DROP INDEX` to drop an index."),
+        ("DROP TABLE by_no", "Use `DROP INDEX` to drop an index."),
+        ("DROP TABLE ticks", "table not found: ticks"),
+        ("DROP INDEX ticks", "index not found: ticks"),
+        (
+            "INSERT INTO by_no VALUES (1)",
+            "cannot change index \"by_no\"",
+        ),
+        ("INSERT INTO ticks VALUES (1)", "table not found: ticks"),
+        ("DELETE FROM seen", "table not found: seen"),
+        (
+            "CREATE TABLE wide (a, b, c) AS SELECT 1 AS x",
+            "Invalid input syntax: too many column names were specified",
+        ),
+        (
+            "CREATE SOURCE strict (n int NOT NULL) WITH (connector = 'datagen') FORMAT PLAIN ENCODE JSON",
+            "NOT NULL constraint is not supported in source schema",
+        ),
+        (
+            "ALTER SOURCE fed RENAME TO other",
+            "Use `ALTER TABLE` to alter a table with connector.",
+        ),
+        (
+            "ALTER SOURCE goods RENAME TO other",
+            "source not found: goods",
+        ),
+        (
+            "ALTER TABLE counted ADD COLUMN x int",
+            "Invalid input syntax: \"counted\" is not a table or cannot be altered",
+        ),
+        (
+            "ALTER TABLE goods ADD COLUMN x int AS no + 1",
+            "Invalid input syntax: alter table add generated columns is not supported",
+        ),
+        (
+            "ALTER TABLE goods ADD COLUMN x int PRIMARY KEY",
+            "Invalid input syntax: alter primary key of table is not supported",
+        ),
+        (
+            "ALTER TABLE fed DROP COLUMN zz",
+            "column \"zz\" of table \"fed\" does not exist",
+        ),
+        (
+            "ALTER TABLE goods ALTER COLUMN no TYPE bigint",
+            "column \"no\" cannot be altered; only types containing struct can be altered",
+        ),
+        (
+            "ALTER TABLE goods ALTER COLUMN zz TYPE bigint",
+            "column \"zz\" of table \"goods\" does not exist",
+        ),
+        (
+            "ALTER TABLE goods ALTER COLUMN what TYPE struct<kind varchar, n int>",
+            "Feature is not yet implemented",
+        ),
+        (
+            "ALTER TABLE goods RENAME COLUMN no TO id",
+            "Feature is not yet implemented",
+        ),
+        (
+            "CREATE SECRET s WITH (backend = 'cellar') AS 'x'",
+            "secret backend \"cellar\" is not supported",
+        ),
+        ("ALTER SECRET s AS 'x'", "secret not found: s"),
+    ] {
+        refused(&client, sql, expected).await;
+    }
+    run(&client, &["ALTER TABLE goods ALTER COLUMN no TYPE int"]).await;
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_zone_has_a_name_in_any_case() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(&client, &["SET timezone = \"us/pacific\""]).await;
+    assert_eq!(rows(&client, "SHOW timezone").await, ["us/pacific"]);
+    let midnight = "SELECT DATE '2024-01-01'::timestamptz, DATE '2024-01-01'::timestamptz::varchar";
+    assert_eq!(
+        rows(&client, midnight).await,
+        ["2024-01-01 00:00:00-08:00 2024-01-01 00:00:00-08:00"]
+    );
+    served.stop().await;
+}

@@ -33,9 +33,11 @@ mod unnest;
 mod value;
 mod window_close;
 
-/// Whether there is a time zone of this name (IANA).
-pub fn is_timezone(name: &str) -> bool {
-    kernel::datetime::parse_zone(name).is_ok()
+/// The time zone (IANA) that a name means in any case, as it is spelt.
+pub fn timezone(name: &str) -> Option<&'static str> {
+    kernel::datetime::parse_zone(name)
+        .ok()
+        .map(|zone| zone.name())
 }
 
 /// The tree of one statement in RisingWave's dialect; its names stand where they were written.
