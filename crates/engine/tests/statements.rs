@@ -596,3 +596,90 @@ async fn a_time_zone_has_a_name_in_any_case() {
     );
     served.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_read_tables() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &[
+            "CREATE TABLE prices (item int, price int)",
+            "INSERT INTO prices VALUES (1, 10), (2, 20), (2, 21)",
+            "CREATE TABLE baskets (item int)",
+            "INSERT INTO baskets VALUES (1), (2), (3)",
+            "CREATE FUNCTION dearest(wanted int) RETURNS int LANGUAGE sql AS 'SELECT max(price) FROM prices WHERE item = wanted'",
+            "CREATE FUNCTION cheaper(price int) RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM prices p WHERE p.price < $1 $$",
+            // A column of the body hides the parameter of its name.
+            "CREATE FUNCTION items(item int) RETURNS bigint LANGUAGE sql AS 'SELECT count(DISTINCT item) FROM prices'",
+            "CREATE FUNCTION above(n int) RETURNS int LANGUAGE sql AS 'SELECT n + (SELECT count(*)::int FROM prices WHERE item < n)'",
+            "CREATE FUNCTION total(of int[]) RETURNS bigint LANGUAGE sql AS 'SELECT sum(v) FROM unnest(of) AS u(v)'",
+            "CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql RETURN n * 2",
+            "CREATE MATERIALIZED VIEW dear AS SELECT item, dearest(item) AS price FROM baskets",
+        ],
+    )
+    .await;
+    let dear = "SELECT * FROM dear ORDER BY item";
+    assert_eq!(rows(&client, dear).await, ["1 10", "2 21", "3 NULL"]);
+    run(&client, &["INSERT INTO prices VALUES (3, 30)"]).await;
+    assert_eq!(rows(&client, dear).await, ["1 10", "2 21", "3 30"]);
+    for (sql, expected) in [
+        ("SELECT dearest(item - 1) FROM baskets WHERE item = 2", "10"),
+        (
+            "SELECT dearest(3), cheaper(21), items(7), total('{4,5}'), twice(21)",
+            "30 2 3 9 42",
+        ),
+        (
+            "SELECT sum(n) FROM (SELECT above(item) AS n FROM baskets) AS t",
+            "10",
+        ),
+        ("SELECT count(*) FROM baskets WHERE dearest(item) > 20", "2"),
+    ] {
+        assert_eq!(rows(&client, sql).await, [expected], "{sql}");
+    }
+    for (sql, expected) in [
+        ("DROP TABLE prices", "table used by 1 other objects"),
+        (
+            "SELECT dearest(max(item)) FROM baskets",
+            "Feature is not yet implemented",
+        ),
+        (
+            "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT a + aa'",
+            "Failed to bind expression: a + aa",
+        ),
+        (
+            "CREATE FUNCTION f(int, int) RETURNS int LANGUAGE sql AS 'SELECT $1 + $3'",
+            "Bind error: failed to find unnamed parameter $3",
+        ),
+        (
+            "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT price FROM nosuch'",
+            "table or source not found: nosuch",
+        ),
+        (
+            "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT sum(price) FROM prices'",
+            "Invalid input syntax: return type mismatch detected",
+        ),
+        (
+            "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT $1' WITH (always_retry_on_network_error = true)",
+            "Invalid Parameter Value: SQL UDF does not support WITH options yet",
+        ),
+    ] {
+        refused(&client, sql, expected).await;
+    }
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_a_row_are_null_where_that_is_set() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    let divided = "SELECT 6 / n FROM unnest(ARRAY[-1, 0, 1]) AS u(n) ORDER BY n";
+    refused(&client, divided, "Division by zero").await;
+    run(&client, &["SET batch_expr_strict_mode = false"]).await;
+    assert_eq!(rows(&client, divided).await, ["-6", "NULL", "6"]);
+    run(&client, &["SET batch_expr_strict_mode TO DEFAULT"]).await;
+    refused(&client, divided, "Division by zero").await;
+    let keys = "CREATE TABLE m (a int, b struct<x map(real, int)>)";
+    refused(&client, keys, "Bind error: invalid map key type: real").await;
+    served.stop().await;
+}

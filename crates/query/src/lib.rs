@@ -40,6 +40,23 @@ pub fn timezone(name: &str) -> Option<&'static str> {
         .map(|zone| zone.name())
 }
 
+/// Whether values of the type can be: the keys of a map are texts or whole numbers.
+///
+/// # Errors
+/// RisingWave's words for a map of other keys.
+pub fn check_type(data_type: &rwt_sql::DataType) -> Result<(), QueryError> {
+    use rwt_sql::DataType as T;
+    match data_type {
+        T::Map(key, value) => {
+            kernel::map::check_key(key).map_err(|error| QueryError::bind(error.to_string()))?;
+            check_type(value)
+        }
+        T::List(item) => check_type(item),
+        T::Struct(fields) => fields.iter().try_for_each(|(_, field)| check_type(field)),
+        _ => Ok(()),
+    }
+}
+
 /// The tree of one statement in RisingWave's dialect; its names stand where they were written.
 ///
 /// # Errors

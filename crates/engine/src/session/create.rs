@@ -364,6 +364,7 @@ pub(super) fn checked_columns(defs: &[ColumnDef]) -> Result<Vec<Column>, SqlErro
                     "Not supported: Column type SERIAL is not supported\nHINT: Please remove the SERIAL column",
                 ));
             }
+            rwt_query::check_type(&data_type).map_err(|error| super::query_error(&error))?;
             Ok(Column {
                 not_null: def.not_null,
                 default: def.default.clone(),

@@ -27,6 +27,7 @@ mod special;
 pub(crate) mod stream;
 mod subquery;
 mod temporal;
+mod user_function;
 pub(crate) mod whole;
 mod window;
 mod window_table;
