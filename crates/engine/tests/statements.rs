@@ -683,3 +683,83 @@ async fn errors_of_a_row_are_null_where_that_is_set() {
     refused(&client, keys, "Bind error: invalid map key type: real").await;
     served.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_are_printed_as_risingwave_does() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &[
+            "create table visits (who int, at timestamp, primary key (who))",
+            "create view recent as select v.who, count(*) n from visits v left outer join visits w on v.who=w.who where v.at>'2024-01-01'::timestamp group by v.who -- all",
+            "create materialized view big as select who id,\n  at from visits where who>=10 and not who=12",
+            "create sink away as select who::bigint b from visits with (connector='blackhole')",
+            "create function plus(a int, varchar) returns int language sql as $$ select a + length($2) $$",
+            "create database there",
+            "alter database there rename to elsewhere",
+        ],
+    )
+    .await;
+    let recent = "SELECT v.who, count(*) AS n FROM visits AS v LEFT JOIN visits AS w ON v.who = w.who WHERE v.at > CAST('2024-01-01' AS TIMESTAMP) GROUP BY v.who";
+    for (sql, expected) in [
+        ("SHOW CREATE VIEW recent", format!("public.recent CREATE VIEW recent AS {recent}")),
+        ("SELECT pg_get_viewdef('recent'::regclass)", recent.to_owned()),
+        (
+            "SELECT definition FROM rw_materialized_views WHERE name = 'big'",
+            "CREATE MATERIALIZED VIEW big AS SELECT who AS id, at FROM visits WHERE who >= 10 AND NOT who = 12".into(),
+        ),
+        (
+            "SHOW CREATE SINK away",
+            "public.away CREATE SINK away AS SELECT CAST(who AS BIGINT) AS b FROM visits WITH (connector = 'blackhole')".into(),
+        ),
+        (
+            "SHOW CREATE FUNCTION plus",
+            "public.plus CREATE FUNCTION plus(a integer, character varying) RETURNS integer LANGUAGE sql AS $$ select a + length($2) $$".into(),
+        ),
+        (
+            "SELECT string_agg(name, ' ' ORDER BY name) FROM rw_databases",
+            "dev elsewhere".into(),
+        ),
+    ] {
+        assert_eq!(rows(&client, sql).await, [expected], "{sql}");
+    }
+    run(
+        &client,
+        &[
+            "ALTER TABLE visits RENAME TO calls",
+            "INSERT INTO calls VALUES (11, '2024-06-01')",
+        ],
+    )
+    .await;
+    let shown = rows(&client, "SHOW CREATE VIEW recent").await;
+    assert_eq!(
+        shown,
+        [format!(
+            "public.recent CREATE VIEW recent AS {}",
+            recent.replace("visits AS", "calls AS")
+        )]
+    );
+    assert_eq!(rows(&client, "SELECT * FROM recent").await, ["11 1"]);
+    for (sql, expected) in [
+        (
+            "ALTER DATABASE dev RENAME TO x",
+            "Current database cannot be renamed",
+        ),
+        (
+            "ALTER DATABASE nosuch RENAME TO x",
+            "database not found: nosuch",
+        ),
+        (
+            "ALTER DATABASE elsewhere RENAME TO dev",
+            "database with name dev exists",
+        ),
+        (
+            "SELECT arg_min(who, at) OVER (PARTITION BY who) FROM calls",
+            "arg_min over a window in the embedded engine",
+        ),
+    ] {
+        refused(&client, sql, expected).await;
+    }
+    served.stop().await;
+}

@@ -57,6 +57,11 @@ pub fn check_type(data_type: &rwt_sql::DataType) -> Result<(), QueryError> {
     }
 }
 
+/// A query as RisingWave prints it in definitions; none for what only its own syntax says.
+pub fn shown_query(sql: &str) -> Option<String> {
+    bind::shown::shown_query(sql)
+}
+
 /// The tree of one statement in RisingWave's dialect; its names stand where they were written.
 ///
 /// # Errors

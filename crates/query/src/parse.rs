@@ -58,6 +58,21 @@ pub(crate) const LAMBDA: &str = "lambda |…|";
 /// The function around the argument after VARIADIC.
 pub(crate) const VARIADIC: &str = "variadic argument";
 
+/// Whether a printed tree has something that stands for RisingWave's own syntax.
+pub(crate) fn stands_for_other_syntax(text: &str) -> bool {
+    [
+        ALL_FIELDS,
+        IS_JSON,
+        VARIADIC,
+        LAMBDA,
+        " SEMI JOIN ",
+        " GROUPS ",
+    ]
+    .iter()
+    .any(|mark| text.contains(mark))
+        || text.contains(DOT)
+}
+
 /// What ends with the parentheses that it stands in: lambdas (`|x| x + 1`) and VARIADIC arguments as calls, and session
 /// frames (`SESSION WITH GAP x`) as `GROUPS x FOLLOWING`, which is no other frame of any database.
 fn last_in_parentheses(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {

@@ -95,6 +95,19 @@ impl Session {
         if alter.kind == ObjectKind::Schema {
             return self.alter_schema(&alter).await;
         }
+        if alter.kind == ObjectKind::Database {
+            match &alter.action {
+                AlterAction::RenameTo(new) => {
+                    self.rename_database(alter.name.name(), new.value()).await?;
+                }
+                _ => {
+                    return Err(not_implemented(
+                        "this form of ALTER DATABASE in the embedded engine",
+                    ));
+                }
+            }
+            return Ok(Outcome::done(tag));
+        }
         if alter.kind == ObjectKind::User {
             match &alter.action {
                 AlterAction::RenameTo(new) => {

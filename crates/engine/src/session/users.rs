@@ -212,6 +212,35 @@ impl Session {
         Ok(Outcome::done("CREATE_DATABASE"))
     }
 
+    pub(super) async fn rename_database(&mut self, old: &str, new: &str) -> Result<(), SqlError> {
+        let catalog = self.inner.catalog();
+        let known = |name: &str| catalog.databases.iter().any(|(_, n)| n == name);
+        if !known(old) {
+            return Err(
+                SqlError::new(rwt_wire::SqlState::UndefinedDatabase, "Catalog error")
+                    .because(format!("database not found: {old}")),
+            );
+        }
+        if old == self.database {
+            return Err(SqlError::internal(
+                "Permission denied: Current database cannot be renamed",
+            ));
+        }
+        if known(new) {
+            return Err(SqlError::exists("database", new));
+        }
+        let (old, new) = (old.to_owned(), new.to_owned());
+        self.with_catalog(move |catalog| {
+            for (_, name) in &mut catalog.databases {
+                if *name == old {
+                    name.clone_from(&new);
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Changes the catalog alone.
     pub(super) async fn with_catalog(
         &self,
@@ -246,8 +275,7 @@ impl Session {
             return Err(SqlError::exists("function", shown));
         }
         self.check_function(&function).await?;
-        let definition = Definition::new("CREATE FUNCTION", &name)
-            .text(format!(" LANGUAGE sql AS $${}$$", function.body));
+        let definition = Definition::new("CREATE FUNCTION", &name).text(declaration(&function));
         let (path, owner) = (self.path(), self.user_id());
         self.with_catalog(move |catalog| {
             // Functions may share a name if their arguments differ, which was looked at before.
@@ -363,12 +391,32 @@ fn read_function(text: &str) -> Result<(ObjectName, bool, Function), SqlError> {
         }
     }
     let body = body.ok_or_else(|| SqlError::internal("Bind error: AS must be specified"))?;
+    // The blanks around a body are shown, the sign of its end is not.
+    let ended = body.trim_end().strip_suffix(';').map(str::to_owned);
     let function = Function {
         params,
         returns: canonical(&returns.join(" "))?,
-        body: body.trim().trim_end_matches(';').to_owned(),
+        body: ended.unwrap_or(body),
     };
     Ok((name, if_not_exists, function))
+}
+
+/// What stands behind a function's name.
+fn declaration(function: &Function) -> String {
+    let params: Vec<String> = function
+        .params
+        .iter()
+        .map(|(name, data_type)| match name {
+            Some(name) => format!("{} {data_type}", Ident::new(name.as_str())),
+            None => data_type.clone(),
+        })
+        .collect();
+    format!(
+        "({}) RETURNS {} LANGUAGE sql AS $${}$$",
+        params.join(", "),
+        function.returns,
+        function.body
+    )
 }
 
 fn parameter(words: &[String]) -> Result<(Option<String>, String), SqlError> {

@@ -167,6 +167,11 @@ impl Binder<'_> {
             if let ("first_value" | "last_value", Some(over)) = (name, &over) {
                 return self.end_of_frame(name, args, modifiers.filter, over.clone(), ignore_nulls);
             }
+            if let ("arg_min" | "arg_max", Some(_)) = (name, &over) {
+                return Err(QueryError::NotImplemented(format!(
+                    "{name} over a window in the embedded engine"
+                )));
+            }
             let bound = self.aggregate(name, args, star, modifiers)?;
             return match over {
                 Some(over) => self.aggregate_over(bound, &over, ignore_nulls),

@@ -21,7 +21,7 @@ mod nested_functions;
 mod operator;
 mod query;
 mod select;
-mod shown;
+pub(crate) mod shown;
 mod sliding;
 mod special;
 pub(crate) mod stream;
