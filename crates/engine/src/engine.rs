@@ -451,6 +451,7 @@ impl Inner {
             return;
         };
         let state = self.state();
+        let source = &state.catalog.opened_source(source);
         let schema = crate::storage::stored_schema(object);
         let decoder = Decoder::new(&object.columns, source, schema);
         let progress = state

@@ -425,7 +425,22 @@ impl Relations for Reading {
             .of_kind(Kind::Function)
             .filter(|o| o.name == name && in_scope(o.schema))
             .filter_map(|o| match &o.body {
-                Body::Function(function) => crate::session::functions::query_function(function),
+                Body::Function(function) => {
+                    let mut known = crate::session::functions::query_function(function)?;
+                    // A stored query has no search path: there a body reads what stands beside its function.
+                    let beside = || {
+                        let own = catalog.schema_name(o.schema).to_owned();
+                        SearchPath(vec![own, "public".to_owned()])
+                    };
+                    let path = if self.stream {
+                        beside()
+                    } else {
+                        self.path.clone()
+                    };
+                    let find = |name: &ObjectName| Some(catalog.find_readable(name, &path)?.id);
+                    known.body = crate::catalog::resolve(&known.body, find).0;
+                    Some(known)
+                }
                 _ => None,
             })
             .collect())

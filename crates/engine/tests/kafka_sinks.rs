@@ -292,3 +292,72 @@ async fn nothing_is_lost_when_the_broker_and_the_engine_go_away() {
     served.stop().await;
     broker.shutdown().await;
 }
+
+/// Secrets are options of sinks, sources and tables; no catalog shows their values, and a changed one is used.
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_values_of_options() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::start(Config::new(data.path())).await.unwrap();
+    for topic in ["first", "second"] {
+        broker.create_topic(topic, 1).await.unwrap();
+    }
+    let brokers = broker.local_addr().to_string();
+    let served = Served::start().await;
+    let client = served.client().await;
+    let with =
+        "connector = 'kafka', properties.bootstrap.server = secret place, topic = secret topic";
+    run(
+        &client,
+        &[
+            &format!("CREATE SECRET place AS '{brokers}'"),
+            "CREATE SECRET topic WITH (backend = 'meta') AS 'first'",
+            "CREATE TABLE given (id int) APPEND ONLY",
+            &format!("CREATE SINK out FROM given WITH ({with}) FORMAT PLAIN ENCODE JSON"),
+            &format!("CREATE TABLE taken (id int) WITH ({with}) FORMAT PLAIN ENCODE JSON"),
+            "INSERT INTO given VALUES (1)",
+            "FLUSH",
+        ],
+    )
+    .await;
+    until(&client, "SELECT id FROM taken", &["1"]).await;
+    for sql in [
+        "SHOW CREATE SINK out",
+        "SHOW CREATE TABLE taken",
+        "SELECT definition, connector_props FROM rw_sinks",
+        "SELECT definition, connector_props FROM rw_sources",
+        "SHOW SECRETS",
+    ] {
+        let shown = rows_or_error(&client, sql).await.unwrap().join("\n");
+        assert!(
+            !shown.contains(&brokers) && !shown.contains("first"),
+            "{shown}"
+        );
+    }
+    let refused = rows_or_error(&client, "DROP SECRET topic")
+        .await
+        .unwrap_err();
+    assert!(
+        refused.contains("secret used by 2 other objects"),
+        "{refused}"
+    );
+
+    run(&client, &["ALTER SECRET topic AS 'second'"]).await;
+    run(&client, &["INSERT INTO given VALUES (2)", "FLUSH"]).await;
+    assert_eq!(
+        messages(&brokers, "second", 1).await,
+        [seen("", r#"{"id":2}"#)]
+    );
+    drop(client);
+
+    let served = Served::reopen(served.stop().await).await;
+    let client = served.client().await;
+    run(&client, &["INSERT INTO given VALUES (3)", "FLUSH"]).await;
+    assert_eq!(
+        messages(&brokers, "second", 2).await,
+        [seen("", r#"{"id":2}"#), seen("", r#"{"id":3}"#)]
+    );
+    run(&client, &["DROP SECRET topic CASCADE", "DROP SECRET place"]).await;
+    let left = rows_or_error(&client, "SHOW SINKS").await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    served.stop().await;
+}

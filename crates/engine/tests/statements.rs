@@ -487,6 +487,284 @@ async fn a_sorted_view_is_made_with_a_notice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_statement_finds_by_a_name() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    let datagen = "(n int) WITH (connector = 'datagen', datagen.rows.per.second = '1') FORMAT PLAIN ENCODE JSON";
+    run(
+        &client,
+        &[
+            "CREATE TABLE goods (no int PRIMARY KEY, what struct<kind varchar>, twice int AS no * 2)",
+            "CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM goods",
+            "CREATE INDEX by_no ON goods (no)",
+            "CREATE VIEW seen AS SELECT no FROM goods",
+            &format!("CREATE SOURCE ticks {datagen}"),
+            &format!("CREATE TABLE fed {datagen}"),
+            // The first columns have the names that are written.
+            "CREATE TABLE copied (id) AS SELECT 1 AS a, 2 AS b",
+        ],
+    )
+    .await;
+    assert_eq!(rows(&client, "SELECT id, b FROM copied").await, ["1 2"]);
+    for (sql, expected) in [
+        ("DROP INDEX goods", "Use `DROP TABLE` to drop a table."),
+        ("DROP SOURCE fed", "Use `DROP TABLE` to drop a table."),
+        (
+            "DROP SOURCE counted",
+            "Use `DROP MATERIALIZED VIEW` to drop a materialized view.",
+        ),
+        ("DROP SOURCE by_no", "Use `DROP INDEX` to drop an index."),
+        ("DROP TABLE by_no", "Use `DROP INDEX` to drop an index."),
+        ("DROP TABLE ticks", "table not found: ticks"),
+        ("DROP INDEX ticks", "index not found: ticks"),
+        (
+            "INSERT INTO by_no VALUES (1)",
+            "cannot change index \"by_no\"",
+        ),
+        ("INSERT INTO ticks VALUES (1)", "table not found: ticks"),
+        ("DELETE FROM seen", "table not found: seen"),
+        (
+            "CREATE TABLE wide (a, b, c) AS SELECT 1 AS x",
+            "Invalid input syntax: too many column names were specified",
+        ),
+        (
+            "CREATE SOURCE strict (n int NOT NULL) WITH (connector = 'datagen') FORMAT PLAIN ENCODE JSON",
+            "NOT NULL constraint is not supported in source schema",
+        ),
+        (
+            "ALTER SOURCE fed RENAME TO other",
+            "Use `ALTER TABLE` to alter a table with connector.",
+        ),
+        (
+            "ALTER SOURCE goods RENAME TO other",
+            "source not found: goods",
+        ),
+        (
+            "ALTER TABLE counted ADD COLUMN x int",
+            "Invalid input syntax: \"counted\" is not a table or cannot be altered",
+        ),
+        (
+            "ALTER TABLE goods ADD COLUMN x int AS no + 1",
+            "Invalid input syntax: alter table add generated columns is not supported",
+        ),
+        (
+            "ALTER TABLE goods ADD COLUMN x int PRIMARY KEY",
+            "Invalid input syntax: alter primary key of table is not supported",
+        ),
+        (
+            "ALTER TABLE fed DROP COLUMN zz",
+            "column \"zz\" of table \"fed\" does not exist",
+        ),
+        (
+            "ALTER TABLE goods ALTER COLUMN no TYPE bigint",
+            "column \"no\" cannot be altered; only types containing struct can be altered",
+        ),
+        (
+            "ALTER TABLE goods ALTER COLUMN zz TYPE bigint",
+            "column \"zz\" of table \"goods\" does not exist",
+        ),
+        (
+            "ALTER TABLE goods ALTER COLUMN what TYPE struct<kind varchar, n int>",
+            "Feature is not yet implemented",
+        ),
+        (
+            "ALTER TABLE goods RENAME COLUMN no TO id",
+            "Feature is not yet implemented",
+        ),
+        (
+            "CREATE SECRET s WITH (backend = 'cellar') AS 'x'",
+            "secret backend \"cellar\" is not supported",
+        ),
+        ("ALTER SECRET s AS 'x'", "secret not found: s"),
+    ] {
+        refused(&client, sql, expected).await;
+    }
+    run(&client, &["ALTER TABLE goods ALTER COLUMN no TYPE int"]).await;
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_zone_has_a_name_in_any_case() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(&client, &["SET timezone = \"us/pacific\""]).await;
+    assert_eq!(rows(&client, "SHOW timezone").await, ["us/pacific"]);
+    let midnight = "SELECT DATE '2024-01-01'::timestamptz, DATE '2024-01-01'::timestamptz::varchar";
+    assert_eq!(
+        rows(&client, midnight).await,
+        ["2024-01-01 00:00:00-08:00 2024-01-01 00:00:00-08:00"]
+    );
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn functions_read_tables() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &[
+            "CREATE TABLE prices (item int, price int)",
+            "INSERT INTO prices VALUES (1, 10), (2, 20), (2, 21)",
+            "CREATE TABLE baskets (item int)",
+            "INSERT INTO baskets VALUES (1), (2), (3)",
+            "CREATE FUNCTION dearest(wanted int) RETURNS int LANGUAGE sql AS 'SELECT max(price) FROM prices WHERE item = wanted'",
+            "CREATE FUNCTION cheaper(price int) RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM prices p WHERE p.price < $1 $$",
+            // A column of the body hides the parameter of its name.
+            "CREATE FUNCTION items(item int) RETURNS bigint LANGUAGE sql AS 'SELECT count(DISTINCT item) FROM prices'",
+            "CREATE FUNCTION above(n int) RETURNS int LANGUAGE sql AS 'SELECT n + (SELECT count(*)::int FROM prices WHERE item < n)'",
+            "CREATE FUNCTION total(of int[]) RETURNS bigint LANGUAGE sql AS 'SELECT sum(v) FROM unnest(of) AS u(v)'",
+            "CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql RETURN n * 2",
+            "CREATE MATERIALIZED VIEW dear AS SELECT item, dearest(item) AS price FROM baskets",
+        ],
+    )
+    .await;
+    let dear = "SELECT * FROM dear ORDER BY item";
+    assert_eq!(rows(&client, dear).await, ["1 10", "2 21", "3 NULL"]);
+    run(&client, &["INSERT INTO prices VALUES (3, 30)"]).await;
+    assert_eq!(rows(&client, dear).await, ["1 10", "2 21", "3 30"]);
+    for (sql, expected) in [
+        ("SELECT dearest(item - 1) FROM baskets WHERE item = 2", "10"),
+        (
+            "SELECT dearest(3), cheaper(21), items(7), total('{4,5}'), twice(21)",
+            "30 2 3 9 42",
+        ),
+        (
+            "SELECT sum(n) FROM (SELECT above(item) AS n FROM baskets) AS t",
+            "10",
+        ),
+        ("SELECT count(*) FROM baskets WHERE dearest(item) > 20", "2"),
+    ] {
+        assert_eq!(rows(&client, sql).await, [expected], "{sql}");
+    }
+    for (sql, expected) in [
+        ("DROP TABLE prices", "table used by 1 other objects"),
+        (
+            "SELECT dearest(max(item)) FROM baskets",
+            "Feature is not yet implemented",
+        ),
+        (
+            "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT a + aa'",
+            "Failed to bind expression: a + aa",
+        ),
+        (
+            "CREATE FUNCTION f(int, int) RETURNS int LANGUAGE sql AS 'SELECT $1 + $3'",
+            "Bind error: failed to find unnamed parameter $3",
+        ),
+        (
+            "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT price FROM nosuch'",
+            "table or source not found: nosuch",
+        ),
+        (
+            "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT sum(price) FROM prices'",
+            "Invalid input syntax: return type mismatch detected",
+        ),
+        (
+            "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT $1' WITH (always_retry_on_network_error = true)",
+            "Invalid Parameter Value: SQL UDF does not support WITH options yet",
+        ),
+    ] {
+        refused(&client, sql, expected).await;
+    }
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_a_row_are_null_where_that_is_set() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    let divided = "SELECT 6 / n FROM unnest(ARRAY[-1, 0, 1]) AS u(n) ORDER BY n";
+    refused(&client, divided, "Division by zero").await;
+    run(&client, &["SET batch_expr_strict_mode = false"]).await;
+    assert_eq!(rows(&client, divided).await, ["-6", "NULL", "6"]);
+    run(&client, &["SET batch_expr_strict_mode TO DEFAULT"]).await;
+    refused(&client, divided, "Division by zero").await;
+    let keys = "CREATE TABLE m (a int, b struct<x map(real, int)>)";
+    refused(&client, keys, "Bind error: invalid map key type: real").await;
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_are_printed_as_risingwave_does() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &[
+            "create table visits (who int, at timestamp, primary key (who))",
+            "create view recent as select v.who, count(*) n from visits v left outer join visits w on v.who=w.who where v.at>'2024-01-01'::timestamp group by v.who -- all",
+            "create materialized view big as select who id,\n  at from visits where who>=10 and not who=12",
+            "create sink away as select who::bigint b from visits with (connector='blackhole')",
+            "create function plus(a int, varchar) returns int language sql as $$ select a + length($2) $$",
+            "create database there",
+            "alter database there rename to elsewhere",
+        ],
+    )
+    .await;
+    let recent = "SELECT v.who, count(*) AS n FROM visits AS v LEFT JOIN visits AS w ON v.who = w.who WHERE v.at > CAST('2024-01-01' AS TIMESTAMP) GROUP BY v.who";
+    for (sql, expected) in [
+        ("SHOW CREATE VIEW recent", format!("public.recent CREATE VIEW recent AS {recent}")),
+        ("SELECT pg_get_viewdef('recent'::regclass)", recent.to_owned()),
+        (
+            "SELECT definition FROM rw_materialized_views WHERE name = 'big'",
+            "CREATE MATERIALIZED VIEW big AS SELECT who AS id, at FROM visits WHERE who >= 10 AND NOT who = 12".into(),
+        ),
+        (
+            "SHOW CREATE SINK away",
+            "public.away CREATE SINK away AS SELECT CAST(who AS BIGINT) AS b FROM visits WITH (connector = 'blackhole')".into(),
+        ),
+        (
+            "SHOW CREATE FUNCTION plus",
+            "public.plus CREATE FUNCTION plus(a integer, character varying) RETURNS integer LANGUAGE sql AS $$ select a + length($2) $$".into(),
+        ),
+        (
+            "SELECT string_agg(name, ' ' ORDER BY name) FROM rw_databases",
+            "dev elsewhere".into(),
+        ),
+    ] {
+        assert_eq!(rows(&client, sql).await, [expected], "{sql}");
+    }
+    run(
+        &client,
+        &[
+            "ALTER TABLE visits RENAME TO calls",
+            "INSERT INTO calls VALUES (11, '2024-06-01')",
+        ],
+    )
+    .await;
+    let shown = rows(&client, "SHOW CREATE VIEW recent").await;
+    assert_eq!(
+        shown,
+        [format!(
+            "public.recent CREATE VIEW recent AS {}",
+            recent.replace("visits AS", "calls AS")
+        )]
+    );
+    assert_eq!(rows(&client, "SELECT * FROM recent").await, ["11 1"]);
+    for (sql, expected) in [
+        (
+            "ALTER DATABASE dev RENAME TO x",
+            "Current database cannot be renamed",
+        ),
+        (
+            "ALTER DATABASE nosuch RENAME TO x",
+            "database not found: nosuch",
+        ),
+        (
+            "ALTER DATABASE elsewhere RENAME TO dev",
+            "database with name dev exists",
+        ),
+        (
+            "SELECT arg_min(who, at) OVER (PARTITION BY who) FROM calls",
+            "arg_min over a window in the embedded engine",
+        ),
+    ] {
+        refused(&client, sql, expected).await;
+    }
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn names_of_fields_survive_a_restart() {
     let served = Served::start().await;
     let client = served.client().await;

@@ -35,9 +35,33 @@ mod unnest;
 mod value;
 mod window_close;
 
-/// Whether there is a time zone of this name (IANA).
-pub fn is_timezone(name: &str) -> bool {
-    kernel::datetime::parse_zone(name).is_ok()
+/// The time zone (IANA) that a name means in any case, as it is spelt.
+pub fn timezone(name: &str) -> Option<&'static str> {
+    kernel::datetime::parse_zone(name)
+        .ok()
+        .map(|zone| zone.name())
+}
+
+/// Whether values of the type can be: the keys of a map are texts or whole numbers.
+///
+/// # Errors
+/// RisingWave's words for a map of other keys.
+pub fn check_type(data_type: &rwt_sql::DataType) -> Result<(), QueryError> {
+    use rwt_sql::DataType as T;
+    match data_type {
+        T::Map(key, value) => {
+            kernel::map::check_key(key).map_err(|error| QueryError::bind(error.to_string()))?;
+            check_type(value)
+        }
+        T::List(item) => check_type(item),
+        T::Struct(fields) => fields.iter().try_for_each(|(_, field)| check_type(field)),
+        _ => Ok(()),
+    }
+}
+
+/// A query as RisingWave prints it in definitions; none for what only its own syntax says.
+pub fn shown_query(sql: &str) -> Option<String> {
+    bind::shown::shown_query(sql)
 }
 
 /// The tree of one statement in RisingWave's dialect; its names stand where they were written.

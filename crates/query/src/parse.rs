@@ -1,6 +1,6 @@
 //! SQL text to sqlparser's tree, with RisingWave's shape of syntax errors.
 
-use sqlparser::ast::{Query, Statement};
+use sqlparser::ast::{Expr, Ident, Query, Statement};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace, Word};
 
@@ -57,6 +57,21 @@ pub(crate) const LAMBDA: &str = "lambda |…|";
 
 /// The function around the argument after VARIADIC.
 pub(crate) const VARIADIC: &str = "variadic argument";
+
+/// Whether a printed tree has something that stands for RisingWave's own syntax.
+pub(crate) fn stands_for_other_syntax(text: &str) -> bool {
+    [
+        ALL_FIELDS,
+        IS_JSON,
+        VARIADIC,
+        LAMBDA,
+        " SEMI JOIN ",
+        " GROUPS ",
+    ]
+    .iter()
+    .any(|mark| text.contains(mark))
+        || text.contains(DOT)
+}
 
 /// What ends with the parentheses that it stands in: lambdas (`|x| x + 1`) and VARIADIC arguments as calls, and session
 /// frames (`SESSION WITH GAP x`) as `GROUPS x FOLLOWING`, which is no other frame of any database.
@@ -220,7 +235,9 @@ fn joins(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
 fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
     refuse_left_out(&tokens)?;
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
-    let mut tokens = last_in_parentheses(joins(tokens)?).into_iter().peekable();
+    let mut tokens = last_in_parentheses(joins(excepted_names(tokens)?)?)
+        .into_iter()
+        .peekable();
     while let Some(mut next) = tokens.next() {
         if next.token == Token::DoubleEq {
             return Err(QueryError::NotImplemented("binary op: \"==\"".into()));
@@ -304,6 +321,75 @@ fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Q
         out.push(next);
     }
     Ok(out)
+}
+
+/// Between the parts of a name in `* EXCEPT (t.a)`, where the parser has room for one word.
+const DOT: char = '\u{1f}';
+
+/// A column of `* EXCEPT`, as an expression.
+pub(crate) fn excepted(ident: &Ident) -> Expr {
+    let part = |value: &str, quote: Option<char>| Ident {
+        value: value.to_owned(),
+        quote_style: quote,
+        span: ident.span,
+    };
+    if !ident.value.contains(DOT) {
+        return Expr::Identifier(ident.clone());
+    }
+    let parts = ident.value.split(DOT).map(|value| part(value, Some('"')));
+    Expr::CompoundIdentifier(parts.collect())
+}
+
+/// The names behind `* EXCEPT (` each as one word.
+fn excepted_names(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let mut before = out.iter().rev().filter(|t| !is_blank(&t.token));
+        let opens = token.token == Token::LParen
+            && matches!(before.next().map(|t| &t.token), Some(Token::Word(w)) if is_word(w, "except"))
+            && matches!(before.next().map(|t| &t.token), Some(Token::Mul));
+        out.push(token);
+        if !opens {
+            continue;
+        }
+        let mut name: Option<(TokenWithSpan, Vec<Word>)> = None;
+        while let Some(next) = tokens.next_if(|t| t.token != Token::RParen) {
+            match &next.token {
+                Token::Word(word) => match &mut name {
+                    Some((_, parts)) => parts.push(word.clone()),
+                    None => name = Some((next.clone(), vec![word.clone()])),
+                },
+                Token::Comma => {
+                    out.extend(name.take().map(joined));
+                    out.push(next);
+                }
+                Token::Period => {}
+                other if is_blank(other) => {}
+                _ => return Err(QueryError::bind("Only support column name in except list")),
+            }
+        }
+        out.extend(name.map(joined));
+    }
+    Ok(out)
+}
+
+/// The parts of a name as one word; a name of one part stays as it is.
+fn joined((first, parts): (TokenWithSpan, Vec<Word>)) -> TokenWithSpan {
+    if parts.len() == 1 {
+        return first;
+    }
+    let folded: Vec<String> = parts
+        .iter()
+        .map(|part| match part.quote_style {
+            Some(_) => part.value.clone(),
+            None => part.value.to_lowercase(),
+        })
+        .collect();
+    TokenWithSpan {
+        token: Token::make_word(&folded.join(&DOT.to_string()), Some('"')),
+        span: first.span,
+    }
 }
 
 /// Refuses what RisingWave's syntax has and this engine has not.

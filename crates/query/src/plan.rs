@@ -71,7 +71,14 @@ impl Plan {
         if whole::has_any(&logical)? {
             whole::refuse(&context.state().optimize(&logical)?, binder.streaming)?;
         }
-        let logical = if binder.streaming {
+        // The errors of a row are NULL.
+        let is_lenient = binder.streaming
+            || binder
+                .settings
+                .variables
+                .get("batch_expr_strict_mode")
+                .is_some_and(|strict| strict == "false");
+        let logical = if is_lenient {
             crate::kernel::lenient_plan(logical)?
         } else {
             logical

@@ -11,7 +11,7 @@ use crate::catalog::Catalog;
 use crate::error::QueryError;
 use crate::plan::Plan;
 use crate::probe::Probe;
-use crate::relation::{Relations, Settings};
+use crate::relation::{Relations, Settings, SqlFunction};
 use crate::{memory, names, parse};
 
 /// How queries use the machine.
@@ -166,6 +166,21 @@ impl Queries {
         binder.probe = Some(probe.clone());
         let bound = binder.root(query)?;
         Plan::new(&binder, bound, &self.context)
+    }
+
+    /// The type of the result of a SQL function's body.
+    ///
+    /// # Errors
+    /// The body is no query of one column, or reads what is not there.
+    pub async fn function_type(
+        &self,
+        function: &SqlFunction,
+        relations: &dyn Relations,
+        settings: &Settings,
+    ) -> Result<rwt_sql::DataType, QueryError> {
+        let body = Statement::Query(Box::new(parse::query(&function.body)?));
+        let catalog = Catalog::load(&body, relations).await?;
+        Binder::new(&catalog, settings, &[])?.function_type(function)
     }
 
     async fn plan_as(

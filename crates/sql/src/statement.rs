@@ -532,6 +532,16 @@ pub enum AlterAction {
         if_exists: bool,
         column: Ident,
     },
+    /// `ALTER COLUMN <column> [SET DATA] TYPE <type>`
+    ColumnType {
+        column: Ident,
+        data_type: DataType,
+    },
+    /// `[WITH (…)] AS <value>` of a secret
+    SecretValue {
+        with: Options,
+        value: String,
+    },
     /// `SET <parameter> = <value>`: parallelism, rate limits.
     SetParameter {
         name: String,

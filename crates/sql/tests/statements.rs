@@ -427,6 +427,27 @@ fn drop_and_alter() {
             column
         }
     );
+    for sql in [
+        "ALTER TABLE t ALTER COLUMN x TYPE bigint",
+        "ALTER TABLE t ALTER x SET DATA TYPE bigint",
+    ] {
+        let column = Ident::new("x");
+        let data_type = DataType::BigInt;
+        assert_eq!(action(sql), AlterAction::ColumnType { column, data_type });
+    }
+    assert_eq!(
+        action("ALTER TABLE t ALTER COLUMN x SET DEFAULT 1"),
+        AlterAction::Other("ALTER COLUMN x SET DEFAULT 1".to_owned())
+    );
+    match action("ALTER SECRET s WITH (backend = 'meta') AS 'new'") {
+        AlterAction::SecretValue { with, value } => {
+            assert_eq!(
+                (with.text("backend"), value.as_str()),
+                (Some("meta"), "new")
+            );
+        }
+        other => panic!("{other:?}"),
+    }
     let parameter = |value: &str| AlterAction::SetParameter {
         name: "parallelism".to_owned(),
         value: value.to_owned(),

@@ -17,7 +17,29 @@ impl Catalog {
         if let Some(object) = self.find(kind, &alter.name, path) {
             return Ok(object.id);
         }
+        let is_of_columns = matches!(
+            alter.action,
+            AlterAction::AddColumn { .. }
+                | AlterAction::DropColumn { .. }
+                | AlterAction::ColumnType { .. }
+        );
         match self.find_relation(&alter.name, path) {
+            Some(other) if kind == Kind::Source && other.kind() == Kind::Table => {
+                Err(match other.source() {
+                    Some(_) => invalid_input("Use `ALTER TABLE` to alter a table with connector."),
+                    None => missing(),
+                })
+            }
+            Some(other)
+                if is_of_columns
+                    && kind == Kind::Table
+                    && matches!(other.kind(), Kind::MaterializedView | Kind::Index) =>
+            {
+                Err(invalid_input(format!(
+                    "\"{}\" is not a table or cannot be altered",
+                    alter.name
+                )))
+            }
             Some(other)
                 if tabular(kind) && tabular(other.kind()) && !(is_swap && kind == Kind::Table) =>
             {

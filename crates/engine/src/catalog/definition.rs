@@ -54,10 +54,12 @@ impl Definition {
         self
     }
 
-    /// Adds a query, its white space folded outside of quotes and comments.
+    /// Adds a query as RisingWave prints it; of what is not printed so, the white space is folded outside of quotes and
+    /// comments.
     #[must_use]
     pub fn query(mut self, sql: &str) -> Self {
-        self.parts.push(Part::Query(fold(sql)));
+        let text = rwt_query::shown_query(sql).unwrap_or_else(|| fold(sql));
+        self.parts.push(Part::Query(text));
         self
     }
 

@@ -11,6 +11,7 @@ mod names;
 mod object;
 mod remove;
 mod rewrite;
+mod secrets;
 
 use std::collections::BTreeMap;
 

@@ -210,8 +210,11 @@ pub struct LakeTable {
 pub struct Source {
     /// `kafka`, `datagen`, `iceberg`.
     pub connector: String,
-    /// The WITH options; a secret is written as `secret <name>`.
+    /// The WITH options.
     pub options: Vec<(String, String)>,
+    /// The options whose values are secrets.
+    #[serde(default)]
+    pub secrets: Vec<(String, ObjectId)>,
     /// Upper case.
     pub format: String,
     /// Upper case.
@@ -339,6 +342,9 @@ pub struct Sink {
     pub mode: SinkMode,
     /// The WITH options.
     pub options: Vec<(String, String)>,
+    /// The options whose values are secrets.
+    #[serde(default)]
+    pub secrets: Vec<(String, ObjectId)>,
     /// How rows become messages, for a sink to Kafka.
     #[serde(default)]
     pub messages: Option<Messages>,
@@ -452,6 +458,9 @@ pub struct Connection {
 pub struct Secret {
     /// `meta`, `hashicorp_vault`
     pub backend: String,
+    /// What is behind AS.
+    #[serde(default)]
+    pub value: String,
 }
 
 /// A SQL function.

@@ -3,12 +3,13 @@
 use std::net::ToSocketAddrs;
 use std::time::Duration;
 
-use rwt_sql::statement::{CreateConnection, CreateSecret, OptionValue};
+use rwt_sql::statement::{CreateConnection, CreateSecret, OptionValue, Options};
 use rwt_sql::{Ident, ObjectName};
 use rwt_wire::{Outcome, SqlError};
 
 use super::{Session, not_implemented};
 use crate::catalog::{Body, Catalog, Connection, Definition, Kind, ObjectId, Secret, options_text};
+use crate::engine::Altering;
 
 /// Options of an Iceberg connection that RisingWave knows.
 const ICEBERG_OPTIONS: [&str; 24] = [
@@ -71,13 +72,9 @@ impl Session {
                 SqlError::internal("Protocol error: Required property \"type\" is not provided")
             })?
             .to_lowercase();
-        let catalog = self.inner.catalog();
-        for (_, value) in &create.with.0 {
-            if let OptionValue::Secret(name) | OptionValue::SecretFile(name) = value {
-                catalog.require(Kind::Secret, name, &self.path())?;
-            }
-        }
-        let text = |key: &str| create.with.text(key);
+        let secrets = self.secrets_of(&create.with)?;
+        let opened = self.opened(&create.with);
+        let text = |key: &str| opened.text(key);
         let mut shown = create.with.clone();
         match kind.as_str() {
             "iceberg" => {
@@ -90,7 +87,7 @@ impl Session {
                     }
                 }
                 if text("hosted_catalog") != Some("true") {
-                    external_catalog(&create).await?;
+                    external_catalog(&opened).await?;
                     return Err(not_implemented(
                         "CREATE CONNECTION to an external Iceberg catalog in the embedded engine: its lake is its own; use hosted_catalog = true",
                     ));
@@ -147,17 +144,7 @@ impl Session {
             .collect();
         let definition =
             Definition::new("CREATE CONNECTION", &create.name).text(options_text(&shown));
-        let depends_on = create
-            .with
-            .0
-            .iter()
-            .filter_map(|(_, value)| match value {
-                OptionValue::Secret(name) | OptionValue::SecretFile(name) => {
-                    Some(catalog.find(Kind::Secret, name, &self.path())?.id)
-                }
-                _ => None,
-            })
-            .collect();
+        let depends_on = secrets.iter().map(|(_, id)| *id).collect();
         let body = Body::Connection(Connection { kind, options });
         self.add(&create.name, definition, Vec::new(), depends_on, body)
             .await?;
@@ -172,12 +159,7 @@ impl Session {
         if self.skip_existing(Kind::Secret, &create.name, create.if_not_exists)? {
             return Ok(Outcome::done(DONE));
         }
-        let backend = create.with.text("backend").unwrap_or("meta").to_owned();
-        if backend != "meta" {
-            return Err(not_implemented(format!(
-                "the secret backend '{backend}' in the embedded engine"
-            )));
-        }
+        let backend = backend_of(&create.with)?;
         let definition = Definition::new("CREATE SECRET", &create.name)
             .text(format!("{} AS '******'", options_text(&create.with)));
         self.add(
@@ -185,10 +167,76 @@ impl Session {
             definition,
             Vec::new(),
             Vec::new(),
-            Body::Secret(Secret { backend }),
+            Body::Secret(Secret {
+                backend,
+                value: create.value,
+            }),
         )
         .await?;
         Ok(Outcome::done(DONE))
+    }
+
+    /// ALTER SECRET: what uses it connects anew.
+    pub(super) async fn alter_secret(
+        &mut self,
+        id: ObjectId,
+        with: &Options,
+        value: String,
+    ) -> Result<(), SqlError> {
+        backend_of(with)?;
+        self.inner
+            .clone()
+            .alter(async |altering: &mut Altering<'_>| {
+                if let Some(object) = altering.catalog.objects.get_mut(&id)
+                    && let Body::Secret(secret) = &mut object.body
+                {
+                    secret.value = value;
+                }
+                altering.set_catalog()
+            })
+            .await?;
+        let users = self.inner.catalog().users_of_secret(id);
+        self.inner.stop_sources(&users).await;
+        for user in users {
+            self.start_source(user);
+        }
+        Ok(())
+    }
+
+    /// The options whose values are secrets, with the secrets' ids.
+    pub(super) fn secrets_of(
+        &self,
+        options: &Options,
+    ) -> Result<Vec<(String, ObjectId)>, SqlError> {
+        let catalog = self.inner.catalog();
+        options
+            .0
+            .iter()
+            .filter_map(|(key, value)| match value {
+                OptionValue::Secret(name) | OptionValue::SecretFile(name) => Some((key, name)),
+                _ => None,
+            })
+            .map(|(key, name)| {
+                let secret = catalog.require(Kind::Secret, name, &self.path())?;
+                Ok((key.clone(), secret.id))
+            })
+            .collect()
+    }
+
+    /// The options with the values of their secrets.
+    pub(super) fn opened(&self, options: &Options) -> Options {
+        let catalog = self.inner.catalog();
+        let opened = options.0.iter().map(|(key, value)| {
+            let value = match value {
+                OptionValue::Secret(name) => catalog
+                    .find(Kind::Secret, name, &self.path())
+                    .map(|secret| OptionValue::Text(catalog.secret(secret.id).to_owned())),
+                _ => None,
+            }
+            .unwrap_or_else(|| value.clone());
+            (key.clone(), value)
+        });
+        Options(opened.collect())
     }
 
     /// SET iceberg_engine_connection: the connection has to exist.
@@ -200,9 +248,22 @@ impl Session {
     }
 }
 
+/// Where a secret's value is kept: here, or nowhere.
+fn backend_of(with: &Options) -> Result<String, SqlError> {
+    match with.text("backend").unwrap_or("meta") {
+        "meta" => Ok("meta".to_owned()),
+        other @ ("hashicorp_vault" | "aws_secrets_manager") => Err(not_implemented(format!(
+            "the secret backend '{other}' in the embedded engine"
+        ))),
+        other => Err(SqlError::internal(format!(
+            "Invalid parameter backend: secret backend \"{other}\" is not supported. Supported backends are: meta, hashicorp_vault"
+        ))),
+    }
+}
+
 /// What RisingWave checks about a catalog that is not its own.
-async fn external_catalog(create: &CreateConnection) -> Result<(), SqlError> {
-    let text = |key: &str| create.with.text(key);
+async fn external_catalog(with: &Options) -> Result<(), SqlError> {
+    let text = |key: &str| with.text(key);
     if text("catalog.type") == Some("rest") && text("catalog.uri").is_none() {
         return Err(refused(&["`catalog.uri` must be set in rest catalog"]));
     }

@@ -7,7 +7,7 @@ use rwt_sql::statement::{ColumnDef, Columns, CreateTable};
 use rwt_sql::{DataType, ObjectName};
 use rwt_wire::{Outcome, SqlError};
 
-use super::create_source::{include_text, stream_of, with_includes};
+use super::create_source::{include_text, option_pairs, stream_of, with_includes};
 use super::lake_table::add_table;
 use super::message_schema::avro_of;
 use super::{Session, not_implemented};
@@ -63,7 +63,10 @@ impl Session {
         let mut source = None;
         if has_connector {
             let avro = avro_of(create.format.as_ref(), &mut columns).await?;
-            let mut stream = stream_of(&create.with, create.format.as_ref(), "TABLE", &columns)?;
+            let with = self.opened(&create.with);
+            let mut stream = stream_of(&with, create.format.as_ref(), "TABLE", &columns)?;
+            stream.options = option_pairs(&create.with)?;
+            stream.secrets = self.secrets_of(&create.with)?;
             stream.avro = avro;
             source = Some(with_includes(stream, &mut columns, &create.include)?);
         }
@@ -101,6 +104,8 @@ impl Session {
             None => None,
         };
         let definition = table_definition(&create, &columns);
+        let secrets = source.iter().flat_map(|source| &source.secrets);
+        let depends_on = secrets.map(|(_, id)| *id).collect();
         let count = rows
             .as_ref()
             .map(|r| r.iter().map(|b| b.num_rows()).sum::<usize>());
@@ -114,7 +119,11 @@ impl Session {
                     .catalog
                     .draft(&name, &path, owner, definition, body)?;
                 let id = object.id;
-                let object = Object { columns, ..object };
+                let object = Object {
+                    columns,
+                    depends_on,
+                    ..object
+                };
                 add_table(
                     altering,
                     object,
@@ -147,24 +156,16 @@ impl Session {
         query: &str,
     ) -> Result<(Vec<Column>, Option<Vec<arrow::array::RecordBatch>>), SqlError> {
         let (shape, rows) = self.select_all(query).await?;
-        if !written.columns.is_empty() && written.columns.len() != shape.len() {
-            return Err(SqlError::internal(
-                "Bind error: The number of columns in the table definition does not match the number of columns in the query",
-            ));
+        if written.columns.len() > shape.len() {
+            return Err(invalid_input("too many column names were specified"));
         }
-        let names: Vec<String> = if written.columns.is_empty() {
-            shape.iter().map(|c| c.name.clone()).collect()
-        } else {
-            written
-                .columns
-                .iter()
-                .map(|c| c.name.value().to_owned())
-                .collect()
-        };
-        let columns: Vec<Column> = names
-            .into_iter()
-            .zip(shape)
-            .map(|(name, c)| Column::new(name, c.data_type))
+        // The first columns have the names that were written, the others their own.
+        let written = written.columns.iter().map(|c| c.name.value().to_owned());
+        let named = written.len();
+        let columns: Vec<Column> = written
+            .chain(shape.iter().skip(named).map(|c| c.name.clone()))
+            .zip(&shape)
+            .map(|(name, c)| Column::new(name, c.data_type.clone()))
             .collect();
         check_names(columns.iter().map(|c| c.name.as_str()))?;
         let types: Vec<_> = columns
@@ -363,6 +364,7 @@ pub(super) fn checked_columns(defs: &[ColumnDef]) -> Result<Vec<Column>, SqlErro
                     "Not supported: Column type SERIAL is not supported\nHINT: Please remove the SERIAL column",
                 ));
             }
+            rwt_query::check_type(&data_type).map_err(|error| super::query_error(&error))?;
             Ok(Column {
                 not_null: def.not_null,
                 default: def.default.clone(),

@@ -28,7 +28,14 @@ impl Session {
         if self.skip_existing(Kind::Sink, &create.name, create.if_not_exists)? {
             return Ok(Outcome::done(DONE));
         }
-        let input = self.sink_input(&create.from).await?;
+        let secrets = self.secrets_of(&create.with)?;
+        let written = create.with;
+        let create = CreateSink {
+            with: self.opened(&written),
+            ..create
+        };
+        let mut input = self.sink_input(&create.from).await?;
+        input.reads.extend(secrets.iter().map(|(_, id)| *id));
         // an Iceberg sink's options are read before what passes it is looked at
         if create.into.is_none() && create.with.text("connector") == Some("iceberg") {
             external(&create)?;
@@ -56,7 +63,7 @@ impl Session {
         };
         let definition = definition.text(format!(
             "{}{}",
-            options_text(&create.with),
+            options_text(&written),
             format_text(create.format.as_ref())
         ));
         let messages = match connector.as_str() {
@@ -68,11 +75,12 @@ impl Session {
             into,
             connector,
             mode,
-            options: super::create_source::option_pairs(&create.with)?,
+            options: super::create_source::option_pairs(&written)?,
+            secrets,
             messages,
             timezone: self.settings.current_timezone().to_owned(),
         };
-        if let Some(kafka) = Kafka::of(&sink) {
+        if let Some(kafka) = Kafka::of(&self.inner.catalog().opened_sink(&sink)) {
             let checked = tokio::task::spawn_blocking(move || kafka.check()).await;
             let checked = checked.map_err(crate::engine::internal)?;
             checked.map_err(|why| SqlError::internal("Sink error: Kafka error").because(why))?;

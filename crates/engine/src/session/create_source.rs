@@ -10,7 +10,8 @@ use super::create::{check_names, checked_columns, columns_text};
 use super::message_schema::avro_of;
 use super::{Session, not_implemented};
 use crate::catalog::{
-    Body, Column, Definition, Kind, Object, Origin, Source, format_text, options_text,
+    Body, Column, Definition, Kind, Object, Origin, Source, format_text, invalid_input,
+    options_text,
 };
 use crate::engine::{Altering, internal};
 use crate::storage::{Change, SourceProgress};
@@ -30,9 +31,18 @@ impl Session {
                 "generated columns of a source in the embedded engine",
             ));
         }
+        if columns.iter().any(|c| c.not_null) {
+            return Err(invalid_input(
+                "NOT NULL constraint is not supported in source schema",
+            ));
+        }
         let avro = avro_of(create.format.as_ref(), &mut columns).await?;
-        let mut stream = stream_of(&create.with, create.format.as_ref(), "SOURCE", &columns)?;
+        let secrets = self.secrets_of(&create.with)?;
+        let with = self.opened(&create.with);
+        let mut stream = stream_of(&with, create.format.as_ref(), "SOURCE", &columns)?;
+        stream.options = option_pairs(&create.with)?;
         stream.avro = avro;
+        stream.secrets = secrets;
         let source = with_includes(stream, &mut columns, &create.include)?;
         let watermark = self.watermark(&create.columns, &columns, true).await?;
         let source = Source {
@@ -41,6 +51,7 @@ impl Session {
         };
         let progress = self.check_source(&source, &columns, "CreateSource").await?;
         let definition = source_definition(&create, &columns);
+        let depends_on = source.secrets.iter().map(|(_, id)| *id).collect();
         let (name, path, owner) = (create.name.clone(), self.path(), self.user_id());
         let id = self
             .inner
@@ -51,7 +62,11 @@ impl Session {
                     .catalog
                     .draft(&name, &path, owner, definition, body)?;
                 let id = object.id;
-                let object = Object { columns, ..object };
+                let object = Object {
+                    columns,
+                    depends_on,
+                    ..object
+                };
                 altering.catalog.objects.insert(id, object);
                 altering.set_catalog()?;
                 altering.apply(Change::Create(id))?;
@@ -79,6 +94,7 @@ impl Session {
                 SqlError::because,
             )
         };
+        let source = &self.inner.catalog().opened_source(source);
         let query_columns: Vec<_> = columns.iter().map(crate::reading::query_column).collect();
         Decoder::new(columns, source, rwt_query::schema(&query_columns))
             .map_err(not_implemented)?;
@@ -94,19 +110,22 @@ impl Session {
     }
 }
 
-/// The options as text; a secret is a reference.
+/// The options as text, without those whose values are secrets.
 pub(super) fn option_pairs(options: &Options) -> Result<Vec<(String, String)>, SqlError> {
     options
         .0
         .iter()
-        .map(|(key, value)| match value {
-            OptionValue::Text(text) | OptionValue::Bare(text) => Ok((key.clone(), text.clone())),
-            OptionValue::Secret(_) | OptionValue::SecretFile(_) => Err(not_implemented(format!(
-                "a secret as the value of {key} in the embedded engine"
-            ))),
-            OptionValue::Variable(name) => Err(SqlError::internal(format!(
+        .filter_map(|(key, value)| match value {
+            OptionValue::Text(text) | OptionValue::Bare(text) => {
+                Some(Ok((key.clone(), text.clone())))
+            }
+            OptionValue::Secret(_) => None,
+            OptionValue::SecretFile(_) => Some(Err(not_implemented(format!(
+                "a secret as the file of {key} in the embedded engine"
+            )))),
+            OptionValue::Variable(name) => Some(Err(SqlError::internal(format!(
                 "sql parser error: expected a value, found: {name}"
-            ))),
+            )))),
         })
         .collect()
 }
@@ -191,6 +210,7 @@ pub(super) fn stream_of(
     Ok(Source {
         connector,
         options: option_pairs(with)?,
+        secrets: Vec::new(),
         format: format.format.clone(),
         encode: format.encode.clone(),
         origins: Vec::new(),

@@ -95,9 +95,23 @@ impl Session {
     pub(super) fn bind(&self, query: &str, columns: Vec<rwt_query::Column>) -> Bound {
         let catalog = self.inner.catalog();
         let path = self.path();
-        let (query, reads) = resolve(query, |name| {
+        let (query, mut reads) = resolve(query, |name| {
             catalog.find_readable(name, &path).map(|o| o.id)
         });
+        // What the functions that it may call read: it is computed anew when that changes.
+        for function in catalog.of_kind(Kind::Function) {
+            let Body::Function(body) = &function.body else {
+                continue;
+            };
+            if super::alter::mentions(&query.to_lowercase(), &function.name.to_lowercase()) {
+                let (_, within) = resolve(&body.body, |name| {
+                    catalog.find_readable(name, &path).map(|o| o.id)
+                });
+                reads.extend(within);
+            }
+        }
+        reads.sort_unstable();
+        reads.dedup();
         Bound {
             query,
             reads,

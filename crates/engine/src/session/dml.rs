@@ -269,18 +269,18 @@ impl Session {
         }
         catalog.check_schema(name)?;
         let object = catalog
-            .find_readable(name, &self.path())
+            .find_relation(name, &self.path())
             .ok_or_else(missing)?;
         match object.kind() {
             Kind::Table => {}
-            Kind::View => return Err(missing()),
-            kind => {
+            kind @ (Kind::MaterializedView | Kind::Index) => {
                 return Err(invalid_input(format!(
                     "cannot change {} \"{}\"",
                     kind.noun(),
                     object.name
                 )));
             }
+            _ => return Err(missing()),
         }
         if verb != DmlVerb::Insert && object.append_only() {
             return Err(SqlError::internal(

@@ -69,18 +69,9 @@ impl Session {
             return Ok(Some(object.id));
         }
         if let Some(other) = catalog.find_relation(name, &path) {
-            // RisingWave keeps these three in one map and says which DROP fits
-            let tabular = |k: Kind| {
-                matches!(
-                    k,
-                    Kind::Table | Kind::MaterializedView | Kind::Source | Kind::Index
-                )
-            };
-            if tabular(kind)
-                && tabular(other.kind())
-                && kind != Kind::Index
-                && (kind != Kind::Source || other.kind() == Kind::Table)
-            {
+            // RisingWave keeps these three in one map, looks there for sources as well, and says which DROP fits.
+            let is_kept = |k: Kind| matches!(k, Kind::Table | Kind::MaterializedView | Kind::Index);
+            if (is_kept(kind) || kind == Kind::Source) && is_kept(other.kind()) {
                 let noun = other.kind().noun();
                 let article = if noun.starts_with('i') { "an" } else { "a" };
                 return Err(invalid_input(format!(

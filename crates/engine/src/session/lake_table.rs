@@ -155,6 +155,7 @@ fn lake_parts(altering: &mut Altering<'_>, table: &Object, lake: &LakeTable) -> 
             into: None,
             connector: "ICEBERG".into(),
             mode: crate::catalog::SinkMode::Upsert,
+            secrets: Vec::new(),
             options: Vec::new(),
             messages: None,
             timezone: "UTC".into(),
@@ -164,6 +165,7 @@ fn lake_parts(altering: &mut Altering<'_>, table: &Object, lake: &LakeTable) -> 
         "__iceberg_source_",
         "CREATE SOURCE",
         Body::Source(Source {
+            secrets: Vec::new(),
             connector: "iceberg".into(),
             options: Vec::new(),
             format: "NONE".into(),

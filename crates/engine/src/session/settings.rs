@@ -490,7 +490,7 @@ impl Variables {
                 })
                 .collect::<Vec<_>>()
                 .join(", "),
-            Shape::Zone if rwt_query::is_timezone(bare) => bare.to_owned(),
+            Shape::Zone if rwt_query::timezone(bare).is_some() => bare.to_owned(),
             Shape::Zone => return Err(refused("Not a valid timezone")),
             Shape::Fixed => return Err(refused("the parameter cannot be changed")),
         };
@@ -498,9 +498,12 @@ impl Variables {
         Ok(())
     }
 
-    /// The session's time zone.
-    pub fn current_timezone(&self) -> &str {
-        self.changed.get("timezone").map_or("UTC", String::as_str)
+    /// The session's time zone by the name that everything knows it by; SHOW has it as it was set.
+    pub fn current_timezone(&self) -> &'static str {
+        self.changed
+            .get("timezone")
+            .and_then(|name| rwt_query::timezone(name))
+            .unwrap_or("UTC")
     }
 
     /// The time limit of a statement.

@@ -2,15 +2,17 @@
 
 use rwt_sql::lexer::{Token, tokenize};
 use rwt_sql::{DataType, Ident, ObjectName};
-use rwt_wire::{Outcome, SqlError, SqlState};
+use rwt_wire::{Outcome, SqlError};
 
-use super::{Session, not_implemented};
-use crate::catalog::{Body, Catalog, Definition, Function, Kind, User};
-use crate::engine::Altering;
+use super::{Session, not_implemented, query_error};
+use crate::catalog::{Body, Catalog, Definition, Function, Kind, User, invalid_input};
+use crate::engine::{Altering, internal};
 
 /// The words of a statement: identifiers by value, symbols and literals as written.
 pub(super) struct Words {
-    words: Vec<(String, bool)>,
+    text: String,
+    /// Each word, where it begins, and whether it is a string.
+    words: Vec<(String, usize, bool)>,
     at: usize,
 }
 
@@ -19,14 +21,25 @@ impl Words {
         let words = tokenize(text)
             .iter()
             .filter(|t: &&Token| !t.kind.is_trivia())
-            .map(|t| (t.value(text), t.kind.is_string()))
-            .filter(|(word, _)| !word.is_empty() && word != ";")
+            .map(|t| (t.value(text), t.span.start, t.kind.is_string()))
+            .filter(|(word, ..)| !word.is_empty() && word != ";")
             .collect();
-        Self { words, at: 0 }
+        Self {
+            text: text.to_owned(),
+            words,
+            at: 0,
+        }
+    }
+
+    /// Takes what is left, as it was written.
+    fn rest(&mut self) -> String {
+        let start = self.words.get(self.at).map(|(_, start, _)| *start);
+        self.at = self.words.len();
+        start.map_or("", |start| &self.text[start..]).to_owned()
     }
 
     pub(super) fn peek(&self) -> &str {
-        self.words.get(self.at).map_or("", |(w, _)| w.as_str())
+        self.words.get(self.at).map_or("", |(w, ..)| w.as_str())
     }
 
     pub(super) fn next(&mut self) -> String {
@@ -41,7 +54,7 @@ impl Words {
         let there = wanted.iter().enumerate().all(|(i, w)| {
             self.words
                 .get(self.at + i)
-                .is_some_and(|(word, string)| !string && word.eq_ignore_ascii_case(w))
+                .is_some_and(|(word, _, string)| !string && word.eq_ignore_ascii_case(w))
         });
         if there {
             self.at += wanted.len();
@@ -199,6 +212,35 @@ impl Session {
         Ok(Outcome::done("CREATE_DATABASE"))
     }
 
+    pub(super) async fn rename_database(&mut self, old: &str, new: &str) -> Result<(), SqlError> {
+        let catalog = self.inner.catalog();
+        let known = |name: &str| catalog.databases.iter().any(|(_, n)| n == name);
+        if !known(old) {
+            return Err(
+                SqlError::new(rwt_wire::SqlState::UndefinedDatabase, "Catalog error")
+                    .because(format!("database not found: {old}")),
+            );
+        }
+        if old == self.database {
+            return Err(SqlError::internal(
+                "Permission denied: Current database cannot be renamed",
+            ));
+        }
+        if known(new) {
+            return Err(SqlError::exists("database", new));
+        }
+        let (old, new) = (old.to_owned(), new.to_owned());
+        self.with_catalog(move |catalog| {
+            for (_, name) in &mut catalog.databases {
+                if *name == old {
+                    name.clone_from(&new);
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Changes the catalog alone.
     pub(super) async fn with_catalog(
         &self,
@@ -233,8 +275,7 @@ impl Session {
             return Err(SqlError::exists("function", shown));
         }
         self.check_function(&function).await?;
-        let definition = Definition::new("CREATE FUNCTION", &name)
-            .text(format!(" LANGUAGE sql AS $${}$$", function.body));
+        let definition = Definition::new("CREATE FUNCTION", &name).text(declaration(&function));
         let (path, owner) = (self.path(), self.user_id());
         self.with_catalog(move |catalog| {
             // Functions may share a name if their arguments differ, which was looked at before.
@@ -248,50 +289,23 @@ impl Session {
         Ok(Outcome::done(DONE))
     }
 
-    /// A function's body has to be an expression of its parameters and of its result's type.
+    /// A function's body has to be of its result's type.
     async fn check_function(&self, function: &Function) -> Result<(), SqlError> {
-        let mut body = function.body.clone();
-        for (i, (_, data_type)) in function.params.iter().enumerate().rev() {
-            body = body.replace(&format!("${}", i + 1), &format!("(NULL::{data_type})"));
-        }
-        let named: Vec<String> = function
-            .params
-            .iter()
-            .filter_map(|(name, t)| {
-                Some(format!(
-                    "NULL::{t} AS {}",
-                    Ident::new(name.as_ref()?).quoted()
-                ))
-            })
-            .collect();
-        let sql = if named.is_empty() {
-            body
-        } else {
-            format!("{body} FROM (SELECT {}) AS params", named.join(", "))
-        };
-        let columns = self.describe_query(&sql).await.map_err(|error| {
-            match error
-                .root_cause()
-                .strip_prefix("Item not found: Invalid column: ")
-            {
-                Some(name) => {
-                    SqlError::internal(format!("Bind error: failed to find named parameter {name}"))
-                }
-                None => error,
-            }
-        })?;
-        let returns = columns
-            .first()
-            .map(|c| c.data_type.to_string())
-            .unwrap_or_default();
-        if returns != function.returns {
-            return Err(SqlError::new(
-                SqlState::Internal,
-                format!(
-                    "Invalid input syntax: return type mismatch detected\nexpected: [{}]\nactual: [{returns}]\nplease adjust your function definition accordingly",
-                    function.returns
-                ),
-            ));
+        let body = super::functions::query_function(function)
+            .ok_or_else(|| internal("a function of unknown types"))?;
+        let reading = self.reading();
+        let actual = self
+            .inner
+            .queries
+            .function_type(&body, &reading, &reading.settings)
+            .await
+            .map_err(|error| query_error(&error))?
+            .to_string();
+        if actual != function.returns {
+            return Err(invalid_input(format!(
+                "return type mismatch detected\nexpected: [{}]\nactual: [{actual}]\nplease adjust your function definition accordingly",
+                function.returns
+            )));
         }
         Ok(())
     }
@@ -359,8 +373,12 @@ fn read_function(text: &str) -> Result<(ObjectName, bool, Function), SqlError> {
                 body = Some(words.next());
             }
             "return" => {
-                return Err(not_implemented(
-                    "CREATE FUNCTION ... RETURN expr; write AS $$ SELECT ... $$",
+                in_returns = false;
+                body = Some(format!("SELECT {}", words.rest()));
+            }
+            "with" => {
+                return Err(SqlError::internal(
+                    "Invalid Parameter Value: SQL UDF does not support WITH options yet",
                 ));
             }
             "immutable" | "stable" | "volatile" | "strict" => in_returns = false,
@@ -373,12 +391,32 @@ fn read_function(text: &str) -> Result<(ObjectName, bool, Function), SqlError> {
         }
     }
     let body = body.ok_or_else(|| SqlError::internal("Bind error: AS must be specified"))?;
+    // The blanks around a body are shown, the sign of its end is not.
+    let ended = body.trim_end().strip_suffix(';').map(str::to_owned);
     let function = Function {
         params,
         returns: canonical(&returns.join(" "))?,
-        body: body.trim().trim_end_matches(';').to_owned(),
+        body: ended.unwrap_or(body),
     };
     Ok((name, if_not_exists, function))
+}
+
+/// What stands behind a function's name.
+fn declaration(function: &Function) -> String {
+    let params: Vec<String> = function
+        .params
+        .iter()
+        .map(|(name, data_type)| match name {
+            Some(name) => format!("{} {data_type}", Ident::new(name.as_str())),
+            None => data_type.clone(),
+        })
+        .collect();
+    format!(
+        "({}) RETURNS {} LANGUAGE sql AS $${}$$",
+        params.join(", "),
+        function.returns,
+        function.body
+    )
 }
 
 fn parameter(words: &[String]) -> Result<(Option<String>, String), SqlError> {

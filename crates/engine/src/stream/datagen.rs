@@ -283,6 +283,7 @@ mod tests {
     fn source(options: &[(&str, &str)]) -> Source {
         Source {
             connector: "datagen".into(),
+            secrets: Vec::new(),
             options: options
                 .iter()
                 .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))

@@ -96,7 +96,11 @@ impl KafkaOptions {
                     && !k.starts_with("properties.")
                     && k != "kafka.brokers"
             })
-            .map(|(k, v)| format!("\"{k}\": \"{v}\""))
+            .map(|(k, v)| {
+                let is_secret = source.secrets.iter().any(|(key, _)| key == k);
+                let shown = if is_secret { "******" } else { v };
+                format!("\"{k}\": \"{shown}\"")
+            })
             .collect();
         if !unknown.is_empty() {
             return Err(vec![format!(

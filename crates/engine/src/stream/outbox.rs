@@ -117,7 +117,7 @@ pub(super) fn advance(staged: &mut Staged<'_>) -> Result<Vec<Shipment>, StorageE
         if senders.busy.contains(&object.id) {
             continue;
         }
-        let Some(kafka) = Kafka::of(sink) else {
+        let Some(kafka) = Kafka::of(&staged.state.catalog.opened_sink(sink)) else {
             continue;
         };
         senders.busy.insert(object.id);

@@ -248,14 +248,22 @@ impl Binder<'_> {
             }
             ("arg_min" | "arg_max", 2) => {
                 let first = self.default_type(first)?;
+                if let by @ (T::List(_) | T::Struct(_) | T::Map(..) | T::Jsonb) = &args[1].data_type
+                {
+                    return Err(QueryError::NotImplemented(format!(
+                        "{name} does not support comparing values of type {by}"
+                    )));
+                }
                 let by = args[1].key();
-                let order = vec![SortExpr {
+                let mut order = vec![SortExpr {
                     expr: by.clone(),
                     asc: name == "arg_min",
                     nulls_first: false,
                 }];
-                // A row whose key is NULL is no candidate.
-                let known = Expr::IsNotNull(Box::new(by));
+                order.extend(m.order);
+                // A row where one of both is NULL is no candidate.
+                let known = Expr::IsNotNull(Box::new(by))
+                    .and(Expr::IsNotNull(Box::new(first.expr.clone())));
                 let filter = match m.filter {
                     Some(filter) => filter.and(known),
                     None => known,

@@ -6,18 +6,17 @@ use datafusion::logical_expr::{Case, Expr, Volatility};
 use rwt_sql::DataType;
 use sqlparser::ast::{
     DuplicateTreatment, Expr as Ast, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentClause, FunctionArguments, NullTreatment, OrderByExpr, SelectItem, SetExpr,
+    FunctionArgumentClause, FunctionArguments, NullTreatment, OrderByExpr,
 };
 
 use super::aggregate::{Modifiers, is_aggregate};
 use super::operator::Comparison;
 use super::window::is_window_function;
-use super::{Arguments, Binder, Bound, CastContext, Env, Scope, functions};
+use super::{Binder, Bound, CastContext, Env, functions};
 use crate::error::QueryError;
 use crate::kernel::{self, Kernel};
 use crate::names;
 use crate::parse;
-use crate::relation::SqlFunction;
 use crate::types::is_number;
 
 /// The written parts of a call's argument list.
@@ -126,7 +125,7 @@ impl Binder<'_> {
         }
         let user = self.catalog.functions(&key);
         if !user.is_empty() {
-            return self.user_function(&key.1, user, args);
+            return self.user_function(&key.1, user, args, env);
         }
         let name = key.1.as_str();
         let over = function
@@ -167,6 +166,11 @@ impl Binder<'_> {
             }
             if let ("first_value" | "last_value", Some(over)) = (name, &over) {
                 return self.end_of_frame(name, args, modifiers.filter, over.clone(), ignore_nulls);
+            }
+            if let ("arg_min" | "arg_max", Some(_)) = (name, &over) {
+                return Err(QueryError::NotImplemented(format!(
+                    "{name} over a window in the embedded engine"
+                )));
             }
             let bound = self.aggregate(name, args, star, modifiers)?;
             return match over {
@@ -365,54 +369,6 @@ impl Binder<'_> {
             eval,
         );
         Ok(Bound::new(expr, overload.returns.clone(), arrow))
-    }
-
-    /// A SQL function: its body with the arguments in place of the parameters.
-    fn user_function(
-        &self,
-        name: &str,
-        overloads: &[SqlFunction],
-        args: Vec<Bound>,
-    ) -> Result<Bound, QueryError> {
-        let fits = |function: &&SqlFunction| {
-            function.params.len() == args.len()
-                && function.params.iter().zip(&args).all(|((_, to), arg)| {
-                    arg.untyped
-                        || super::cast::cast_context(&arg.data_type, to)
-                            == Some(CastContext::Implicit)
-                })
-        };
-        let function = overloads
-            .iter()
-            .find(fits)
-            .ok_or_else(|| self.no_function(name, &args))?;
-        let query = parse::query(&function.body)?;
-        let body = match query.body.as_ref() {
-            SetExpr::Select(select) if select.from.is_empty() => select,
-            _ => {
-                return Err(QueryError::NotImplemented(format!(
-                    "the body of function {name}: {query}"
-                )));
-            }
-        };
-        let [SelectItem::UnnamedExpr(body) | SelectItem::ExprWithAlias { expr: body, .. }] =
-            body.projection.as_slice()
-        else {
-            return Err(QueryError::NotImplemented(format!(
-                "the body of function {name}: {query}"
-            )));
-        };
-        let mut values = Vec::with_capacity(args.len());
-        for ((param, to), arg) in function.params.iter().zip(args) {
-            values.push((param.clone(), self.cast(arg, to, CastContext::Implicit)?));
-        }
-        let (scope, ctes, arguments) = (Scope::default(), super::Ctes::new(), Arguments { values });
-        let env = Env {
-            arguments: Some(&arguments),
-            ..Env::alone(&scope, &ctes)
-        };
-        let result = self.deeper(|| self.expr(body, &env))?;
-        self.cast(result, &function.returns, CastContext::Assign)
     }
 
     pub(crate) fn coalesce(&self, args: Vec<Bound>) -> Result<Bound, QueryError> {

@@ -63,7 +63,9 @@ impl Binder<'_> {
                     .and_then(|n| n.parse::<usize>().ok())
                     .and_then(|n| arguments.values.get(n.checked_sub(1)?))
                     .map(|(_, bound)| bound.clone())
-                    .ok_or_else(|| QueryError::bind(format!("failed to find parameter {id}"))),
+                    .ok_or_else(|| {
+                        QueryError::bind(format!("failed to find unnamed parameter {id}"))
+                    }),
                 (value, _) => self.value(value),
             },
             Ast::TypedString(typed) => {
@@ -277,6 +279,14 @@ impl Binder<'_> {
         if let Some(found) = env.scope.find(table, name)? {
             return Ok(Some(found.clone()));
         }
+        let mut outer = env.outer;
+        while let Some(env) = outer {
+            if let Some(found) = env.scope.find(table, name)? {
+                return Ok(Some(outer_reference(found)));
+            }
+            outer = env.outer;
+        }
+        // A column of the body hides a parameter of its name.
         if let (None, Some(arguments)) = (table, env.arguments)
             && let Some((_, value)) = arguments
                 .values
@@ -284,21 +294,6 @@ impl Binder<'_> {
                 .find(|(n, _)| n.as_deref() == Some(name))
         {
             return Ok(Some(value.clone()));
-        }
-        let mut outer = env.outer;
-        while let Some(env) = outer {
-            if let Some(found) = env.scope.find(table, name)? {
-                return Ok(Some(outer_reference(found)));
-            }
-            if let (None, Some(arguments)) = (table, env.arguments)
-                && let Some((_, value)) = arguments
-                    .values
-                    .iter()
-                    .find(|(n, _)| n.as_deref() == Some(name))
-            {
-                return Ok(Some(outer_reference(value)));
-            }
-            outer = env.outer;
         }
         Ok(None)
     }
@@ -895,7 +890,7 @@ fn lookup_in_schema(
     Ok(None)
 }
 
-fn outer_reference(found: &Bound) -> Bound {
+pub(super) fn outer_reference(found: &Bound) -> Bound {
     match &found.expr {
         Expr::Column(column) => {
             let field = arrow::datatypes::Field::new(&column.name, found.arrow.clone(), true);

@@ -170,7 +170,7 @@ impl Binder<'_> {
                     }
                     let from = output.len();
                     star(scope, None, &mut output)?;
-                    leave_out(options, &mut output, from)?;
+                    self.leave_out(options, &mut output, from, env)?;
                 }
                 SelectItem::QualifiedWildcard(
                     SelectItemQualifiedWildcardKind::ObjectName(name),
@@ -180,7 +180,7 @@ impl Binder<'_> {
                     let table = names.last().map(String::as_str).unwrap_or_default();
                     let from = output.len();
                     star(scope, Some(table), &mut output)?;
-                    leave_out(options, &mut output, from)?;
+                    self.leave_out(options, &mut output, from, env)?;
                 }
                 SelectItem::QualifiedWildcard(
                     SelectItemQualifiedWildcardKind::Expr(ast),
@@ -188,7 +188,7 @@ impl Binder<'_> {
                 ) => {
                     let from = output.len();
                     self.expand_fields(ast, env, &mut output)?;
-                    leave_out(options, &mut output, from)?;
+                    self.leave_out(options, &mut output, from, env)?;
                 }
             }
         }
@@ -424,6 +424,46 @@ impl Binder<'_> {
             .build()?;
         Ok(BoundQuery { plan, columns })
     }
+
+    /// `* EXCEPT (a, t.b)`: the columns from a place on without these.
+    fn leave_out(
+        &self,
+        options: &WildcardAdditionalOptions,
+        output: &mut Vec<OutputColumn>,
+        from: usize,
+        env: &Env<'_>,
+    ) -> Result<(), QueryError> {
+        let other = options.opt_ilike.is_some()
+            || options.opt_exclude.is_some()
+            || options.opt_replace.is_some()
+            || options.opt_rename.is_some();
+        if other {
+            return Err(QueryError::NotImplemented(format!("*{options}")));
+        }
+        let Some(except) = &options.opt_except else {
+            return Ok(());
+        };
+        let mut left_out: Vec<Expr> = Vec::new();
+        for ident in [&except.first_element]
+            .into_iter()
+            .chain(&except.additional_elements)
+        {
+            let column = self.expr(&crate::parse::excepted(ident), env)?.expr;
+            if !matches!(column, Expr::Column(_)) {
+                return Err(QueryError::bind("Only support column name in except list"));
+            }
+            if left_out.contains(&column) {
+                return Err(QueryError::bind("Duplicate entry in except list"));
+            }
+            left_out.push(column);
+        }
+        let mut place = 0;
+        output.retain(|column| {
+            place += 1;
+            place <= from || !left_out.contains(&column.bound.expr)
+        });
+        Ok(())
+    }
 }
 
 /// Collects window functions that read no others, each once.
@@ -457,42 +497,6 @@ fn stream_output(output: &[OutputColumn]) -> Result<(), QueryError> {
                 "For streaming queries, `NOW()` function is only allowed in `WHERE`, `HAVING`, `ON` and `FROM`. Found in \
                  clause: None. Please refer to https://docs.risingwave.com/processing/sql/temporal-filters for more information",
             ));
-        }
-    }
-    Ok(())
-}
-
-/// `* EXCEPT (a, b)`: the columns from a place on without these.
-fn leave_out(
-    options: &WildcardAdditionalOptions,
-    output: &mut Vec<OutputColumn>,
-    from: usize,
-) -> Result<(), QueryError> {
-    let other = options.opt_ilike.is_some()
-        || options.opt_exclude.is_some()
-        || options.opt_replace.is_some()
-        || options.opt_rename.is_some();
-    if other {
-        return Err(QueryError::NotImplemented(format!("*{options}")));
-    }
-    let Some(except) = &options.opt_except else {
-        return Ok(());
-    };
-    for ident in [&except.first_element]
-        .into_iter()
-        .chain(&except.additional_elements)
-    {
-        let name = folded(ident);
-        let before = output.len();
-        let mut place = 0;
-        output.retain(|column| {
-            place += 1;
-            place <= from || column.name != name
-        });
-        if output.len() == before {
-            return Err(QueryError::Bind(format!(
-                "Item not found: Invalid column: {name}"
-            )));
         }
     }
     Ok(())

@@ -149,6 +149,15 @@ fn action(c: &mut Cursor<'_>, kind: ObjectKind) -> Parsed<AlterAction> {
         }
         return Ok(AlterAction::DropColumn { if_exists, column });
     }
+    if kind == ObjectKind::Secret && c.is_any_word(&["with", "as"]) {
+        let with = super::options::with_options(c)?;
+        c.expect_words("as")?;
+        let value = c.string()?;
+        return Ok(AlterAction::SecretValue { with, value });
+    }
+    if let Some(action) = column_type(c)? {
+        return Ok(action);
+    }
     if c.is_word("set") && (c.nth_is_symbol(2, "=") || c.nth_is_word(2, "to")) {
         if !PARAMETERS.iter().any(|word| c.nth_is_word(1, word)) {
             c.advance();
@@ -192,6 +201,25 @@ fn action(c: &mut Cursor<'_>, kind: ObjectKind) -> Parsed<AlterAction> {
         return Ok(AlterAction::Other(c.rest_since(from)?));
     }
     Err(c.expected("ADD or RENAME or OWNER TO or SET or DROP or SWAP after the name"))
+}
+
+/// `ALTER [COLUMN] <column> [SET DATA] TYPE <type>`; what else ALTER COLUMN says is left to be read as text.
+fn column_type(c: &mut Cursor<'_>) -> Parsed<Option<AlterAction>> {
+    if !c.is_word("alter") {
+        return Ok(None);
+    }
+    let name = if c.nth_is_word(1, "column") { 2 } else { 1 };
+    let is_type = |at: usize| c.nth_is_word(at, "type");
+    if !is_type(name + 1) && !(c.nth_is_word(name + 2, "data") && is_type(name + 3)) {
+        return Ok(None);
+    }
+    c.advance();
+    c.take_words("column");
+    let column = c.column_name()?;
+    c.take_words("set data");
+    c.expect_words("type")?;
+    let data_type = super::data_type::data_type(c)?;
+    Ok(Some(AlterAction::ColumnType { column, data_type }))
 }
 
 /// `ADD CONSTRAINT …`, `ADD PRIMARY KEY …` and the like

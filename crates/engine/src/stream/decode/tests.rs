@@ -7,6 +7,7 @@ use super::*;
 fn source(format: &str, encode: &str, origins: Vec<Origin>) -> Source {
     Source {
         connector: "kafka".into(),
+        secrets: Vec::new(),
         options: Vec::new(),
         format: format.into(),
         encode: encode.into(),
