@@ -210,7 +210,8 @@ fn column_type(c: &mut Cursor<'_>) -> Parsed<Option<AlterAction>> {
     }
     let name = if c.nth_is_word(1, "column") { 2 } else { 1 };
     let is_type = |at: usize| c.nth_is_word(at, "type");
-    if !is_type(name + 1) && !(c.nth_is_word(name + 2, "data") && is_type(name + 3)) {
+    let is_set = c.nth_is_word(name + 2, "data") && is_type(name + 3);
+    if !is_set && !is_type(name + 1) {
         return Ok(None);
     }
     c.advance();
