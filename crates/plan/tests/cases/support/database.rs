@@ -368,7 +368,10 @@ impl Database {
                     object.columns.retain(|c| c.name != column.value())
                 });
             }
-            AlterAction::SetParameter { .. } | AlterAction::Other(_) => {}
+            AlterAction::ColumnType { .. }
+            | AlterAction::SecretValue { .. }
+            | AlterAction::SetParameter { .. }
+            | AlterAction::Other(_) => {}
         }
         Ok(())
     }
