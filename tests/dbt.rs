@@ -816,17 +816,21 @@ fn tables_of_failed_runs_of_an_incremental_model_go() {
 }
 
 #[test]
-fn a_warning_is_given_once_and_of_what_is_selected() {
+fn a_message_is_given_once_and_of_what_is_selected() {
     let place = place_with("");
     write(
         &place,
         "models/odd.sql",
-        "{{ config(materialized='view', retention='1 day') }} select 1 as n",
+        "{{ log('odd is read', info=True) }}{{ config(materialized='view', retention='1 day') }} select 1 as n",
     );
     for command in ["compile", "run"] {
         let shown = place.ok(&[command, "--select", "odd"]);
-        assert_eq!(shown.stderr.matches("RW007").count(), 1, "{}", shown.stderr);
+        for said in ["RW007", "odd is read"] {
+            assert_eq!(shown.stderr.matches(said).count(), 1, "{}", shown.stderr);
+        }
     }
     let shown = place.ok(&["plan", "--select", "totals"]);
-    assert!(!shown.stderr.contains("RW007"), "{}", shown.stderr);
+    for said in ["RW007", "odd is read"] {
+        assert!(!shown.stderr.contains(said), "{}", shown.stderr);
+    }
 }

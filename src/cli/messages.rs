@@ -42,11 +42,13 @@ impl Messages {
 
 impl Reporter for Messages {
     fn message(&self, level: Level, node: Option<&str>, text: &str) {
+        if !self.concerns(node) {
+            return;
+        }
         match level {
             Level::Debug => self.printer.debug(text),
             Level::Info => self.printer.note(text),
             Level::Print => self.printer.print(text),
-            Level::Warn if !self.concerns(node) => {}
             Level::Warn => {
                 let node = node.map(|id| format!(" ({id})")).unwrap_or_default();
                 self.printer.warning(&*miette::miette!(

@@ -64,6 +64,7 @@ fixtures! {
     unknown_materialization
     unknown_ref
     unknown_source
+    unknown_test
     unknown_version
     wrong_arguments
     wrong_config_call

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use rwt_project::project::FunctionProperties;
-use rwt_project::yaml::SourceFile;
+use rwt_project::yaml::{Location, SourceFile};
 use serde_json::Value as Json;
 
 use super::batches::BatchRun;
@@ -18,7 +18,8 @@ use crate::artifacts::RunResult;
 use crate::compile::Body;
 use crate::error::CompileError;
 use crate::jinja::{
-    Level, NodeScope, Phase, Scope, SharedSession, TemplateError, from_json, lazy, list, load_seed,
+    Level, NodeScope, Phase, Place, Scope, SharedSession, TemplateError, from_json, lazy, list,
+    load_seed,
 };
 use crate::materialize::{DatabaseError, Session, is_query, lend};
 use crate::parse::{
@@ -62,7 +63,7 @@ impl Compiler {
         let session: SharedSession = Arc::new(Mutex::new(self.recorder()));
         // Its text was rendered before; where it cannot be any more, the error stays without a line.
         if let Ok(body) = self.body(node, None, &session) {
-            error = at_model(error, node, &body);
+            error = self.at_node(error, node, &body);
         }
         CompileError::template(error, Some(node.into()))
     }
@@ -351,16 +352,10 @@ impl Compiler {
             // The text asks as any model's does.
             scope.is_incremental_batch = false;
         }
-        let template = match node.resource_type {
-            ResourceType::Seed => return Ok((Body::default(), Vec::new())),
-            // A generic test's file is the property file; its template is kept under its text.
-            ResourceType::Test
-                if node.raw_code.starts_with("{{ ") && is_yaml(&node.original_file_path) =>
-            {
-                template_of(&node.raw_code)
-            }
-            kind => node_template(&node.original_file_path, &node.name, kind),
-        };
+        if node.resource_type == ResourceType::Seed {
+            return Ok((Body::default(), Vec::new()));
+        }
+        let template = template(node);
         let (rendered, scope) = self
             .jinja
             .render(&template, scope)
@@ -509,48 +504,55 @@ impl Compiler {
         }
         let called = self.jinja.call(definition, &[], scope);
         let (_, scope) = called.map_err(|error| {
-            CompileError::template(at_model(error, node, body), Some(node.into()))
+            CompileError::template(self.at_node(error, node, body), Some(node.into()))
         })?;
         Ok(scope)
     }
+
+    /// Points a database's error at the model's line, where the statement holds the model's text, or at the test in its
+    /// property file.
+    fn at_node(&self, mut error: TemplateError, node: &Node, body: &Body) -> TemplateError {
+        let Some(refused) = &error.database else {
+            return error;
+        };
+        let line = || body.source_line(&refused.statement, refused.line);
+        let (at, note) = match self.jinja.written_at(&template(node)) {
+            Some(at) => (at.clone(), "in the statement of this test"),
+            None => match (line(), refused.line) {
+                (Some(line), Some(_)) => (line_of(node, line), "here"),
+                (Some(line), None) => (line_of(node, line), "in the statement that begins here"),
+                (None, _) => return error,
+            },
+        };
+        error.places = vec![Place {
+            at,
+            note: note.to_owned(),
+        }];
+        error
+    }
 }
 
-/// Points a database's error at the model's line, where the statement holds the model's text.
-fn at_model(mut error: TemplateError, node: &Node, body: &Body) -> TemplateError {
-    let Some(refused) = &error.database else {
-        return error;
-    };
-    let Some(line) = body.source_line(&refused.statement, refused.line) else {
-        return error;
-    };
+/// A line of a node's file, counted from 1.
+fn line_of(node: &Node, line: usize) -> Location {
     let file = SourceFile::new(&node.original_file_path, node.raw_code.as_str());
-    let start: usize = node
-        .raw_code
-        .split_inclusive('\n')
-        .take(line - 1)
-        .map(str::len)
-        .sum();
-    let length = node.raw_code[start..]
-        .lines()
-        .next()
-        .map_or(0, |line| line.trim_end().len());
-    let note = if refused.line.is_some() {
-        "here"
-    } else {
-        "in the statement that begins here"
-    };
-    let mut located = TemplateError::at(
-        error.code,
-        error.message.clone(),
-        error.help.take(),
-        &file,
-        start..start + length,
-    );
-    for place in &mut located.places {
-        note.clone_into(&mut place.note);
+    let before = node.raw_code.split_inclusive('\n').take(line - 1);
+    let start: usize = before.map(str::len).sum();
+    let text = node.raw_code[start..].lines().next();
+    let length = text.map_or(0, |line| line.trim_end().len());
+    Location::new(file, start..start + length)
+}
+
+/// The template that a node's text is kept under.
+fn template(node: &Node) -> String {
+    match node.resource_type {
+        // A generic test's file is the property file; its template is kept under its text.
+        ResourceType::Test
+            if node.raw_code.starts_with("{{ ") && is_yaml(&node.original_file_path) =>
+        {
+            template_of(&node.raw_code)
+        }
+        kind => node_template(&node.original_file_path, &node.name, kind),
     }
-    located.database = error.database;
-    located
 }
 
 /// A node's hooks as macros see them: `{sql, transaction, index}`.

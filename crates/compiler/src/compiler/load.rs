@@ -9,7 +9,7 @@ use rwt_project::yaml::SourceFile;
 
 use super::Flags;
 use crate::error::CompileError;
-use crate::jinja::{Jinja, Shared, from_json};
+use crate::jinja::{Jinja, Shared, TemplateText, from_json};
 use crate::materialize::{BUILT_IN, BUILT_IN_MACROS};
 use crate::parse::{
     file_template, generic_text, has_constants, in_parallel, model_name, template_name,
@@ -52,35 +52,37 @@ pub(super) fn templates(project: &Project, errors: &mut Vec<CompileError>) -> Te
             );
         }
     }
+    let written = |name: String, file: &Arc<SourceFile>| TemplateText {
+        name,
+        file: Arc::clone(file),
+        written_at: None,
+    };
     let models = project.models.iter();
-    let mut texts: Vec<(String, Arc<SourceFile>)> = models
-        .map(|model| (template_name(model), Arc::clone(&model.file)))
+    let mut texts: Vec<TemplateText> = models
+        .map(|model| written(template_name(model), &model.file))
         .collect();
     let files = project.tests.iter().chain(&project.functions);
     texts.extend(files.map(|file| {
         let name = file.original_file_path.display().to_string();
-        (name, Arc::clone(&file.file))
+        written(name, &file.file)
     }));
     texts.extend(project.snapshots.iter().map(|file| {
         let name = file_template(file, ResourceType::Snapshot);
-        (name, Arc::clone(&file.file))
+        written(name, &file.file)
     }));
     // Tests that say the same of one column are one text.
     let mut tests = HashSet::new();
     for test in &project.properties.generic_tests {
-        let (name, text) = generic_text(test);
-        if !tests.insert(name.clone()) {
+        let text = generic_text(test);
+        if !tests.insert(text.name.clone()) {
             continue;
         }
         // What is made of constants can be read, and is when the test is compiled.
-        if !has_constants(test) || jinja.keep(&name, &text).is_err() {
-            texts.push((name, text));
+        if !has_constants(test) || jinja.keep(&text).is_err() {
+            texts.push(text);
         }
     }
-    let compiled = in_parallel(texts.len(), |index| {
-        let (name, file) = &texts[index];
-        jinja.compile(name, file)
-    });
+    let compiled = in_parallel(texts.len(), |index| jinja.compile(&texts[index]));
     let compiled = match compiled {
         Ok(compiled) => compiled,
         Err(error) => {
@@ -89,7 +91,9 @@ pub(super) fn templates(project: &Project, errors: &mut Vec<CompileError>) -> Te
         }
     };
     let mut unreadable = BTreeSet::new();
-    for (index, ((name, _), compiled)) in texts.into_iter().zip(compiled).enumerate() {
+    for (index, (TemplateText { name, .. }, compiled)) in
+        texts.into_iter().zip(compiled).enumerate()
+    {
         let model = project.models.get(index);
         match (compiled, model) {
             (Ok(origin), _) => jinja.add_template(name, origin),

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
-use rwt_project::yaml::{SourceFile, nearest};
+use rwt_project::yaml::{Location, SourceFile, nearest};
 
 use super::edits::OffsetMap;
 use super::error::{self, TemplateError, template_error};
@@ -72,6 +72,19 @@ pub struct Origin {
     start: usize,
     /// Line breaks before it in the template, so that lines have the file's numbers.
     padding: usize,
+    /// Where people wrote what the text was put together from, if it is no text of theirs.
+    written_at: Option<Location>,
+}
+
+/// A text to compile.
+#[derive(Debug)]
+pub struct TemplateText {
+    /// The template's name, which errors show.
+    pub name: String,
+    /// The text.
+    pub file: Arc<SourceFile>,
+    /// Where people wrote what the text was put together from, if it is no text of theirs: a test's call.
+    pub written_at: Option<Location>,
 }
 
 /// Stands between the name of a macro file and the macro's in the name of a template that holds one macro.
@@ -162,6 +175,7 @@ impl Jinja {
                 map: Arc::clone(&map),
                 start,
                 padding,
+                written_at: None,
             };
             origins.push((template.to_owned(), origin));
             let text = (template.to_owned(), text);
@@ -231,18 +245,18 @@ impl Jinja {
     ///
     /// # Errors
     /// The text cannot be read as Jinja.
-    pub fn compile(&self, name: &str, file: &Arc<SourceFile>) -> Result<Origin, TemplateError> {
-        let rewritten = rewritten(file, FileKind::Model)?;
-        write(&self.sources).insert(name.to_owned(), rewritten.text);
-        let compiled = self.env.get_template(name).map(|_| ());
-        write(&self.sources).remove(name);
-        let origin = Origin::whole(file, rewritten.map);
+    pub fn compile(&self, text: &TemplateText) -> Result<Origin, TemplateError> {
+        let rewritten = rewritten(&text.file, FileKind::Model)?;
+        write(&self.sources).insert(text.name.clone(), rewritten.text);
+        let compiled = self.env.get_template(&text.name).map(|_| ());
+        write(&self.sources).remove(&text.name);
+        let origin = Origin::whole(text, rewritten.map);
         match compiled {
             Ok(()) => Ok(origin),
             Err(error) => Err(template_error(
                 &error,
                 &Only {
-                    name,
+                    name: &text.name,
                     origin: &origin,
                     all: self,
                 },
@@ -254,11 +268,11 @@ impl Jinja {
     ///
     /// # Errors
     /// A tag of dbt's that cannot be read.
-    pub fn keep(&mut self, name: &str, file: &Arc<SourceFile>) -> Result<(), TemplateError> {
-        let rewritten = rewritten(file, FileKind::Model)?;
-        write(&self.sources).insert(name.to_owned(), rewritten.text);
-        let origin = Origin::whole(file, rewritten.map);
-        self.origins.insert(name.to_owned(), origin);
+    pub fn keep(&mut self, text: &TemplateText) -> Result<(), TemplateError> {
+        let rewritten = rewritten(&text.file, FileKind::Model)?;
+        write(&self.sources).insert(text.name.clone(), rewritten.text);
+        let origin = Origin::whole(text, rewritten.map);
+        self.origins.insert(text.name.clone(), origin);
         Ok(())
     }
 
@@ -283,6 +297,11 @@ impl Jinja {
         self.origins.insert(name, origin);
         self.lenient.take();
         self.strict.take();
+    }
+
+    /// Where people wrote what a template was put together from, if it is no text of theirs.
+    pub fn written_at(&self, template: &str) -> Option<&Location> {
+        self.origins.get(template)?.written_at.as_ref()
     }
 
     /// All macros.
@@ -447,19 +466,28 @@ impl Jinja {
 
 impl Origin {
     /// Of a template that is a whole file.
-    fn whole(file: &Arc<SourceFile>, map: OffsetMap) -> Self {
+    fn whole(text: &TemplateText, map: OffsetMap) -> Self {
         Self {
-            file: Arc::clone(file),
+            file: Arc::clone(&text.file),
             map: Arc::new(map),
             start: 0,
             padding: 0,
+            written_at: text.written_at.clone(),
         }
     }
 
     fn locate(&self, range: Range<usize>) -> (Arc<SourceFile>, Range<usize>) {
         let inside = |offset: usize| self.start + offset.saturating_sub(self.padding);
         let range = inside(range.start)..inside(range.end);
-        (Arc::clone(&self.file), self.map.original_range(range))
+        let range = self.map.original_range(range);
+        match &self.written_at {
+            Some(written) => {
+                let part = self.file.text().get(range).unwrap_or_default();
+                let at = written.within(part, 0..part.len());
+                (Arc::clone(at.file()), at.range())
+            }
+            None => (Arc::clone(&self.file), range),
+        }
     }
 }
 

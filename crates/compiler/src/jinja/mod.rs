@@ -36,7 +36,7 @@ mod zones;
 
 pub use collections::{from_json, to_json};
 pub use edits::OffsetMap;
-pub use environment::{Jinja, LineMap, Origin, Rendered};
+pub use environment::{Jinja, LineMap, Origin, Rendered, TemplateText};
 pub use error::{Place, TemplateError, raise};
 pub use functions::env_var;
 pub use macros::{MacroDefinition, MacroTable};

@@ -9,22 +9,28 @@ use md5::Digest;
 use minijinja::Value;
 use rwt_project::manifest::{Declared, Node, Reference, ResourceType, TestMetadata, UniqueId};
 use rwt_project::project::{GenericTest, NodeFile, Properties, TestTarget};
-use rwt_project::yaml::SourceFile;
+use rwt_project::yaml::{SourceFile, nearest};
 use serde_json::Value as Json;
 
 use super::config_types::Configured;
 use super::{Parsed, Parser};
 use crate::error::{CompileError, NodeName};
-use crate::jinja::{Captured, NodeScope, Phase, Relation, Scope, TemplateError, from_json};
+use crate::jinja::{
+    Captured, NodeScope, Phase, Relation, Scope, TemplateError, TemplateText, from_json,
+};
 use crate::materialize::BUILT_IN;
 
 /// Where `store_failures` puts its tables.
 const AUDIT_SCHEMA: &str = "dbt_test__audit";
 
-/// The text of a generic test that is rendered, its macro with its arguments, and the template that it is kept under.
-pub fn generic_text(test: &GenericTest) -> (String, Arc<SourceFile>) {
+/// The text of a generic test that is rendered: its macro with its arguments.
+pub fn generic_text(test: &GenericTest) -> TemplateText {
     let call = call(test);
-    (template_of(&call), SourceFile::new(&test.file, call))
+    TemplateText {
+        name: template_of(&call),
+        file: SourceFile::new(&test.file, call),
+        written_at: Some(test.at.clone()),
+    }
 }
 
 /// The template of a generic test's text.
@@ -410,6 +416,7 @@ impl Parser<'_> {
     /// A test of a property file.
     pub(super) fn generic_test(&self, test: &GenericTest) -> Result<Parsed, CompileError> {
         let (package, inner) = self.project.package_of(&test.file);
+        self.check_name(test, package)?;
         let (short, full) = names(test);
         let code = call(test);
         let metadata = metadata(test, &self.project.properties);
@@ -435,6 +442,36 @@ impl Parser<'_> {
             file: Arc::clone(test.at.file()),
             metadata: Some(Box::new(metadata)),
         })
+    }
+
+    /// Refuses a test that nobody has written.
+    fn check_name(&self, test: &GenericTest, package: &str) -> Result<(), CompileError> {
+        const MARK: &str = "test_";
+        let macros = self.jinja.macros();
+        let name = &test.name;
+        if test.namespace.is_some()
+            || macros
+                .find_from(package, &format!("{MARK}{name}"))
+                .is_some()
+        {
+            return Ok(());
+        }
+        let known = macros.names().filter_map(|name| name.strip_prefix(MARK));
+        let known = nearest(name, known).map(|near| format!("did you mean `{near}`? "));
+        let help = format!(
+            "{}a test is a macro, `{{% test {name}(model, column_name) %}}`, in a file below macro-paths or tests/generic",
+            known.unwrap_or_default()
+        );
+        Err(CompileError::template(
+            TemplateError::at(
+                "rwt::test::unknown",
+                format!("there is no test `{name}`"),
+                Some(help),
+                test.at.file(),
+                test.at.range(),
+            ),
+            None,
+        ))
     }
 
     /// What a test of dbt's own reads, whose arguments are constants: its target, whatever its text becomes. None for any
