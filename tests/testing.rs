@@ -84,6 +84,31 @@ fn unit_tests_need_no_port_and_no_server() {
 }
 
 #[test]
+fn a_source_that_a_seed_makes_has_the_seeds_types() {
+    let place = Place::fixture("testing");
+    let write = |file: &str, text: &str| {
+        let file = place.path().join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    };
+    write(
+        "seeds/payments.csv",
+        "id,paid_at,cents\n1,2026-01-01 10:00:00,250\n",
+    );
+    write(
+        "models/staged.sql",
+        "select id, date_trunc('day', paid_at) as day, cents / 100.0 as amount from {{ source('raw', 'payments') }}",
+    );
+    write(
+        "models/staged.yml",
+        "sources: [{name: raw, schema: public, tables: [{name: payments}]}]\n\
+         unit_tests:\n  - name: amounts\n    model: staged\n    given:\n      - input: source('raw', 'payments')\n        rows: [{id: 7}]\n    \
+         expect: {rows: [{id: 7, day: null, amount: null}]}\n",
+    );
+    place.ok(&["test", "--select", "test_name:amounts"]);
+}
+
+#[test]
 fn the_examples_unit_tests_hold() {
     let shown = finish(
         rwt()

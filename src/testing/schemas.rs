@@ -2,7 +2,7 @@
 //! is a query; else from `data_type` in property files.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use rwt_compiler::materialize::created;
@@ -42,6 +42,8 @@ pub struct Schemas<'a> {
     engine: UnitEngine,
     settings: Settings,
     compiled: HashMap<&'a UniqueId, &'a CompiledNode>,
+    /// The nodes that make relations of the project, by schema and name.
+    makers: HashMap<(&'a str, &'a str), &'a UniqueId>,
     shapes: HashMap<UniqueId, Arc<Shape>>,
 }
 
@@ -49,7 +51,17 @@ impl<'a> Schemas<'a> {
     /// Nothing found out yet.
     pub fn new(compiler: &'a Compiler, engine: &UnitEngine) -> Self {
         let schema = &compiler.project().target.schema;
+        let nodes = compiler.manifest().nodes.values();
+        let makers = nodes
+            .filter(|node| node.resource_type.is_built() && node.materialized != "ephemeral")
+            .map(|node| {
+                (
+                    (node.schema.as_str(), node.identifier.as_str()),
+                    &node.unique_id,
+                )
+            });
         Self {
+            makers: makers.collect(),
             compiler,
             engine: engine.clone(),
             settings: UnitEngine::settings(schema, UnitEngine::epoch()),
@@ -72,7 +84,9 @@ impl<'a> Schemas<'a> {
     pub async fn of(&mut self, id: &UniqueId) -> Arc<Shape> {
         let compiler = self.compiler;
         let nodes = &compiler.manifest().nodes;
-        // What it reads first, so that its query can be bound. The graph has no circles.
+        // What it reads first, so that its query can be bound. The graph has no circles, but a model may read a source
+        // that is its own relation.
+        let mut entered = HashSet::new();
         let mut stack = vec![(id.clone(), false)];
         while let Some((id, is_ready)) = stack.pop() {
             if self.shapes.contains_key(&id) {
@@ -82,9 +96,10 @@ impl<'a> Schemas<'a> {
             if is_ready {
                 let shape = self.find_out(node).await;
                 self.shapes.insert(id, Arc::new(shape));
-            } else {
+            } else if entered.insert(id.clone()) {
                 stack.push((id, true));
-                stack.extend(node.depends_on.iter().map(|id| (id.clone(), false)));
+                let above = node.depends_on.iter().chain(self.maker(node));
+                stack.extend(above.map(|id| (id.clone(), false)));
             }
         }
         self.shapes.get(id).cloned().unwrap_or_default()
@@ -95,10 +110,21 @@ impl<'a> Schemas<'a> {
         self.shapes.get(id)
     }
 
+    /// The seed or model whose relation a source of the project names, as projects do that load their seeds as raw data.
+    fn maker(&self, node: &Node) -> Option<&'a UniqueId> {
+        let name = (node.schema.as_str(), node.identifier.as_str());
+        let maker = self.makers.get(&name).copied();
+        maker.filter(|_| node.source_name.is_some())
+    }
+
     async fn find_out(&self, node: &Node) -> Shape {
         let declared = declared(node);
         let found = match node.resource_type {
-            ResourceType::Source => Err(None),
+            ResourceType::Source => {
+                let made = self.maker(node).and_then(|id| self.shapes.get(id));
+                let made = made.filter(|shape| shape.is_complete);
+                made.map(|shape| shape.columns.clone()).ok_or(None)
+            }
             ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot => {
                 self.made(node).await.map_err(Some)
             }
