@@ -20,16 +20,11 @@ impl Reader<'_> {
         let Some(stack) = fields.map("stack") else {
             return (Stack::default(), DATA_DIR.into());
         };
-        let compose_file = self.text(&stack, &["compose_file"], "stack.compose_file");
         let data_dir = self.text(&stack, &["data_dir"], "stack.data_dir");
         let memory_limit = self.memory_limit(&stack);
         stack.finish(warnings);
-        let stack = Stack {
-            compose_file: compose_file.map(PathBuf::from),
-            memory_limit,
-        };
         (
-            stack,
+            Stack { memory_limit },
             data_dir.map_or_else(|| DATA_DIR.into(), PathBuf::from),
         )
     }

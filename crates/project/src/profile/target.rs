@@ -184,8 +184,6 @@ pub struct Lake {
 /// What `rwt up` starts for a target.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stack {
-    /// A Docker Compose file, absolute or relative to the project's directory as given.
-    pub compose_file: Option<PathBuf>,
     /// What the engine of the embedded stack may hold in memory, instead of half of the machine's.
     pub memory_limit: Option<MemorySize>,
 }

@@ -50,7 +50,7 @@ shop:
           secret_key: "{{ env_var('S3_SECRET', 'fallback') }}"
           path_style_access: true
       stack:
-        compose_file: docker-compose.yml
+        memory_limit: 2GB
         data_dir: state
 "#;
 
@@ -141,10 +141,8 @@ fn a_cluster_is_read_with_all_of_its_keys() {
             "set enable_index_selection = true"
         ]
     );
-    assert_eq!(
-        target.stack.compose_file,
-        Some(PathBuf::from("docker-compose.yml"))
-    );
+    let limit = target.stack.memory_limit.unwrap();
+    assert_eq!(limit.bytes(), 2 << 30);
     assert_eq!(target.data_dir, PathBuf::from("state"));
     let kafka = target.kafka.unwrap();
     assert_eq!(
