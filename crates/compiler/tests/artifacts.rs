@@ -337,6 +337,13 @@ fn the_project_file_is_compared_as_it_is_written() {
     );
     write(dir.path(), "project.yml", &text("dev"));
     assert_eq!(changes(&prod, &snapshot("test")).len(), 1);
+
+    let model =
+        "{{ config(materialized='table' if env_var('STAGE') == 'prod' else 'view') }} select 1";
+    write(dir.path(), "models/a.sql", model);
+    let (dev, prod) = (snapshot("dev"), snapshot("prod"));
+    assert_ne!(materialized(&dev), materialized(&prod));
+    assert!(changes(&prod, &dev).is_empty(), "nor is a call of config()");
 }
 
 #[test]

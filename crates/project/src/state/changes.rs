@@ -59,6 +59,20 @@ const INTERNAL: [&str; 3] = ["dbt", "dbt_postgres", "dbt_risingwave"];
 /// Keys of a configuration that are compared as the relation, or not at all.
 const NOT_COMPARED: [&str; 5] = ["alias", "schema", "database", "tags", "group"];
 
+/// Keys to which every level of the configuration adds something.
+const MERGED: [&str; 10] = [
+    "tags",
+    "packages",
+    "meta",
+    "docs",
+    "grants",
+    "column_types",
+    "quoting",
+    "contract",
+    "pre-hook",
+    "post-hook",
+];
+
 /// Keys of a test's configuration that are compared.
 const OF_TESTS: [&str; 9] = [
     "severity",
@@ -199,11 +213,46 @@ fn same_config(old: &SnapshotNode, new: &SnapshotNode) -> bool {
     keys.into_iter().all(|key| same_key(old, new, key))
 }
 
-/// Whether a key of the configuration is as it was: as written, or in what it came to.
+/// Whether a key of the configuration is as it was: as written, or in what it came to. A manifest has what the `config()`
+/// of a text came to, which may hang on the target; the text itself says how it is written.
 fn same_key(old: &SnapshotNode, new: &SnapshotNode, key: &str) -> bool {
     let written = |node: &SnapshotNode| node.unrendered_config.get(key).map(plain);
     let came_to = |node: &SnapshotNode| node.config.get(key).map_or(Value::Null, plain);
-    written(old) == written(new) || came_to(old) == came_to(new)
+    let same_text = || {
+        let text = new.raw_code.as_deref().filter(|_| !MERGED.contains(&key));
+        old.raw_code == new.raw_code && text.is_some_and(|text| sets(text, key))
+    };
+    written(old) == written(new) || came_to(old) == came_to(new) || same_text()
+}
+
+/// Whether the `config()` of a text sets a key.
+fn sets(text: &str, key: &str) -> bool {
+    const CALL: &str = "config(";
+    let Some(at) = text.find(CALL) else {
+        return false;
+    };
+    let (mut depth, mut quote, mut word) = (1_usize, None, String::new());
+    let mut rest = text[at + CALL.len()..].chars().peekable();
+    while let Some(c) = rest.next() {
+        match (quote, c) {
+            (Some(_), '\\') => {
+                rest.next();
+            }
+            (Some(open), _) => quote = quote.filter(|_| c != open),
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') => depth -= 1,
+            (None, '=') if depth == 1 && word == key && rest.peek() != Some(&'=') => return true,
+            _ => {}
+        }
+        match c {
+            _ if depth == 0 => return false,
+            c if c.is_alphanumeric() || c == '_' => word.push(c),
+            c if c.is_whitespace() && rest.peek() == Some(&'=') => {}
+            _ => word.clear(),
+        }
+    }
+    false
 }
 
 fn same_descriptions(old: &SnapshotNode, new: &SnapshotNode) -> bool {
@@ -273,5 +322,27 @@ impl<'a> Macros<'a> {
             }
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sets;
+
+    #[test]
+    fn a_key_is_set_by_the_call_and_by_nothing_in_it() {
+        let text = "{{ config(materialized = 'view' if target.name == 'dev' else 'table', meta={'alias': f(schema=1)}, x='a, tags=') }} select alias=1";
+        for (key, is_set) in [
+            ("materialized", true),
+            ("meta", true),
+            ("x", true),
+            ("name", false),
+            ("alias", false),
+            ("schema", false),
+            ("tags", false),
+        ] {
+            assert_eq!(sets(text, key), is_set, "{key}");
+        }
+        assert!(!sets("select 1", "x") && !sets("{{ config(", "x"));
     }
 }
