@@ -767,6 +767,21 @@ fn shown_queries_have_their_headers_and_ephemeral_models() {
     let shown = place.ok(&["show", "--select", "headed", "--output", "json"]);
     let expected = serde_json::json!({"node": "headed", "show": [{"n": 7}]});
     assert_eq!(shown.json(), expected);
+    // What has no query shows what is there.
+    write(
+        &place,
+        "models/raw.sql",
+        "{{ config(materialized='table_with_connector') }} create table {{ this }} (id int primary key)",
+    );
+    write(&place, "seeds/kinds.csv", "id\n7\n");
+    place.ok(&["build", "--select", "raw", "kinds"]);
+    place.sql().rows("insert into raw values (3)");
+    place.sql().rows("flush");
+    for (node, id) in [("raw", 3), ("kinds", 7)] {
+        let shown = place.ok(&["show", "--select", node, "--output", "json"]);
+        let expected = serde_json::json!({"node": node, "show": [{"id": id}]});
+        assert_eq!(shown.json(), expected);
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(super) struct ShowArgs {
 
 /// Nothing that could be shown.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("no model with a query is selected")]
+#[error("nothing that has rows is selected")]
 #[diagnostic(
     code(rwt::show::nothing),
     help("`rwt show --select model` or `rwt show --inline 'select 1'`")
@@ -145,16 +145,27 @@ impl Shown {
     }
 }
 
-/// Names and queries of what was selected and has a query, in the order of the graph.
+/// Materializations that make nothing that has rows.
+const WITHOUT_ROWS: [&str; 5] = ["sink", "connection", "secret", "subscription", "function"];
+
+/// Names and queries of what was selected, in the order of the graph. What has no query of its own shows what is there.
 fn queries(context: &Context, selected: &BTreeSet<UniqueId>) -> Result<Vec<Shown>, Failure> {
     let mut queries = Vec::new();
     for id in context.compiler.order() {
         if !selected.contains(&id) {
             continue;
         }
-        let query = context.compiler.query_of(&id)?;
-        let node = context.compiler.manifest().nodes.get(&id);
-        if let (Some((query, _)), Some(node)) = (query, node) {
+        let Some(node) = context.compiler.manifest().nodes.get(&id) else {
+            continue;
+        };
+        let has_rows =
+            node.resource_type.is_built() && !WITHOUT_ROWS.contains(&node.materialized.as_str());
+        let query = match context.compiler.query_of(&id)? {
+            Some((query, _)) => Some(query),
+            None if has_rows => Some(format!("select * from {}", node.relation_name())),
+            None => None,
+        };
+        if let Some(query) = query {
             queries.push(Shown {
                 name: node.name.clone(),
                 header: header(node),

@@ -170,11 +170,16 @@ fn a_database_error_is_shown_at_the_models_line() {
 }
 
 #[test]
-fn a_database_error_without_a_line_names_the_statement_and_one_in_a_macro_its_call() {
+fn a_database_error_without_a_line_is_at_what_it_quotes_or_the_statement_and_one_in_a_macro_at_its_call()
+ {
     let compiler = loaded(&[
         (
+            "models/l.sql",
+            "{{ config(materialized='table') }}\nselect 'nowhere' -- nowhere\nfrom \"NOWHERE\"\n",
+        ),
+        (
             "models/m.sql",
-            "{{ config(materialized='table') }}\nselect *\nfrom nowhere\n",
+            "{{ config(materialized='table') }}\nselect nowhere.*\nfrom nowhere\n",
         ),
         (
             "models/n.sql",
@@ -189,6 +194,8 @@ fn a_database_error_without_a_line_names_the_statement_and_one_in_a_macro_its_ca
         refuses: Some(("nowhere", None)),
         ..Database::default()
     };
+    let error = build(&compiler, "l", &mut database).expect_err("refused");
+    insta::assert_snapshot!("quoted", shown(&error));
     let error = build(&compiler, "m", &mut database).expect_err("refused");
     insta::assert_snapshot!("no_line", shown(&error));
     let error = build(&compiler, "n", &mut database).expect_err("refused");

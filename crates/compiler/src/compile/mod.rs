@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 use rwt_project::manifest::UniqueId;
 use rwt_sql::ObjectName;
-use rwt_sql::lexer::Lexer;
+use rwt_sql::lexer::{Lexer, TokenKind};
 use serde::Serialize;
 
 use crate::jinja::LineMap;
-use crate::materialize::{RecordedStatement, created};
+use crate::materialize::{DatabaseError, RecordedStatement, created};
 
 /// A node as it would be built on an empty database.
 #[derive(Debug, Clone, Serialize)]
@@ -119,22 +119,50 @@ impl Body {
         }
     }
 
-    /// The line of the model's file for a line of a statement that holds the model's text; the text's first line where
-    /// the statement's line is not known. None if the statement does not hold it.
-    pub fn source_line(&self, statement: &str, line: Option<u32>) -> Option<usize> {
+    /// The line of the model's file that a refused statement with the model's text is about, and whether it is the very
+    /// line: the one that the server names, or that of the expression or the name that the error quotes where the text
+    /// has it once; else the text's first line. None if the statement does not hold the text.
+    pub fn source_line(&self, refused: &DatabaseError) -> Option<(usize, bool)> {
+        let statement = refused.statement.as_str();
         let own_at = statement.find(&self.own)?;
-        let offset = match line {
+        let offset = match refused.line {
             Some(line) => {
                 let start = line_start(statement, usize::try_from(line).ok()?)?;
                 let content = statement[start..].len()
                     - statement[start..].trim_start_matches([' ', '\t']).len();
-                (start + content)
-                    .checked_sub(own_at)
-                    .filter(|offset| *offset <= self.own.len())?
+                let offset = (start + content).checked_sub(own_at);
+                Some(offset.filter(|offset| *offset <= self.own.len())?)
             }
-            None => 0,
+            None => (refused.quoted()).find_map(|part| only_place(&self.own, part)),
         };
-        self.lines.line(&self.rendered, self.own_start + offset)
+        let line = self
+            .lines
+            .line(&self.rendered, self.own_start + offset.unwrap_or(0))?;
+        Some((line, offset.is_some()))
+    }
+}
+
+/// Where a part of a text stands, if that is in one place only. White space and case do not count, nor do quotes of names.
+fn only_place(text: &str, part: &str) -> Option<usize> {
+    let words = |text: &str| -> Vec<(usize, bool, String)> {
+        let tokens = Lexer::new(text).filter(|token| !token.kind.is_trivia());
+        let is_name = |kind| matches!(kind, TokenKind::Word | TokenKind::QuotedIdent);
+        tokens
+            .map(|token| {
+                let value = token.value(text).to_ascii_lowercase();
+                (token.span.start, is_name(token.kind), value)
+            })
+            .collect()
+    };
+    let (text, part) = (words(text), words(part));
+    let is_part = |window: &&[(usize, bool, String)]| {
+        let mut pairs = window.iter().zip(&part);
+        pairs.all(|((_, a, b), (_, c, d))| (a, b) == (c, d))
+    };
+    let mut found = text.windows(part.len().max(1)).filter(is_part);
+    match (found.next(), found.next()) {
+        (Some(only), None) if !part.is_empty() => Some(only[0].0),
+        _ => None,
     }
 }
 

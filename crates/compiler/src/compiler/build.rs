@@ -515,13 +515,12 @@ impl Compiler {
         let Some(refused) = &error.database else {
             return error;
         };
-        let line = || body.source_line(&refused.statement, refused.line);
         let (at, note) = match self.jinja.written_at(&template(node)) {
             Some(at) => (at.clone(), "in the statement of this test"),
-            None => match (line(), refused.line) {
-                (Some(line), Some(_)) => (line_of(node, line), "here"),
-                (Some(line), None) => (line_of(node, line), "in the statement that begins here"),
-                (None, _) => return error,
+            None => match body.source_line(refused) {
+                Some((line, true)) => (line_of(node, line), "here"),
+                Some((line, false)) => (line_of(node, line), "in the statement that begins here"),
+                None => return error,
             },
         };
         error.places = vec![Place {

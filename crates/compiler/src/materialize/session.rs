@@ -52,6 +52,23 @@ pub struct DatabaseError {
 }
 
 impl DatabaseError {
+    /// What the message says of the statement in the statement's words, as RisingWave's messages do: the expression that
+    /// cannot be bound, then names that are not there.
+    pub fn quoted(&self) -> impl Iterator<Item = &str> {
+        const BEFORE: [&str; 4] = [
+            "Failed to bind expression: ",
+            "Invalid column: ",
+            "not found: ",
+            ": function ",
+        ];
+        BEFORE.iter().filter_map(|before| {
+            let at = self.message.find(before)? + before.len();
+            let line = self.message[at..].lines().next()?;
+            let name = line.split_once('(').filter(|_| before.contains("function"));
+            Some(name.map_or(line, |(name, _)| name))
+        })
+    }
+
     /// What to do about an error that says that a licence is missing (RisingWave's `feature … is not available based on
     /// your license`, or `… due to license error`); none for any other error.
     pub fn hint(&self) -> Option<String> {
