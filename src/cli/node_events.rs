@@ -272,7 +272,10 @@ pub(super) fn summary(results: &[RunResult]) -> [Event; 2] {
             .count()
     };
     let (pass, warn) = (count(&["success", "pass"]), count(&["warn"]));
-    let (error, skip) = (count(&["error", "fail"]), count(&["skipped"]));
+    let (error, skip) = (
+        count(&["error", "fail", "partial success"]),
+        count(&["skipped"]),
+    );
     let noop = count(&["no-op"]);
     let total = results.len();
     let text = format!(

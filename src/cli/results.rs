@@ -28,7 +28,14 @@ pub(super) fn of_nodes(
         let text = known.and_then(|_| texts.get(node.unique_id.as_str()).copied());
         let mut result = node.result(text, known.map(Node::relation_name));
         let batches = known.and_then(|node| context.compiler.batch_results(&node.unique_id));
-        result.batch_results = batches.map(|batches| batches.to_json());
+        if let Some(batches) = batches {
+            let (built, failed) = (batches.successful.len(), batches.failed.len());
+            if built > 0 && failed > 0 {
+                "partial success".clone_into(&mut result.status);
+                result.message = Some(format!("PARTIAL SUCCESS ({built}/{})", built + failed));
+            }
+            result.batch_results = Some(batches.to_json());
+        }
         result
     };
     nodes.iter().map(result).collect()

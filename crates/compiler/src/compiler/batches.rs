@@ -96,64 +96,92 @@ impl Compiler {
         built.get(id).cloned()
     }
 
-    /// Builds the batches one after the other, as dbt does on databases that do not say that they take several at once. The
-    /// first that fails is the last that is begun.
+    /// Builds the batches one after the other, as dbt does on databases that do not say that they take several at once. One
+    /// that fails does not keep the others from being built, but for the first one, without which there may be no table.
     pub(super) fn build_batches(
         &self,
         node: &Node,
         runs: &[BatchRun],
         session: &SharedSession,
     ) -> Result<NodeResult, CompileError> {
-        let mut done = 0;
-        let result = self.build_in_order(node, runs, session, &mut done);
+        let mut rows = None;
+        let mut failure = None;
+        let mut successful = Vec::new();
+        let mut failed = Vec::new();
+        for (index, run) in runs.iter().enumerate() {
+            let time = (run.batch.start, run.batch.end);
+            if successful.is_empty() && !failed.is_empty() {
+                failed.push(time);
+                continue;
+            }
+            self.say_of_batch(
+                node,
+                Level::Info,
+                &format!(
+                    "batch {} of {} ({} of {})",
+                    run.batch.name,
+                    node.name,
+                    index + 1,
+                    runs.len()
+                ),
+            );
+            match self.build_batch(node, run, session) {
+                Ok(result) => {
+                    successful.push(time);
+                    if let Some(more) = result.rows_affected {
+                        rows = Some(rows.unwrap_or(0) + more);
+                    }
+                }
+                Err(error) => {
+                    failed.push(time);
+                    if failure.is_some() {
+                        let text = format!("batch {} failed, too: {error}", run.batch.name);
+                        self.say_of_batch(node, Level::Warn, &text);
+                    }
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        self.keep_batches(node, successful, failed);
+        let plural = if runs.len() == 1 { "" } else { "es" };
+        failure.map_or_else(
+            || {
+                Ok(NodeResult {
+                    message: format!("{} batch{plural}", runs.len()),
+                    changed: true,
+                    rows_affected: rows,
+                })
+            },
+            Err,
+        )
+    }
+
+    fn build_batch(
+        &self,
+        node: &Node,
+        run: &BatchRun,
+        session: &SharedSession,
+    ) -> Result<NodeResult, CompileError> {
+        let body = self.body(node, Some(run), session)?;
+        self.build(node, &body, Some(run), session)
+    }
+
+    fn say_of_batch(&self, node: &Node, level: Level, text: &str) {
+        let reporter = &self.shared.reporter;
+        reporter.message(level, Some(&node.unique_id.0), text);
+    }
+
+    /// Remembers which batches are built, those of an earlier run too.
+    fn keep_batches(&self, node: &Node, successful: Vec<EventTime>, failed: Vec<EventTime>) {
         let before = self.built_before.get(&node.unique_id);
-        let times = |runs: &[BatchRun]| -> Vec<EventTime> {
-            let batches = runs.iter().map(|run| &run.batch);
-            batches.map(|batch| (batch.start, batch.end)).collect()
-        };
-        let (successful, failed) = runs.split_at(done);
         let mut results = BatchResults {
             successful: before.map_or_else(Vec::new, |before| before.successful.clone()),
-            failed: times(failed),
+            failed,
         };
-        results.successful.extend(times(successful));
+        results.successful.extend(successful);
         results.successful.sort_unstable();
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
         built.insert(node.unique_id.clone(), results);
-        result
-    }
-
-    fn build_in_order(
-        &self,
-        node: &Node,
-        runs: &[BatchRun],
-        session: &SharedSession,
-        done: &mut usize,
-    ) -> Result<NodeResult, CompileError> {
-        let mut rows = None;
-        for (index, run) in runs.iter().enumerate() {
-            let text = format!(
-                "batch {} of {} ({} of {})",
-                run.batch.name,
-                node.name,
-                index + 1,
-                runs.len()
-            );
-            let reporter = &self.shared.reporter;
-            reporter.message(Level::Info, Some(&node.unique_id.0), &text);
-            let body = self.body(node, Some(run), session)?;
-            let result = self.build(node, &body, Some(run), session)?;
-            if let Some(more) = result.rows_affected {
-                rows = Some(rows.unwrap_or(0) + more);
-            }
-            *done = index + 1;
-        }
-        let plural = if runs.len() == 1 { "" } else { "es" };
-        Ok(NodeResult {
-            message: format!("{} batch{plural}", runs.len()),
-            changed: true,
-            rows_affected: rows,
-        })
     }
 
     /// Shows a rendering the batch: `model.batch`, and in what it reads only rows of the batch's time.
