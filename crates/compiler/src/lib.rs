@@ -4,6 +4,7 @@
 //! [`load`] and [`Compiler`] are the way in.
 
 pub mod artifacts;
+mod checksum;
 pub mod compile;
 mod compiler;
 mod error;

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use md5::Digest;
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use rwt_project::state::Snapshot;
 use serde::ser::{SerializeMap, SerializeStruct};
@@ -14,6 +13,7 @@ use super::macros::{docs, macros};
 use super::metadata::{Invocation, Metadata, time};
 use super::node::{Around, NodeJson, group};
 use super::primary_key::primary_keys;
+use crate::checksum::md5;
 use crate::compile::CompiledNode;
 use crate::compiler::{Compiler, When};
 use crate::error::CompileError;
@@ -92,11 +92,10 @@ impl<K: Serialize, V: Serialize, I: Iterator<Item = (K, V)>, F: Fn() -> I> Seria
 impl<'a> ManifestArtifact<'a> {
     fn metadata(&self) -> ManifestMetadata<'_> {
         let name = self.compiler.project().name();
-        let digest = md5::Md5::digest(name.as_bytes());
         ManifestMetadata {
             common: self.invocation.metadata("manifest/v12"),
             project_name: name,
-            project_id: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            project_id: md5(name),
             user_id: None,
             send_anonymous_usage_stats: false,
             adapter_type: "risingwave",

@@ -1,7 +1,6 @@
 //! Nodes in the manifest: models, seeds, tests, functions, sources and the project's hooks.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 use indexmap::IndexMap;
 use rwt_project::Project;
@@ -10,9 +9,9 @@ use rwt_project::project::{FunctionArgument, FunctionProperties, SourceTable, sn
 use serde::Serialize;
 use serde::Serializer;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::config::{ConfigJson, completed, freshness};
+use crate::checksum::sha256;
 use crate::parse::{EPHEMERAL, deprecation_date};
 
 /// What the manifest is made from, besides the node.
@@ -332,15 +331,6 @@ fn version(text: &str) -> Value {
             _ => text.into(),
         },
     }
-}
-
-fn sha256(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    let mut hex = String::with_capacity(2 * digest.len());
-    for byte in digest {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
 }
 
 /// dbt's hash of a file: white space of any length counts as one blank.

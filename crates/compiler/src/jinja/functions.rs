@@ -19,6 +19,7 @@ use super::relation::{self, Relation};
 use super::rewrite::MUTABLE;
 use super::scope::{Captured, Level, Phase, Scope, ScopeValue, scope_of};
 use super::statement;
+use crate::checksum;
 
 type Args = Rest<ValueOrKwargs>;
 
@@ -593,14 +594,7 @@ fn conversions(env: &mut Environment<'static>) {
             Ok::<_, Error>(list(seen))
         });
     }
-    env.add_function("local_md5", |text: String| {
-        use md5::Digest;
-        let digest = md5::Md5::digest(text.as_bytes());
-        digest
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    });
+    env.add_function("local_md5", |text: String| checksum::md5(&text));
     env.add_function("diff_of_two_dicts", |first: Value, second: Value| {
         let second = pairs_of(&second)?;
         let rest = pairs_of(&first)?

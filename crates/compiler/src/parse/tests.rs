@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use md5::Digest;
 use minijinja::Value;
 use rwt_project::manifest::{Declared, Node, Reference, ResourceType, TestMetadata, UniqueId};
 use rwt_project::project::{GenericTest, NodeFile, Properties, TestTarget};
@@ -14,6 +13,7 @@ use serde_json::Value as Json;
 
 use super::config_types::Configured;
 use super::{Parsed, Parser};
+use crate::checksum::md5;
 use crate::error::{CompileError, NodeName};
 use crate::jinja::{
     Captured, NodeScope, Phase, Relation, Scope, TemplateError, TemplateText, from_json,
@@ -228,14 +228,6 @@ fn write_hashable_map(mut pairs: Vec<(&String, &Json)>, out: &mut String) {
         write_hashable(value, out);
     }
     out.push('}');
-}
-
-fn md5(text: &str) -> String {
-    let digest = md5::Md5::digest(text.as_bytes());
-    let digits = |byte: u8| {
-        [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
-    };
-    digest.iter().flat_map(|byte| digits(*byte)).collect()
 }
 
 /// What a test is called: the short name, which is its alias, and the full one.

@@ -286,20 +286,12 @@ impl Project {
             ResourceType::Exposure => &["exposures"],
             ResourceType::UnitTest => &["unit_tests"],
         };
-        let tree =
-            |file: &'_ ProjectFile| keys.iter().find_map(|key| file.written.get(key)).cloned();
-        let package = self
-            .packages
-            .iter()
-            .find(|package| package.file.name == node.package_name);
-        let trees: Vec<Yaml> = package
-            .and_then(|package| tree(&package.file))
-            .into_iter()
-            .chain(tree(&self.file))
-            .collect();
+        let trees = self.trees(&node.fqn, |file| {
+            keys.iter().find_map(|key| file.written.get(key))
+        });
         let property = self.properties_of(node).map(|found| &found.config);
         let mut config = resolve(
-            &trees.iter().collect::<Vec<_>>(),
+            &trees,
             &node.fqn,
             property.filter(|_| node.resource_type != ResourceType::Test),
             &IndexMap::new(),
