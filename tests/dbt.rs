@@ -628,11 +628,9 @@ fn a_package_of_the_hub_is_a_tag_of_its_repository() {
         fs::read_to_string(place.path().join("compiled/models/m.sql")).unwrap()
     };
     write(&place, "models/m.sql", "select {{ pack.version() }} as v");
-    write(
-        &place,
-        "packages.yml",
-        "packages:\n  - package: owner/pack\n    version: [\">=1.0.0\", \"<1.1.0\"]\n",
-    );
+    deps(&["--add-package", "owner/pack@>=1.0.0,<1.1.0", "--lock"]).exits_with(0);
+    let installed = place.path().join("dbt_packages");
+    assert_eq!(fs::read_dir(&installed).unwrap().count(), 0);
     deps(&[]).exits_with(0);
     assert_eq!(version(), "select '1.0.0' as v\n");
     // What is written down is kept as long as it fits.

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use miette::Diagnostic;
 use rwt_project::LoadOptions;
 use rwt_project::project::{
-    LOCK, PackageRange, PackageSource, PackageVersion, install_path, locked_versions, package_name,
-    package_sources, project_root,
+    LOCK, NewPackage, PackageKey, PackageRange, PackageSource, PackageVersion, install_path,
+    locked_versions, package_name, package_sources, project_root,
 };
+use rwt_project::yaml::SourceFile;
 use thiserror::Error;
 
 use super::args::GlobalArgs;
@@ -26,6 +27,27 @@ pub(super) struct DepsArgs {
     /// Take the newest versions that packages.yml allows, whatever package-lock.yml says
     #[arg(long)]
     upgrade: bool,
+    /// Write package-lock.yml, and put no package into its place
+    #[arg(long)]
+    lock: bool,
+    /// Add a package to packages.yml before: a name of the hub, a git address or a directory, and its version
+    #[arg(long, value_name = "NAME[@VERSION]")]
+    add_package: Option<String>,
+    /// What the name of --add-package is
+    #[arg(long, value_enum, default_value_t, requires = "add_package")]
+    source: AddedFrom,
+}
+
+/// Where a package of --add-package comes from.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum AddedFrom {
+    /// `owner/name` of dbt's hub
+    #[default]
+    Hub,
+    /// The address of a git repository
+    Git,
+    /// A directory
+    Local,
 }
 
 /// A package that cannot be fetched.
@@ -66,15 +88,64 @@ pub(super) fn main(global: &GlobalArgs, args: &DepsArgs, printer: &Printer) -> C
         exit: Exit::Usage,
         ..Failure::all(errors)
     })?;
+    if let Some(text) = &args.add_package {
+        add_package(&root, text, args.source, printer)?;
+    }
     let install = root.join(install_path(&root));
-    let mut waiting: VecDeque<PackageSource> = package_sources(&root).map_err(Failure::all)?.into();
+    if !args.lock {
+        return fetch_all(&root, &install, args, printer);
+    }
+    let beside = install.join(format!(".locking-{}", std::process::id()));
+    let done = fetch_all(&root, &beside, args, printer);
+    remove(&beside).map_err(cannot_write(&beside))?;
+    done
+}
+
+/// Writes the entry into packages.yml.
+fn add_package(
+    root: &Path,
+    text: &str,
+    source: AddedFrom,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    const FILE: &str = "packages.yml";
+    // An address of git may have an `@` of its own.
+    let parts = text.rsplit_once('@');
+    let parts = parts.filter(|(_, version)| !version.contains(['/', ':']));
+    let (name, version) = parts.map_or((text, None), |(name, version)| (name, Some(version)));
+    let package = NewPackage {
+        key: match source {
+            AddedFrom::Hub => PackageKey::Hub,
+            AddedFrom::Git => PackageKey::Git,
+            AddedFrom::Local => PackageKey::Local,
+        },
+        name: name.to_owned(),
+        version: version.map(str::to_owned),
+    };
+    let path = root.join(FILE);
+    let before = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(cannot_write(&path)(error).into());
+        }
+        read => read.unwrap_or_default(),
+    };
+    let added = package.added_to(&SourceFile::new(FILE, before));
+    let added = added.map_err(Failure::all)?;
+    std::fs::write(&path, added).map_err(cannot_write(&path))?;
+    printer.note(format!("Added {name} to {FILE}"));
+    Ok(())
+}
+
+/// Fetches the packages of a project into a directory, those that they name too, and writes down what was fetched.
+fn fetch_all(root: &Path, install: &Path, args: &DepsArgs, printer: &Printer) -> CommandResult {
+    let mut waiting: VecDeque<PackageSource> = package_sources(root).map_err(Failure::all)?.into();
     if waiting.is_empty() {
         printer.note("There is no packages.yml, or nothing in it");
         return Ok(Exit::Ok);
     }
     let locked = match args.upgrade {
         true => BTreeMap::new(),
-        false => locked_versions(&root),
+        false => locked_versions(root),
     };
     let mut lock = PackageLock::default();
     let mut seen = BTreeSet::new();
@@ -97,7 +168,7 @@ pub(super) fn main(global: &GlobalArgs, args: &DepsArgs, printer: &Printer) -> C
                     continue;
                 }
                 let fetched = fetch(
-                    &install,
+                    install,
                     &address,
                     revision.as_deref(),
                     subdirectory.as_deref(),
@@ -132,7 +203,7 @@ pub(super) fn main(global: &GlobalArgs, args: &DepsArgs, printer: &Printer) -> C
                     None => hub::resolve(&name, &wanted.range, wanted.prerelease)?,
                 };
                 wanted.fetched = Some(release.version.clone());
-                let fetched = fetch(&install, &release.address, Some(&release.tag), None)?;
+                let fetched = fetch(install, &release.address, Some(&release.tag), None)?;
                 printer.note(format!("{} {} from the hub", fetched.name, release.version));
                 lock.keep(
                     fetched.name.clone(),
@@ -146,11 +217,16 @@ pub(super) fn main(global: &GlobalArgs, args: &DepsArgs, printer: &Printer) -> C
         }
     }
     let path = root.join(LOCK);
-    std::fs::write(&path, lock.text()).map_err(|error| DepsError::Write {
-        path: path.display().to_string(),
-        cause: error.to_string(),
-    })?;
+    std::fs::write(&path, lock.text()).map_err(cannot_write(&path))?;
     Ok(Exit::Ok)
+}
+
+fn cannot_write(path: &Path) -> impl FnOnce(std::io::Error) -> DepsError {
+    let path = path.display().to_string();
+    move |error| DepsError::Write {
+        path,
+        cause: error.to_string(),
+    }
 }
 
 /// What was fetched, as `package-lock.yml` keeps it.
@@ -194,16 +270,9 @@ fn fetch(
     revision: Option<&str>,
     subdirectory: Option<&Path>,
 ) -> Result<Fetched, DepsError> {
-    let write = |path: &Path| {
-        let path = path.display().to_string();
-        move |error: std::io::Error| DepsError::Write {
-            path,
-            cause: error.to_string(),
-        }
-    };
-    std::fs::create_dir_all(install).map_err(write(install))?;
+    std::fs::create_dir_all(install).map_err(cannot_write(install))?;
     let beside = install.join(format!(".fetching-{}", std::process::id()));
-    remove(&beside).map_err(write(&beside))?;
+    remove(&beside).map_err(cannot_write(&beside))?;
     let cloned = clone(&beside, address, revision);
     let moved = cloned.and_then(|()| {
         let inside = subdirectory.map_or_else(|| beside.clone(), |inner| beside.join(inner));
@@ -211,11 +280,11 @@ fn fetch(
             shown: address.to_owned(),
         })?;
         let directory = install.join(&name);
-        remove(&directory).map_err(write(&directory))?;
-        std::fs::rename(&inside, &directory).map_err(write(&directory))?;
+        remove(&directory).map_err(cannot_write(&directory))?;
+        std::fs::rename(&inside, &directory).map_err(cannot_write(&directory))?;
         Ok(Fetched { name, directory })
     });
-    let cleaned = remove(&beside).map_err(write(&beside));
+    let cleaned = remove(&beside).map_err(cannot_write(&beside));
     let fetched = moved?;
     cleaned?;
     Ok(fetched)

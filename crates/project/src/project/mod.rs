@@ -8,6 +8,7 @@ mod error;
 mod exposures;
 mod file;
 mod load;
+mod new_package;
 mod package_version;
 mod packages;
 mod properties;
@@ -23,6 +24,7 @@ pub use error::ProjectError;
 pub use exposures::{Exposure, Group};
 pub use file::{Dispatch, Hook, ProjectFile};
 pub use load::{LoadOptions, Project, parse_mapping, project_root};
+pub use new_package::{NewPackage, NewPackageError, PackageKey};
 pub use package_version::{PackageRange, PackageVersion};
 pub use packages::{
     LOCK, Package, PackageSource, install_path, locked_versions, package_name, package_sources,
