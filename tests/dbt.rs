@@ -154,13 +154,19 @@ fn a_query_of_a_hook_is_sent() {
 fn a_hook_at_the_end_sees_how_the_nodes_went() {
     let place = place_with(
         "on-run-end: \"insert into went values ('{{ results | map(attribute='node') | map(attribute='name') | join(',') }}', \
-         '{{ results | map(attribute='status') | unique | join(',') }}')\"\n",
+         '{{ results | map(attribute='status') | unique | join(',') }}')\"\n\
+         on-run-start: \"insert into chosen values ('{{ selected_resources | sort | join(' ') }}')\"\n",
     );
     let sql = place.sql();
     sql.rows("create table went (names varchar, status varchar)");
+    sql.rows("create table chosen (ids varchar)");
     let went = || sql.column("select names || ' ' || status from went order by 1");
     place.ok(&["run", "--select", "events", "totals"]);
     assert_eq!(went(), ["events,totals success"]);
+    assert_eq!(
+        sql.column("select ids from chosen"),
+        ["model.shop.events model.shop.totals"]
+    );
     // A failure is a result, too; the script has what an empty run would say.
     fs::write(
         place.path().join("models/broken.sql"),

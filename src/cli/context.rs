@@ -272,6 +272,7 @@ impl Context {
             command: flags.command.to_owned(),
             invocation_id: printer.invocation_id().map(str::to_owned),
             reporter: Arc::new(messages),
+            selected: Arc::clone(&about),
         };
         let compiler = Compiler::load(project, compiler_flags).map_err(not_compiled)?;
         for warning in compiler.warnings() {

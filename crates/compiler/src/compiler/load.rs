@@ -140,6 +140,7 @@ pub(super) fn shared(project: &Project, flags: Flags, jinja: &Jinja) -> Shared {
         docs: docs(project),
         environment: project.environment.clone(),
         reporter: flags.reporter,
+        selected: flags.selected,
         warned: Default::default(),
     }
 }

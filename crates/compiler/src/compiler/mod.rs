@@ -12,7 +12,7 @@ mod skeleton;
 mod unit_test;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rwt_project::Project;
 use rwt_project::graph::Dag;
@@ -60,6 +60,8 @@ pub struct Flags {
     pub invocation_id: Option<String>,
     /// Where `log(…, info=True)`, `print` and `exceptions.warn` go.
     pub reporter: Arc<dyn Reporter>,
+    /// The nodes that the command is about, from when that is known.
+    pub selected: Arc<OnceLock<BTreeSet<UniqueId>>>,
 }
 
 impl Default for Flags {
@@ -73,6 +75,7 @@ impl Default for Flags {
             command: "compile".to_owned(),
             invocation_id: None,
             reporter: Arc::new(Quiet),
+            selected: Arc::default(),
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object};
 use minijinja::{Error, State, Value};
 use rwt_project::environment::Environment;
-use rwt_project::manifest::Reference;
+use rwt_project::manifest::{Reference, UniqueId};
 use serde_json::Value as Json;
 
 use super::collections;
@@ -89,6 +89,8 @@ pub struct Shared {
     pub environment: Environment,
     /// Where messages go.
     pub reporter: Arc<dyn Reporter>,
+    /// The nodes that the command is about, from when that is known.
+    pub selected: Arc<OnceLock<BTreeSet<UniqueId>>>,
     /// Warnings that were given: node and text.
     pub warned: Mutex<HashSet<(String, String)>>,
 }
@@ -379,6 +381,29 @@ impl Scope {
         ))
     }
 
+    /// The ids of the nodes that the command does something with; of none while the project is parsed, as in dbt.
+    fn selected_resources(&self) -> Value {
+        let kinds: &[&str] = match self.shared.command.as_str() {
+            "run" => &["model."],
+            "seed" => &["seed."],
+            "snapshot" => &["snapshot."],
+            "test" => &["test.", "unit_test."],
+            _ => &[
+                "model.",
+                "seed.",
+                "snapshot.",
+                "test.",
+                "unit_test.",
+                "function.",
+            ],
+        };
+        let selected = self.shared.selected.get().into_iter().flatten();
+        let selected = selected
+            .map(|id| id.0.as_str())
+            .filter(|id| kinds.iter().any(|kind| id.starts_with(kind)));
+        collections::list(selected.map(Value::from))
+    }
+
     /// Sends a message to people. Nothing is said while parsing, or twice for one node: macros speak when they run on
     /// a database, and warn when their statements are recorded too; model texts speak when they are compiled.
     pub fn report(&self, level: Level, text: &str) {
@@ -519,6 +544,7 @@ impl Object for ScopeValue {
                     })),
                 ),
             ]),
+            "selected_resources" => scope.selected_resources(),
             "graph" => scope.resolver.graph(),
             "adapter" => Value::from_object(super::adapter::Adapter(Arc::clone(scope))),
             "context" => Value::from_dyn_object(Arc::clone(self)),

@@ -131,6 +131,7 @@ fn jinja_scope(scope: &YamlScope<'_>, environment: &Environment) -> Scope {
         docs: HashMap::new(),
         environment: environment.clone(),
         reporter: Arc::new(Quiet),
+        selected: Arc::default(),
         warned: Default::default(),
     };
     Scope::new(Arc::new(shared), Phase::Parse, Arc::new(NoNodes))
