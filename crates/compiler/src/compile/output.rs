@@ -1,6 +1,8 @@
 //! The files under `compiled/`: written, compared, and removed when their model is gone.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use rwt_project::in_parallel;
@@ -116,28 +118,26 @@ impl Output {
     /// # Errors
     /// A file that cannot be read, written or removed.
     pub fn write(&self, project: &Path) -> Result<BTreeMap<PathBuf, Difference>, CompileError> {
-        let differences = self.differences(project)?;
-        let changes: Vec<(&PathBuf, &Difference)> = differences.iter().collect();
-        let done = in_parallel(changes.len(), FILES, |index| {
-            let (shown, difference) = changes[index];
-            let path = project.join(shown);
-            match difference {
-                Difference::Stale => std::fs::remove_file(&path),
-                Difference::Missing | Difference::Changed => {
-                    let inner = shown.strip_prefix(DIRECTORY).unwrap_or(shown);
-                    let text = self.files.get(inner).map_or("", String::as_str);
-                    write_file(&path, text)
-                }
-            }
+        let root = project.join(DIRECTORY);
+        let files: Vec<(&Path, &str)> = self.files().collect();
+        let done = in_parallel(files.len(), FILES, |index| {
+            let (path, text) = files[index];
+            settle(&root.join(path), text)
         });
-        for ((shown, _), done) in changes.iter().zip(done) {
-            done.map_err(|error| failed(shown, &error))?;
+        let mut differences = BTreeMap::new();
+        for ((path, _), done) in files.iter().zip(done) {
+            let shown = Path::new(DIRECTORY).join(path);
+            let difference = done.map_err(|error| failed(&shown, &error))?;
+            differences.extend(difference.map(|difference| (shown, difference)));
         }
-        if differences
-            .values()
-            .any(|difference| *difference == Difference::Stale)
-        {
-            remove_empty(&project.join(DIRECTORY).join(MODELS));
+        let stale = self.stale(&root);
+        for path in &stale {
+            let shown = Path::new(DIRECTORY).join(path);
+            std::fs::remove_file(root.join(path)).map_err(|error| failed(&shown, &error))?;
+            differences.insert(shown, Difference::Stale);
+        }
+        if !stale.is_empty() {
+            remove_empty(&root.join(MODELS));
         }
         Ok(differences)
     }
@@ -163,17 +163,36 @@ impl Output {
     }
 }
 
-/// Writes beside the file and renames, so that nobody ever reads half a file.
-fn write_file(path: &Path, text: &str) -> std::io::Result<()> {
-    let beside = path.with_extension("sql.new");
-    match (std::fs::write(&beside, text), path.parent()) {
-        (Err(error), Some(directory)) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::create_dir_all(directory)?;
-            std::fs::write(&beside, text)?;
+/// Makes a file have a text. Most files of a first compile are not there, and asking for each whether it is costs as much
+/// as writing it; one that is there is read, and replaced as a whole where it has another text.
+fn settle(path: &Path, text: &str) -> io::Result<Option<Difference>> {
+    match write_new(path, text) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            std::fs::create_dir_all(path.parent().unwrap_or(path))?;
+            write_new(path, text)?;
         }
-        (written, _) => written?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            if std::fs::read(path)? == text.as_bytes() {
+                return Ok(None);
+            }
+            let beside = path.with_extension("sql.new");
+            std::fs::write(&beside, text)?;
+            std::fs::rename(&beside, path)?;
+            return Ok(Some(Difference::Changed));
+        }
+        written => written?,
     }
-    std::fs::rename(&beside, path)
+    Ok(Some(Difference::Missing))
+}
+
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    let written = file.write_all(text.as_bytes());
+    if written.is_err() {
+        // Half a file is of no use to anybody.
+        let _ = std::fs::remove_file(path);
+    }
+    written
 }
 
 fn remove_empty(directory: &Path) {
