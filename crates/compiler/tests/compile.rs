@@ -102,6 +102,72 @@ fn schemas_follow_dbts_rule_and_a_projects_macro_replaces_it() {
 }
 
 #[test]
+fn a_projects_default_name_takes_the_place_of_dbts_and_dbts_can_be_called() {
+    let named = |macros: &str| {
+        let files = [
+            (
+                "models/m.sql",
+                "{{ config(materialized='view', schema='mart') }}select '{{ generate_schema_name('x', model) }}' as a",
+            ),
+            ("macros/names.sql", macros),
+        ];
+        let compiler = compiler(&files).expect("loads");
+        let id = UniqueId("model.shop.m".to_owned());
+        let schema = compiler.manifest().nodes[&id].schema.clone();
+        (
+            schema,
+            compiler.compile(&id).expect("compiles").compiled_code,
+        )
+    };
+    assert_eq!(
+        named(""),
+        (
+            "public_mart".to_owned(),
+            "select 'public_x' as a".to_owned()
+        )
+    );
+    let own = "{% macro default__generate_schema_name(custom_schema_name, node) %}own_{{ custom_schema_name }}{% endmacro %}";
+    assert_eq!(
+        named(own),
+        ("own_mart".to_owned(), "select 'own_x' as a".to_owned())
+    );
+}
+
+#[test]
+fn tests_have_their_columns_tags_and_the_property_files_configuration() {
+    let compiler = compiler(&[
+        ("models/m.sql", "{{ config(tags=['z', 'a', 'z']) }}select 1 as a"),
+        (
+            "models/m.yml",
+            "models:\n  - name: m\n    config: {tags: [b]}\n    columns:\n      - name: a\n        tags: [money]\n        config: {tags: [late]}\n        \
+             data_tests:\n          - strict: {config: {severity: error, tags: [own]}}\n",
+        ),
+        (
+            "macros/strict.sql",
+            "{% test strict(model, column_name) %}{{ config(severity='warn', limit=5) }}select 1{% endtest %}",
+        ),
+    ])
+    .expect("loads");
+    let nodes = &compiler.manifest().nodes;
+    let model = &nodes[&UniqueId("model.shop.m".to_owned())];
+    assert_eq!(model.tags.iter().collect::<Vec<_>>(), ["b", "z", "a"]);
+    assert_eq!(
+        model.config["tags"],
+        serde_json::json!(["b", "z", "a", "z"])
+    );
+    let test = nodes
+        .values()
+        .find(|node| node.name == "strict_m_a")
+        .expect("the test");
+    assert_eq!(test.config["severity"], "error");
+    assert_eq!(test.config["limit"], 5);
+    assert_eq!(
+        test.tags.iter().collect::<Vec<_>>(),
+        ["late", "money", "own"]
+    );
+}
+
+#[test]
 fn files_are_written_compared_and_removed_with_their_models() {
     let dir = project(&[
         ("models/a.sql", "select 1"),

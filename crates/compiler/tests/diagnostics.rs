@@ -52,6 +52,7 @@ fixtures! {
     error_in_macro
     error_in_variable
     exposure_of_nothing
+    hidden_dependency
     index_without_columns
     macro_syntax_error
     missing_env_var

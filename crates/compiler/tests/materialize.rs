@@ -115,7 +115,7 @@ fn hooks_settings_and_indexes_surround_the_statement() {
     let compiler = loaded(&[
         (
             "models/m.sql",
-            "{{ config(materialized='materialized_view', pre_hook=['flush', \"{{ note(this) }}\"], post_hook={'sql': 'select 2'}, \
+            "{{ config(materialized='materialized_view', pre_hook=['flush', \"{{ note(this) }}\"], post_hook=after_commit('select 2'), \
          streaming_parallelism=2, background_ddl=true, sql_header='set a = 1', indexes=[{'columns': ['a', 'b'], 'include': ['c']}]) }}\
          select 1 as a;\n",
         ),

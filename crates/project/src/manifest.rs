@@ -1,11 +1,10 @@
 //! The parsed project: every node with its resolved configuration, in dbt's words.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -176,8 +175,8 @@ pub struct Node {
     pub materialized: String,
     /// Whether the node takes part (`enabled`).
     pub enabled: bool,
-    /// `tags`, from every level.
-    pub tags: BTreeSet<String>,
+    /// `tags`, from every level, each once, in the order in which the levels name them.
+    pub tags: IndexSet<String>,
     /// The resolved configuration: project file, folder, property file, then `config()` in the model.
     pub config: IndexMap<String, Value>,
     /// Description from the property file.

@@ -177,8 +177,7 @@ impl Serialize for ConfigJson<'_> {
                     map.serialize_value(&node.materialized)?;
                 }
                 ("pre-hook" | "post-hook", Some(hooks)) => map.serialize_value(&as_hooks(hooks))?,
-                ("tags", Some(_)) => map.serialize_value(&node.tags)?,
-                ("packages", Some(Value::String(one))) => map.serialize_value(&[one])?,
+                ("tags" | "packages", Some(Value::String(one))) => map.serialize_value(&[one])?,
                 (_, Some(Value::Object(given))) if is_whole(key) => {
                     map.serialize_value(&completed(given, default))?;
                 }

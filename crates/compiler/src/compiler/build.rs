@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use minijinja::Value;
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use rwt_project::project::FunctionProperties;
@@ -169,7 +169,7 @@ impl Compiler {
                     identifier: name.clone(),
                     materialized: "view".to_owned(),
                     enabled: true,
-                    tags: BTreeSet::new(),
+                    tags: IndexSet::new(),
                     config: IndexMap::new(),
                     description: String::new(),
                     columns: IndexMap::new(),
@@ -364,11 +364,49 @@ impl Compiler {
             self.warn_of_undefined(node, &template, session);
         }
         let refs = read_keys(&scope);
+        self.check_reads(node, &refs)?;
         let text = match node.resource_type {
             ResourceType::Snapshot => rendered.text + end_of_block(&node.raw_code),
             _ => rendered.text,
         };
         Ok((Body::new(text, rendered.lines), refs))
+    }
+
+    /// Refuses what a text reads only when it runs, as dbt does: nothing says then that it has to be built first.
+    fn check_reads(&self, node: &Node, keys: &[String]) -> Result<(), CompileError> {
+        let has_order = matches!(
+            node.resource_type,
+            ResourceType::Model | ResourceType::Snapshot | ResourceType::Test
+        );
+        let is_new = |read: &&Node| {
+            read.unique_id != node.unique_id && !node.depends_on.contains(&read.unique_id)
+        };
+        let reads = keys.iter().filter_map(|key| self.references.model(key));
+        let Some(read) = reads.filter(|_| has_order).find(is_new) else {
+            return Ok(());
+        };
+        let name = &read.name;
+        let message = format!(
+            "{} reads {name} only when it runs, so that nothing says that {name} comes first",
+            node.name
+        );
+        let help = format!(
+            "dependencies are found while `execute` is false; write `-- depends_on: {{{{ ref('{name}') }}}}` at the top of the file"
+        );
+        let file = SourceFile::new(&node.original_file_path, node.raw_code.as_str());
+        let code = "rwt::compile::hidden_dependency";
+        let mut error = TemplateError::at(code, message, Some(help), &file, 0..0);
+        let quoted = [format!("'{name}'"), format!("\"{name}\"")];
+        let line = (node.raw_code.lines())
+            .position(|line| quoted.iter().any(|quoted| line.contains(quoted.as_str())));
+        error.places = line
+            .map(|line| Place {
+                at: line_of(node, line + 1),
+                note: "here".to_owned(),
+            })
+            .into_iter()
+            .collect();
+        Err(CompileError::template(error, Some(node.into())))
     }
 
     /// Says what a model's text writes that is undefined, and where.
@@ -595,13 +633,13 @@ pub(super) fn model_value(node: &Node) -> Value {
     from_json(&node_json(node))
 }
 
-/// `model` of a function: what it takes and returns besides.
 /// The keys of what a text read with `ref`.
 pub(super) fn read_keys(scope: &Scope) -> Vec<String> {
     let refs = scope.captured().refs.into_iter();
     refs.map(|reference| reference.key()).collect()
 }
 
+/// `model` of a function: what it takes and returns besides.
 fn function_value(node: &Node, signature: &FunctionProperties) -> Value {
     let mut value = node_json(node);
     let arguments = signature.arguments.iter().map(

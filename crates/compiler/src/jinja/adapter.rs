@@ -241,7 +241,11 @@ fn run(state: &State<'_, '_>, sql: &str) -> Result<Value, Error> {
 
 /// `adapter.dispatch('name', 'package')`: the macro with the most specific prefix.
 fn dispatch(state: &State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-    let (name, package, keywords): (String, Option<String>, Kwargs) = from_args(args)?;
+    let (name, package, keywords): (Option<String>, Option<String>, Kwargs) = from_args(args)?;
+    let name = match name {
+        Some(name) => name,
+        None => keywords.get::<String>("macro_name")?,
+    };
     let named: Option<String> = keywords.get("macro_namespace")?;
     let _: Option<Value> = keywords.get("packages")?;
     keywords.assert_all_used()?;

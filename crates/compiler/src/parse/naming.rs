@@ -5,7 +5,8 @@ use std::sync::Arc;
 use minijinja::Value;
 
 use super::Parser;
-use crate::jinja::{Phase, Scope, TemplateError};
+use crate::jinja::{MacroDefinition, Phase, Scope, TemplateError};
+use crate::materialize::BUILT_IN;
 
 /// Database, schema and name of a relation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +61,12 @@ impl Parser<'_> {
         node: &dyn Fn() -> Value,
         default: impl FnOnce(Option<String>) -> String,
     ) -> Result<String, TemplateError> {
-        let Some(definition) = self.jinja.macros().find(name) else {
+        let macros = self.jinja.macros();
+        let own = |found: &&Arc<MacroDefinition>| found.package != BUILT_IN;
+        let found = macros.find(name).filter(own);
+        // dbt's own macro dispatches, so that a project may write `default__generate_schema_name` as well.
+        let found = found.or_else(|| macros.dispatch(name, Some("dbt")).filter(own));
+        let Some(definition) = found else {
             return Ok(default(custom));
         };
         let custom = custom.map_or_else(|| Value::from(()), Value::from);

@@ -308,18 +308,22 @@ impl Resolve for References {
             let mut nodes = serde_json::Map::new();
             let mut sources = serde_json::Map::new();
             let mut exposures = serde_json::Map::new();
+            let mut functions = serde_json::Map::new();
             for (id, node) in &self.manifest.nodes {
                 let value = node_json(node);
                 match node.resource_type {
                     ResourceType::UnitTest => None,
                     ResourceType::Source => sources.insert(id.0.clone(), value),
                     ResourceType::Exposure => exposures.insert(id.0.clone(), value),
+                    ResourceType::Function => functions.insert(id.0.clone(), value),
                     _ => nodes.insert(id.0.clone(), value),
                 };
             }
-            from_json(
-                &serde_json::json!({ "nodes": nodes, "sources": sources, "exposures": exposures }),
-            )
+            // The keys of dbt's, also of what rwt has none of: macros walk them.
+            from_json(&serde_json::json!({
+                "exposures": exposures, "functions": functions, "groups": {}, "metrics": {}, "nodes": nodes,
+                "sources": sources, "semantic_models": {}, "saved_queries": {}, "unit_tests": {},
+            }))
         };
         self.graph.get_or_init(build).clone()
     }

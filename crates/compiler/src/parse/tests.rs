@@ -373,6 +373,8 @@ struct Draft {
     raw_code: String,
     description: String,
     config: IndexMap<String, Json>,
+    /// Tags of the column that it is of, in order.
+    column_tags: Vec<String>,
     /// Where its configuration stands: its own file, or the property file.
     file: Arc<SourceFile>,
     metadata: Option<Box<TestMetadata>>,
@@ -400,6 +402,7 @@ impl Parser<'_> {
             config: config
                 .map(|(key, (value, _))| (key.clone(), value.clone()))
                 .collect(),
+            column_tags: Vec::new(),
             file: Arc::clone(&file.file),
             metadata: None,
         })
@@ -419,6 +422,8 @@ impl Parser<'_> {
         if short != full && !config.contains_key("alias") {
             config.insert("alias".to_owned(), short.as_str().into());
         }
+        let mut column_tags = test.column_tags.clone();
+        column_tags.sort();
         self.test(Draft {
             captured: self.read_of_own_test(test, package),
             id: UniqueId(format!("test.{package}.{full}.{}", hash(&metadata, &full))),
@@ -431,6 +436,7 @@ impl Parser<'_> {
             raw_code: code,
             description: test.description.clone(),
             config,
+            column_tags,
             file: Arc::clone(test.at.file()),
             metadata: Some(Box::new(metadata)),
         })
@@ -522,16 +528,15 @@ impl Parser<'_> {
             original_file_path: &draft.original_file_path,
         };
         let failed = |error: TemplateError| CompileError::template(error, Some(name));
-        let mut before = self
-            .project
-            .resolve_test_config(&draft.fqn, &IndexMap::new());
+        let mut given = IndexMap::new();
         for (key, value) in &draft.config {
             let value = self.rendered(value, &draft.name).map_err(failed)?;
             if let Some(metadata) = &mut metadata {
                 metadata.config.insert(key.clone(), value.clone());
             }
-            before.lay(key, value);
+            given.insert(key.clone(), value);
         }
+        let before = self.project.resolve_test_config(&draft.fqn, &given);
         let mut scope = Scope::new(Arc::clone(&self.shared), Phase::Parse, self.names.clone());
         scope.node = Some(NodeScope {
             unique_id: draft.id.0.clone(),
@@ -545,7 +550,7 @@ impl Parser<'_> {
             ),
             model: Value::UNDEFINED,
         });
-        scope.config = Arc::new(before.values.clone());
+        scope.config = Arc::new(before.values);
         let (captured, scope) = match draft.captured.take() {
             Some(captured) => (captured, Arc::new(scope)),
             None => {
@@ -553,8 +558,14 @@ impl Parser<'_> {
                 (scope.captured(), scope)
             }
         };
-        let mut config = before;
-        for (key, value) in &captured.config {
+        // The property file speaks behind a generic test's own `config()`, and before a singular one's.
+        let is_generic = metadata.is_some();
+        let (first, last) = match is_generic {
+            true => (&captured.config, &given),
+            false => (&given, &captured.config),
+        };
+        let mut config = self.project.resolve_test_config(&draft.fqn, first);
+        for (key, value) in last {
             config.lay(key, value.clone());
         }
         let configured = Configured {
@@ -606,7 +617,7 @@ impl Parser<'_> {
                 identifier: naming.identifier,
                 materialized: "test".to_owned(),
                 enabled: config.enabled(),
-                tags: config.tags(),
+                tags: draft.column_tags.into_iter().chain(config.tags()).collect(),
                 config: config.values,
                 description,
                 columns: IndexMap::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
 use super::file::is_hook;
@@ -245,7 +245,7 @@ impl ResolvedConfig {
     }
 
     /// `tags` of all levels.
-    pub fn tags(&self) -> BTreeSet<String> {
+    pub fn tags(&self) -> IndexSet<String> {
         let tags = self.values.get("tags").map(as_list).unwrap_or_default();
         tags.iter().map(as_text).collect()
     }
@@ -267,14 +267,14 @@ impl ResolvedConfig {
             }
             "tags" | "packages" => {
                 let slot = slot.or_insert_with(|| Value::Array(Vec::new()));
-                let mut all: BTreeSet<String> = as_list(slot).iter().map(as_text).collect();
-                all.extend(as_list(&value).iter().map(as_text));
-                *slot = all.into_iter().collect();
+                let mut all = as_list(slot);
+                all.extend(as_list(&value));
+                *slot = all.iter().map(as_text).collect();
             }
             "pre-hook" | "post-hook" => {
                 let slot = slot.or_insert_with(|| Value::Array(Vec::new()));
                 let mut all = as_list(slot);
-                all.extend(as_list(&value));
+                all.extend(as_list(&value).into_iter().map(hook));
                 *slot = Value::Array(all);
             }
             "meta" | "docs" | "quoting" | "column_types" | "contract" => {
@@ -290,6 +290,14 @@ impl ResolvedConfig {
             }
         }
     }
+}
+
+/// A hook, where it is the text of one: `before_begin(…)` and `after_commit(…)` give JSON.
+fn hook(value: Value) -> Value {
+    let given = value.as_str().filter(|text| text.starts_with('{'));
+    let read = given.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    read.filter(|read| read.get("sql").is_some())
+        .unwrap_or(value)
 }
 
 fn lay_grants(slot: &mut Value, value: Value) {

@@ -31,6 +31,8 @@ pub struct GenericTest {
     pub namespace: Option<String>,
     /// The test's name: the macro is `test_<name>`.
     pub name: String,
+    /// Tags of the column below which it stands.
+    pub column_tags: Vec<String>,
     /// Arguments of the macro, without the model and the column.
     pub args: IndexMap<String, Value>,
     /// Configuration.
@@ -64,11 +66,20 @@ const CONFIG: [&str; 15] = [
     "alias",
 ];
 
+/// The column below which tests stand.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TestedColumn<'a> {
+    /// Its name, quoted where it says so.
+    pub name: &'a str,
+    /// Its tags, which its tests have too.
+    pub tags: &'a [String],
+}
+
 /// The tests under `tests` and `data_tests` of a mapping.
 pub(super) fn tests_of(
     fields: &Fields<'_>,
     target: &TestTarget,
-    column: Option<&str>,
+    column: Option<TestedColumn<'_>>,
 ) -> Vec<GenericTest> {
     let mut tests = Vec::new();
     for key in ["tests", "data_tests"] {
@@ -89,7 +100,11 @@ pub(super) fn tests_of(
     tests
 }
 
-fn test_of(item: &Yaml, target: &TestTarget, column: Option<&str>) -> Option<GenericTest> {
+fn test_of(
+    item: &Yaml,
+    target: &TestTarget,
+    column: Option<TestedColumn<'_>>,
+) -> Option<GenericTest> {
     let nothing = IndexMap::new();
     let (name, entries) = match &item.kind {
         Kind::Text(name) => (name.clone(), &nothing),
@@ -112,7 +127,8 @@ fn test_of(item: &Yaml, target: &TestTarget, column: Option<&str>) -> Option<Gen
     };
     let mut test = GenericTest {
         target: target.clone(),
-        column: column.map(str::to_owned),
+        column: column.map(|column| column.name.to_owned()),
+        column_tags: column.map_or_else(Vec::new, |column| column.tags.to_vec()),
         namespace,
         name,
         args: IndexMap::new(),

@@ -6,12 +6,12 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
+use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
 use super::config::{check_key, entries};
-use super::data_tests::{GenericTest, TestTarget, tests_of};
+use super::data_tests::{GenericTest, TestTarget, TestedColumn, tests_of};
 use super::discover::{ModelFile, nearest_model};
 use super::error::ProjectError;
 use super::exposures::{Exposure, Group};
@@ -21,7 +21,7 @@ use super::unit_tests::{UnitTest, unit_test};
 use crate::error::LoadError;
 use crate::manifest::{Column, Version};
 use crate::yaml::{
-    Fields, Location, Render, RenderError, Scope, Warning, Yaml, YamlError, holds_jinja,
+    Fields, Kind, Location, Render, RenderError, Scope, Warning, Yaml, YamlError, holds_jinja,
     render_tree,
 };
 
@@ -497,15 +497,18 @@ impl Reader<'_> {
         } else {
             name.clone()
         };
-        tests.extend(tests_of(&column, target, Some(&shown)));
+        let tags = self.column_tags(&column);
+        let tested = TestedColumn {
+            name: &shown,
+            tags: &tags,
+        };
+        tests.extend(tests_of(&column, target, Some(tested)));
         let read = Column {
             data_type: column.text(&["data_type"]).map(|(text, _)| text),
             description: text(&column, "description"),
             quote,
             meta: self.column_meta(&column),
-            tags: (column.texts("tags").into_iter().flatten())
-                .map(|(text, _)| text)
-                .collect(),
+            tags,
             constraints: constraints(&column, false),
             name: name.clone(),
         };
@@ -513,6 +516,21 @@ impl Reader<'_> {
         column.known(&["policy_tags", "granularity", "identifier", "dimension"]);
         column.finish(self.warnings);
         Some((name, read))
+    }
+
+    /// `tags` of a column, with what its `config` adds.
+    fn column_tags(&self, column: &Fields<'_>) -> Vec<String> {
+        let config = column.value("config").and_then(|config| config.get("tags"));
+        let more = match config.map(|tags| &tags.kind) {
+            Some(Kind::List(items)) => items.iter().filter_map(Yaml::as_text).collect(),
+            Some(Kind::Text(tag)) => vec![tag.as_str()],
+            _ => Vec::new(),
+        };
+        let own = column.texts("tags").into_iter().flatten();
+        let all = own
+            .map(|(tag, _)| tag)
+            .chain(more.into_iter().map(str::to_owned));
+        all.collect::<IndexSet<String>>().into_iter().collect()
     }
 
     /// `meta` of a column, with what its `config` adds.

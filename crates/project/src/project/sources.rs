@@ -65,7 +65,11 @@ impl Project {
             identifier: table.identifier.clone(),
             materialized: String::new(),
             enabled: config.enabled(),
-            tags: config.tags(),
+            tags: {
+                let mut tags = config.tags();
+                tags.sort();
+                tags
+            },
             config: config.values,
             description: table.description.clone(),
             columns: table.columns.clone(),

@@ -94,7 +94,7 @@ fn configs_are_laid_over_one_another_from_the_project_to_the_file() {
         ),
         json!({
             "materialized": "table",
-            "tags": ["all", "in_file", "staging"],
+            "tags": ["all", "staging", "in_file"],
             "meta": {"owner": "nobody", "level": "raw"},
             "pre-hook": ["{{ before('root') }}", "{{ before('staging') }}"],
             "schema": "own",
@@ -110,7 +110,7 @@ fn configs_are_laid_over_one_another_from_the_project_to_the_file() {
         ),
         json!({
             "materialized": "materialized_view",
-            "tags": ["all", "from_config", "named", "top"],
+            "tags": ["all", "named", "top", "from_config"],
             "meta": {"owner": "ann", "level": "root"},
             "pre-hook": ["{{ before('root') }}", {"sql": "select 1"}],
             "schema": "dev_schema",
