@@ -16,7 +16,7 @@ use super::deploy::{self, Deployer, Errors, Manner, Planned, StalePlan};
 use super::plan::{ChangeArgs, show};
 use super::run::joined;
 use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
-use crate::apply::{self, Outcome, RunReport};
+use crate::apply::{self, Outcome, RunReport, Settled};
 use crate::state::DeploymentStatus;
 use crate::ui::Printer;
 
@@ -27,7 +27,7 @@ pub(super) struct ApplyArgs {
     plan: Option<PathBuf>,
     #[command(flatten)]
     change: ChangeArgs,
-    /// Undo a deployment that was interrupted: drop what it has built; names stay as they were
+    /// Undo a deployment that was interrupted: drop what it has built; names stay as they were. Give up one that cannot be finished
     #[arg(long, conflicts_with = "plan")]
     abort: bool,
     /// Do not ask
@@ -77,7 +77,12 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     context.ensure_stack(printer)?;
     let selected = context.selected_to_run(&args.change.select, printer)?;
     let interrupted = interrupt::flag(context.runtime().handle())?;
-    let deployer = Deployer::open(&context, &selected, Errors::Refused)?;
+    let errors = match args.abort {
+        // A model that cannot be compiled keeps nobody from undoing.
+        true => Errors::Reported,
+        false => Errors::Refused,
+    };
+    let deployer = Deployer::open(&context, &selected, errors)?;
     if args.abort {
         return abort(&deployer, args, &interrupted, printer);
     }
@@ -279,14 +284,26 @@ pub(super) fn finish_first(
         unfinished.plan.deployment, unfinished.holder
     ));
     let outcome = deployer.finish(&unfinished, &lock, manner, interrupted, printer)?;
-    drop(lock);
+    let deployment = &unfinished.plan.deployment;
     if outcome.status == DeploymentStatus::Done {
+        printer.note(format!("\nDeployment {deployment} is finished.\n"));
+        return Ok(None);
+    }
+    if outcome.stopped.is_none() {
+        // What failed once more fails the next time as well: what the project wants now is planned from what is there.
+        if let Some(unfinished) = deployer.unfinished()? {
+            let (connector, store) = (&deployer.connector, &deployer.store);
+            let settled = apply::settle(connector, store, &unfinished, DeploymentStatus::Failed)?;
+            for line in settled_lines(&settled) {
+                printer.note(line);
+            }
+        }
         printer.note(format!(
-            "\nDeployment {} is finished.\n",
-            unfinished.plan.deployment
+            "\nDeployment {deployment} cannot be finished as it was planned; what is left is planned anew.\n"
         ));
         return Ok(None);
     }
+    drop(lock);
     let exit = closing(deployer, &outcome, printer);
     if printer.is_json() {
         printer.document(&outcome.report);
@@ -342,29 +359,88 @@ fn abort(
     interrupted: &AtomicBool,
     printer: &Printer,
 ) -> CommandResult {
-    let Some(found) = deployer.unfinished()? else {
-        printer.line("Nothing to undo: every deployment has come to its end.");
-        return Ok(Exit::Ok);
+    let found = match deployer.unfinished() {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            printer.line("Nothing to undo: every deployment has come to its end.");
+            return Ok(Exit::Ok);
+        }
+        Err(error) => return forget(deployer, error, args, interrupted, printer),
     };
     let lock = deployer.lock(&found.plan.deployment, args.wait, interrupted, printer)?;
     let Some(unfinished) = deployer.unfinished()? else {
         printer.line("Nothing to undo: the deployment has come to its end meanwhile.");
         return Ok(Exit::Ok);
     };
-    let undone = apply::abort(&deployer.connector, &deployer.store, &unfinished)?;
+    let settled = apply::abort(&deployer.connector, &deployer.store, &unfinished)?;
     drop(lock);
-    for purpose in &undone {
-        printer.line(format!("undone: {purpose}"));
+    let deployment = &unfinished.plan.deployment;
+    for line in settled_lines(&settled) {
+        printer.line(line);
     }
-    printer.line(format!(
-        "Deployment {} is undone; every name is what it was.",
-        unfinished.plan.deployment
-    ));
+    printer.line(match settled.kept.is_empty() {
+        true if settled.missing.is_empty() => {
+            format!("Deployment {deployment} is undone; every name is what it was.")
+        }
+        true => {
+            format!("Deployment {deployment} is undone; `rwt plan` shows what is to be made again.")
+        }
+        false => format!(
+            "Deployment {deployment} is given up; `rwt plan` shows what is still to be done."
+        ),
+    });
     if printer.is_json() {
-        printer.document(&serde_json::json!({
-            "deployment": unfinished.plan.deployment,
-            "undone": undone,
-        }));
+        let mut document = serde_json::json!(settled);
+        document["deployment"] = deployment.as_str().into();
+        printer.document(&document);
     }
     Ok(Exit::Ok)
+}
+
+/// Forgets a deployment whose plan cannot be read, as when another version of rwt has begun it. `error` says why.
+fn forget(
+    deployer: &Deployer<'_>,
+    error: Failure,
+    args: &ApplyArgs,
+    interrupted: &AtomicBool,
+    printer: &Printer,
+) -> CommandResult {
+    let Some(deployment) = deployer.unreadable()? else {
+        return Err(error);
+    };
+    for report in &error.reports {
+        printer.error(report);
+    }
+    let lock = deployer.lock(&deployment, args.wait, interrupted, printer)?;
+    let left = apply::forget(&deployer.connector, &deployer.store, &deployment)?;
+    drop(lock);
+    for relation in &left {
+        printer.line(format!(
+            "left: {relation}; the next `rwt apply` drops it when nothing hangs on it"
+        ));
+    }
+    printer.line(format!(
+        "Deployment {deployment} is forgotten; nothing was undone."
+    ));
+    if printer.is_json() {
+        let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+        printer.document(&serde_json::json!({"deployment": deployment, "left": left}));
+    }
+    Ok(Exit::Ok)
+}
+
+/// What became of a deployment that was not finished, a line for each part.
+fn settled_lines(settled: &Settled) -> Vec<String> {
+    let parts = [
+        ("undone", &settled.undone),
+        ("kept as it is now", &settled.kept),
+        ("not found, somebody else has dropped it", &settled.missing),
+        ("left, for the server does not let it go", &settled.left),
+        ("not done", &settled.not_done),
+    ];
+    let lines = parts.into_iter().flat_map(|(word, all)| {
+        let line = move |of: &String| format!("{word}: {of}");
+        all.iter().map(line)
+    });
+    lines.collect()
 }

@@ -307,6 +307,14 @@ impl<'a> Deployer<'a> {
             .map_err(DatabaseFailure::new("the state cannot be read"))?)
     }
 
+    /// The id of a deployment that did not come to its end and whose record cannot be read.
+    pub(super) fn unreadable(&self) -> Result<Option<String>, Failure> {
+        let unread = DatabaseFailure::new("the state cannot be read");
+        self.store.head().map_err(unread)?.check()?;
+        let id = self.store.unfinished_id();
+        Ok(id.map_err(DatabaseFailure::new("the state cannot be read"))?)
+    }
+
     /// Takes the lock; the state's tables are made where there are none.
     pub(super) fn lock(
         &self,
@@ -443,13 +451,14 @@ impl<'a> Deployer<'a> {
         for error in outcome.errors.drain(..) {
             printer.error(&miette::Report::new(error));
         }
-        if outcome.status == DeploymentStatus::Interrupted {
+        let ends_here = before.is_some() && outcome.stopped.is_none();
+        if outcome.status == DeploymentStatus::Interrupted && !ends_here {
             let why = outcome
                 .stopped
                 .as_deref()
                 .unwrap_or("a step failed after names had moved");
             printer.note(format!(
-                "\nDeployment {} stopped in the middle: {why}\nEvery name can be read. `rwt apply` finishes it; `rwt apply --abort` undoes it, as long as no name has moved.",
+                "\nDeployment {} stopped in the middle: {why}\n`rwt apply` finishes it, or plans anew what cannot be finished; `rwt apply --abort` undoes it, as long as no name has\nmoved, and gives it up when it has failed after that.",
                 planned.plan.deployment
             ));
             self.tell_what_still_runs(planned, printer);

@@ -33,7 +33,7 @@ pub use compare::Comparison;
 pub use desired::{Desired, DesiredObject};
 pub use name::{Kind, RelationName};
 pub use plan::{Options, Plan};
-pub use planner::{PlanError, plan, same_definition};
+pub use planner::{Mended, PlanError, plan, same_definition};
 pub use state::StateSnapshot;
 pub use step::{Fact, Step};
 pub use version::{Feature, ServerVersion};
