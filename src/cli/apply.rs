@@ -13,6 +13,7 @@ use rwt_project::manifest::UniqueId;
 use super::args::{GlobalArgs, Output};
 use super::context::{Context, FlagsOf, unexpected};
 use super::deploy::{self, Deployer, Errors, Manner, Planned, StalePlan};
+use super::node_lines::Numbers;
 use super::plan::{ChangeArgs, show};
 use super::run::joined;
 use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
@@ -93,13 +94,26 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
         threads: args.threads.map_or(threads, usize::from),
         fail_fast: args.fail_fast,
         wait: args.wait,
+        numbers: None,
     };
     if let Some(exit) = finish_first(&deployer, manner, &interrupted, printer)? {
         return Ok(exit);
     }
     let mut deployer = deployer;
     let mut selected = selected;
-    let (mut done, mut exit) = apply(&deployer, args, &selected, manner, &interrupted, printer)?;
+    let numbers = Numbers::of(0);
+    let manner = Manner {
+        numbers: Some(&numbers),
+        ..manner
+    };
+    let (mut done, mut exit) = apply(
+        &deployer,
+        args,
+        (&selected, true),
+        manner,
+        &interrupted,
+        printer,
+    )?;
     // Models whose text asks the database are planned when what they read is there.
     while exit == Exit::Ok
         && args.plan.is_none()
@@ -107,11 +121,20 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     {
         printer.note("");
         (deployer, selected) = (next, open);
-        let (more, next_exit) = apply(&deployer, args, &selected, manner, &interrupted, printer)?;
+        let (more, next_exit) = apply(
+            &deployer,
+            args,
+            (&selected, false),
+            manner,
+            &interrupted,
+            printer,
+        )?;
         (done, exit) = (joined(done, more), next_exit);
     }
-    // What a plan could not show.
-    if context.compiler.has_late_hooks() && !interrupted.load(Ordering::SeqCst) {
+    // A saved plan has among its steps what it could show of them.
+    let has_hooks =
+        context.compiler.has_late_hooks() || args.plan.is_none() && !done.nodes.is_empty();
+    if has_hooks && !interrupted.load(Ordering::SeqCst) {
         let results = results::of_nodes(&context, deployer.compiled(), &done.nodes);
         if !project_hooks::end(&context, &results, printer)? {
             (done.other_failure, exit) = (true, Exit::Failure);
@@ -124,11 +147,12 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     Ok(exit)
 }
 
-/// Makes a plan, or takes the saved one, and carries it out. What became of it is told, but for a document of it.
+/// Makes a plan, or takes the saved one, and carries it out. What became of it is told, but for a document of it. `is_first`:
+/// the hooks at the start have not been sent.
 fn apply(
     deployer: &Deployer<'_>,
     args: &ApplyArgs,
-    selected: &BTreeSet<UniqueId>,
+    (selected, is_first): (&BTreeSet<UniqueId>, bool),
     manner: Manner<'_>,
     interrupted: &AtomicBool,
     printer: &Printer,
@@ -138,10 +162,29 @@ fn apply(
         Some(path) => saved(path, deployer)?,
         None => deployer.plan(selected, &options)?,
     };
-    let (planned, options) = ask(planned, options, args, deployer, selected, printer)?;
+    let nothing = |planned: &Planned| {
+        let exit = nothing_to_do(planned, printer);
+        Ok((deploy::report_of(Vec::new(), 0.0), exit))
+    };
+    let (mut planned, mut options) = ask(planned, options, args, deployer, selected, printer)?;
     if deploy::does_nothing(&planned) {
-        let exit = nothing_to_do(&planned, printer);
-        return Ok((deploy::report_of(Vec::new(), 0.0), exit));
+        return nothing(&planned);
+    }
+    if args.plan.is_none() {
+        planned = planned.without_hooks();
+        // What hooks do to the database, the plan is to know.
+        if is_first && project_hooks::start(deployer.context)? {
+            let again = deployer.plan(selected, &options)?.without_hooks();
+            if planned.says_the_same(&again) {
+                planned = again;
+            } else {
+                printer.note("on-run-start hooks have changed what is to be done:\n");
+                (planned, options) = ask(again, options, args, deployer, selected, printer)?;
+            }
+            if deploy::does_nothing(&planned) {
+                return nothing(&planned);
+            }
+        }
     }
     let deployment = &planned.plan.deployment;
     let lock = deployer.lock(deployment, manner.wait, interrupted, printer)?;
@@ -150,8 +193,8 @@ fn apply(
         Ok(catalog) => Planned { catalog, ..planned },
         Err(stale) if args.plan.is_some() => return Err(stale),
         Err(_) => {
-            let again = deployer.plan(selected, &options)?;
-            if again.plan.steps != planned.plan.steps {
+            let again = deployer.plan(selected, &options)?.without_hooks();
+            if !planned.says_the_same(&again) {
                 return Err(StalePlan.into());
             }
             again

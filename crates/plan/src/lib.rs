@@ -16,6 +16,7 @@
 pub mod advice;
 pub mod catalog;
 pub mod compare;
+mod count;
 pub mod desired;
 mod diff;
 mod markdown;
@@ -30,6 +31,7 @@ pub mod version;
 pub use advice::{Advice, lint};
 pub use catalog::CatalogSnapshot;
 pub use compare::Comparison;
+pub use count::counted;
 pub use desired::{Desired, DesiredObject};
 pub use name::{Kind, RelationName};
 pub use plan::{Options, Plan};
