@@ -960,7 +960,7 @@ fn what_hooks_say_is_shown_once() {
 #[test]
 fn an_error_of_a_hook_has_its_place_its_statement_and_what_the_database_said() {
     let place = place_with_macro(
-        "{% macro audit() %}\n  {% do run_query('insert into nowhere values (1)') %}\n{% endmacro %}\n",
+        "{% macro audit() %}\n  {% do run_query('insert into ' ~ 'nowhere values (1)') %}\n{% endmacro %}\n",
         "on-run-start:\n  - \"select 1\"\n  - \"{{ audit() }}\"\n",
     );
     let failed = place.rwt(&["run"]).exits_with(1);

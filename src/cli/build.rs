@@ -277,10 +277,13 @@ impl Rounds {
     }
 
     fn beginning(&self, deployer: &Deployer<'_>, manner: Manner<'_>) -> String {
+        let nodes = counted_nodes(&deployer.context.compiler, self.models());
+        let tests = match self.tests() {
+            0 => String::new(),
+            tests => format!(" and running {}", counted(tests, "test")),
+        };
         format!(
-            "Building {} and running {} on {} ({}) with {}",
-            counted_nodes(&deployer.context.compiler, self.models()),
-            counted(self.tests(), "test"),
+            "Building {nodes}{tests} on {} ({}) with {}",
             deployer.connector.target().name,
             deployer.connector.address(),
             counted(manner.threads, "thread")
