@@ -279,6 +279,176 @@ fn an_interrupted_deployment_is_undone_when_asked_and_not_after_names_have_moved
     assert_eq!(objects(&sql), before);
 }
 
+/// Shadows and what else bears the mark of a deployment.
+fn marked(sql: &Sql) -> Vec<String> {
+    let is_marked = |name: &String| name.contains("__rwt_");
+    objects(sql).into_iter().filter(is_marked).collect()
+}
+
+/// Drops what is changed, or what was built for it, as somebody else would.
+fn drop_by_hand(sql: &Sql, what: &str) {
+    match what {
+        "old" => {
+            sql.rows("drop materialized view if exists totals cascade");
+        }
+        "new" => {
+            for name in marked(sql) {
+                // It may be gone with another one.
+                let _ = sql.try_rows(&format!("drop {name} cascade"));
+            }
+        }
+        "leaf" => {
+            let _ = sql.try_rows("drop view top cascade");
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// Asks for the deployment to be undone. One whose names have moved is finished.
+fn abort_or_finish(place: &Place) {
+    let aborted = place.rwt(&["apply", "--abort"]);
+    if aborted.stderr.contains("rwt::apply::too_late") {
+        aborted.exits_with(1);
+    } else {
+        aborted.exits_with(0);
+    }
+    place.ok(&["apply", "--allow-destructive", "--yes"]);
+}
+
+#[test]
+fn apply_and_abort_lead_out_of_every_point_whatever_was_dropped_by_hand() {
+    let (place, sql) = shop();
+    let wanted = objects(&sql);
+    let apply: &[&str] = &["apply", "--allow-destructive", "--yes"];
+    let ways = ["old", "new", "leaf"].map(|what| [(what, false), (what, true)]);
+    let mut ways = ways.iter().flatten().cycle();
+    let mut deaths = 0;
+    for point in (2..).step_by(5) {
+        let column = format!("version_{point}");
+        change_totals(&place, &column);
+        if apply_dies_at(&place, point) {
+            break;
+        }
+        deaths += 1;
+        let (what, aborts) = ways.next().unwrap();
+        drop_by_hand(&sql, what);
+        if *aborts {
+            abort_or_finish(&place);
+        } else {
+            place.ok(apply);
+        }
+        let told = format!("{what} dropped, death at {point}, abort: {aborts}");
+        assert_eq!(
+            columns(&sql, "totals"),
+            ["kind", "total", &column],
+            "{told}"
+        );
+        assert_eq!(objects(&sql), wanted, "{told}");
+        place.ok(&["plan", "--detailed-exitcode"]);
+    }
+    assert!(deaths > 5, "{deaths}");
+}
+
+#[test]
+fn what_was_dropped_by_hand_is_told_and_its_new_object_takes_the_name() {
+    let (place, sql) = shop();
+    let before = objects(&sql);
+    change_totals(&place, "rows_of_it");
+    die_before_the_swap(&place, &sql);
+    sql.rows("drop materialized view totals cascade");
+    let applied = place.ok(&["apply"]);
+    for name in ["totals", "top", "report"] {
+        let told = format!("the old public.{name} was dropped meanwhile");
+        assert!(applied.stdout.contains(&told), "{told}: {}", applied.stdout);
+    }
+    assert_eq!(columns(&sql, "totals"), ["kind", "total", "rows_of_it"]);
+    assert_eq!(objects(&sql), before);
+    sql.until_count("archive", 2);
+
+    change_totals(&place, "once_more");
+    die_before_the_swap(&place, &sql);
+    sql.rows("drop materialized view report");
+    let undone = place.ok(&["apply", "--abort"]);
+    for words in [
+        "undone: build the new public.totals beside the old one",
+        "not found, somebody else has dropped it: public.report",
+        "is undone; `rwt plan` shows what is to be made again",
+    ] {
+        assert!(undone.stdout.contains(words), "{words}: {}", undone.stdout);
+    }
+    assert_eq!(marked(&sql), Vec::<String>::new());
+    assert_eq!(columns(&sql, "totals"), ["kind", "total", "rows_of_it"]);
+    place.ok(&["run", "--allow-destructive"]);
+    assert_eq!(objects(&sql), before);
+}
+
+#[test]
+fn what_fails_after_names_have_moved_can_be_mended_or_given_up() {
+    let (place, sql) = shop();
+    let before = objects(&sql);
+    let sink = |column: &str| {
+        let text = format!(
+            "{{{{ config(materialized='sink') }}}}\ncreate sink {{{{ this }}}} into {{{{ ref('archive') }}}} as\n\
+             select kind, {column}::bigint as total from {{{{ ref('totals') }}}}"
+        );
+        write_model(&place, "to_archive", &text);
+    };
+    let stops = |column: &str| {
+        change_totals(&place, column);
+        sink("nothing_of_this_name");
+        let stopped = place.rwt(&["run", "--allow-destructive"]).exits_with(1);
+        let words = "stopped in the middle: a step failed after names had moved";
+        assert!(stopped.stderr.contains(words), "{}", stopped.stderr);
+        assert_eq!(columns(&sql, "totals"), ["kind", "total", column]);
+    };
+    // The project is mended: the statement that fails is not the one that is wanted any more.
+    stops("first");
+    sink("first");
+    let mended = place.ok(&["run", "--allow-destructive"]);
+    let words = "what is left is planned anew";
+    assert!(mended.stderr.contains(words), "{}", mended.stderr);
+    assert_eq!(objects(&sql), before);
+
+    stops("second");
+    let given_up = place.ok(&["apply", "--abort"]);
+    for words in ["kept as it is now: public.totals", "is given up"] {
+        assert!(
+            given_up.stdout.contains(words),
+            "{words}: {}",
+            given_up.stdout
+        );
+    }
+    sink("second");
+    place.ok(&["run", "--allow-destructive"]);
+    assert_eq!(objects(&sql), before);
+    assert_eq!(columns(&sql, "totals"), ["kind", "total", "second"]);
+    place.ok(&["plan", "--detailed-exitcode"]);
+}
+
+#[test]
+fn a_deployment_that_cannot_be_read_is_forgotten_when_asked() {
+    let (place, sql) = shop();
+    let before = objects(&sql);
+    change_totals(&place, "rows_of_it");
+    die_before_the_swap(&place, &sql);
+    let built = marked(&sql);
+    let built = built.iter().filter(|name| !name.starts_with("index"));
+    sql.rows("update rwt.journal set detail = '{}' where event = 'plan'");
+    sql.rows("flush");
+    place.rwt(&["apply"]).exits_with(1);
+    let forgotten = place.ok(&["apply", "--abort"]);
+    assert!(
+        forgotten.stdout.contains("is forgotten"),
+        "{}",
+        forgotten.stdout
+    );
+    let left = forgotten.stdout.matches("left: public.").count();
+    assert_eq!(left, built.count(), "{}", forgotten.stdout);
+    place.ok(&["run", "--allow-destructive"]);
+    assert_eq!(columns(&sql, "totals"), ["kind", "total", "rows_of_it"]);
+    assert_eq!(objects(&sql), before);
+}
+
 #[test]
 fn a_shadow_that_cannot_be_built_takes_its_group_back_and_nothing_else() {
     let (place, sql) = shop();

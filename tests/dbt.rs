@@ -855,3 +855,171 @@ fn a_message_is_given_once_and_of_what_is_selected() {
         assert!(!shown.stderr.contains(said), "{}", shown.stderr);
     }
 }
+
+/// The fixture with a macro and hooks that call it.
+fn place_with_macro(text: &str, hooks: &str) -> Place {
+    let place = Place::fixture("change");
+    write(&place, "macros/hooks.sql", text);
+    let path = place.path().join("project.yml");
+    let project = fs::read_to_string(&path).unwrap();
+    fs::write(path, format!("{project}{hooks}")).unwrap();
+    place.up();
+    place
+}
+
+/// Names and kinds of what the project has made.
+fn made(place: &Place) -> Vec<String> {
+    place.sql().column(
+        "select r.relation_type || ' ' || r.name from rw_catalog.rw_relations r \
+         join rw_catalog.rw_schemas s on r.schema_id = s.id where s.name = 'public' order by 1",
+    )
+}
+
+#[test]
+fn what_a_hook_drops_is_made_again_by_the_same_run() {
+    let place = place_with_macro(
+        "{% macro clear() %}\n{% if var('clears', false) %}\n\
+         {% do run_query('drop materialized view if exists ' ~ target.schema ~ '.totals cascade') %}\n\
+         {% endif %}\n{% endmacro %}\n",
+        "on-run-start: \"{{ clear() }}\"\n",
+    );
+    let quiet = place.ok(&["plan"]);
+    assert!(!quiet.stdout.contains("on-run-start"), "{}", quiet.stdout);
+    place.ok(&["run"]);
+    let wanted = made(&place);
+    let clears = |arguments: &[&str]| place.ok(&[arguments, &["--vars", "clears: true"]].concat());
+
+    let ids = || {
+        place
+            .sql()
+            .column("select id from rw_catalog.rw_relations where name = 'totals'")
+    };
+    let before = ids();
+    let plan = clears(&["plan"]);
+    for words in [
+        "on-run-start hooks send 1 statement first",
+        "warning[cascade-in-hook] project.yml: on-run-start drops with CASCADE: drop materialized view if exists public.totals cascade",
+    ] {
+        assert!(plan.stdout.contains(words), "{words}: {}", plan.stdout);
+    }
+    let comment = clears(&["plan", "--output", "markdown"]);
+    let words = "on-run-start hooks send 1 statement first";
+    assert!(comment.stdout.contains(words), "{}", comment.stdout);
+    assert_eq!(ids(), before, "a plan sends no hook");
+
+    // Nothing else has changed, and then something has.
+    let mut before = before;
+    for command in ["run", "build"] {
+        clears(&[command, "--allow-destructive"]);
+        assert_eq!(made(&place), wanted, "{command}");
+        let now = ids();
+        assert_ne!(now, before, "{command}");
+        before = now;
+    }
+    write(
+        &place,
+        "models/totals.sql",
+        "select kind, sum(n) as total, count(*) as many from {{ ref('events') }} group by kind",
+    );
+    let applied = clears(&["apply", "--allow-destructive", "--yes"]);
+    let words = "on-run-start hooks have changed what is to be done";
+    assert!(applied.stderr.contains(words), "{}", applied.stderr);
+    place.ok(&["plan", "--detailed-exitcode"]);
+}
+
+#[test]
+fn hooks_that_only_ask_cost_no_look_into_the_catalog() {
+    let place = place_with_macro("", "");
+    place.ok(&["run"]);
+    let looks = || {
+        let (_, sent) = sent_by(&place, &["run"]);
+        sent.iter()
+            .filter(|sql| sql.contains("rw_catalog."))
+            .count()
+    };
+    let without = looks();
+    let path = place.path().join("project.yml");
+    let project = fs::read_to_string(&path).unwrap();
+    fs::write(
+        path,
+        format!("{project}on-run-start: [\"select 1\", \"set query_mode = 'auto'\"]\n"),
+    )
+    .unwrap();
+    assert_eq!(looks(), without);
+}
+
+#[test]
+fn what_hooks_say_is_shown_once() {
+    let place = place_with_macro(
+        "{% macro say(when) %}\n\
+         {%- set count = run_query('select 3 as n').columns[0].values()[0] -%}\n\
+         {%- do log('logged at the ' ~ when ~ ': ' ~ count, info=true) -%}\n\
+         {%- do print('printed at the ' ~ when ~ ': ' ~ count) -%}\n{% endmacro %}\n",
+        "on-run-start: \"{{ say('start') }}\"\non-run-end: \"{{ say('end') }}\"\n",
+    );
+    let plan = place.ok(&["plan"]);
+    assert!(!plan.stdout.contains("printed"), "{}", plan.stdout);
+    let said = |arguments: &[&str]| {
+        let shown = place.ok(arguments);
+        for when in ["start", "end"] {
+            let logged = format!("logged at the {when}: 3\n");
+            let printed = format!("printed at the {when}: 3\n");
+            let times = (
+                shown.stderr.matches(&logged).count(),
+                shown.stdout.matches(&printed).count(),
+            );
+            assert_eq!(
+                times,
+                (1, 1),
+                "{arguments:?} {when}: {} {}",
+                shown.stderr,
+                shown.stdout
+            );
+        }
+    };
+    said(&["apply", "--yes"]);
+    said(&["run"]);
+    said(&["build"]);
+}
+
+#[test]
+fn an_error_of_a_hook_has_its_place_its_statement_and_what_the_database_said() {
+    let place = place_with_macro(
+        "{% macro audit() %}\n  {% do run_query('insert into ' ~ 'nowhere values (1)') %}\n{% endmacro %}\n",
+        "on-run-start:\n  - \"select 1\"\n  - \"{{ audit() }}\"\n",
+    );
+    let failed = place.rwt(&["run"]).exits_with(1);
+    for part in [
+        "macros/hooks.sql:2",
+        "insert into nowhere values (1)",
+        "nowhere",
+    ] {
+        assert!(failed.stderr.contains(part), "{part}: {}", failed.stderr);
+    }
+    let path = place.path().join("project.yml");
+    let text = fs::read_to_string(&path).unwrap();
+    let line = text
+        .lines()
+        .position(|line| line.contains("audit"))
+        .unwrap()
+        + 1;
+    for key in ["on-run-start", "on-run-end"] {
+        let text = text.replace("on-run-start", key);
+        fs::write(
+            &path,
+            text.replace("{{ audit() }}", "insert into absent values (1)"),
+        )
+        .unwrap();
+        for command in ["run", "build"] {
+            let failed = place.rwt(&[command]).exits_with(1);
+            let place_of_it = format!("project.yml:{line}");
+            for part in [&place_of_it, "insert into absent values (1)", "absent"] {
+                assert!(
+                    failed.stderr.contains(part),
+                    "{key} {part}: {}",
+                    failed.stderr
+                );
+            }
+        }
+    }
+}

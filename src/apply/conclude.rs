@@ -27,6 +27,7 @@ impl Work<'_> {
         if let Err(error) = self.record(&done) {
             board.broken.get_or_insert(error);
         }
+        board.half_way = self.is_half_way(&board);
         if !is_interrupted {
             self.undo_fallen(&mut board);
         }
@@ -112,15 +113,43 @@ impl Work<'_> {
                 .is_some_and(|track| track.began.is_some())
     }
 
-    /// Takes back the steps of groups that fell before their names moved, last step first.
-    pub(super) fn undo_fallen(&self, board: &mut Board) {
-        let steps = &self.scope.plan.steps;
-        let moved: BTreeSet<&str> = steps
-            .iter()
-            .zip(&board.stands)
-            .filter(|(step, stand)| step.phase >= Phase::Swap && **stand == Stand::Done)
+    /// Nodes whose names have moved, a part of them perhaps.
+    fn moved(&self, board: &Board) -> BTreeSet<&str> {
+        let has_moved = |step: &Step, stand: Stand| match stand {
+            Stand::Done => true,
+            // Of more than one statement the first may have taken effect.
+            Stand::Failed => step.statements.len() > 1,
+            _ => false,
+        };
+        let steps = self.scope.plan.steps.iter().zip(&board.stands);
+        steps
+            .filter(|(step, stand)| step.phase >= Phase::Swap && has_moved(step, **stand))
             .filter_map(|(step, _)| step.unique_id.as_deref())
-            .collect();
+            .collect()
+    }
+
+    /// Whether something failed when names of its group had moved.
+    fn is_half_way(&self, board: &Board) -> bool {
+        let moved = self.moved(board);
+        let has_moved = |step: &Step| match step.unique_id.as_deref() {
+            Some(node) => {
+                let group = self.groups.fall_with(node);
+                group.iter().any(|node| moved.contains(node.as_str()))
+            }
+            None => true,
+        };
+        let mut steps = self.scope.plan.steps.iter().zip(&board.stands);
+        steps.any(|(step, stand)| {
+            *stand == Stand::Failed
+                && (Phase::Swap..Phase::Run).contains(&step.phase)
+                && has_moved(step)
+        })
+    }
+
+    /// Takes back the steps of groups that fell before their names moved, last step first.
+    fn undo_fallen(&self, board: &mut Board) {
+        let steps = &self.scope.plan.steps;
+        let moved = self.moved(board);
         let grouped: Vec<&String> = board
             .fallen
             .keys()
@@ -148,7 +177,7 @@ impl Work<'_> {
             board.half_way = true;
             return;
         };
-        for error in take_back(&connection, self.scope.journal, &undone) {
+        for (_, error) in take_back(&connection, self.scope.journal, &undone).refused {
             let note = format!("a shadow could not be dropped again: {error}");
             self.observer.note(&note);
             board.notes.push(note);

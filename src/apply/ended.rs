@@ -15,7 +15,15 @@ impl Work<'_> {
         let mut board = self.lock();
         board.running -= 1;
         match end {
-            StepEnd::Done { message, changed } => {
+            StepEnd::Done {
+                message,
+                changed,
+                note,
+            } => {
+                if let Some(note) = note {
+                    self.observer.note(&note);
+                    board.notes.push(note);
+                }
                 board.stands[index] = Stand::Done;
                 board.unrecorded.push(index);
                 self.scope
@@ -72,9 +80,6 @@ impl Work<'_> {
     }
 
     pub(super) fn fail(&self, board: &mut Board, step: &Step, error: StepError) {
-        if step.phase >= Phase::Swap && step.phase < Phase::Run {
-            board.half_way = true;
-        }
         let Some(node) = step.unique_id.as_deref() else {
             // Without its schema or its hooks nothing else can be expected to work.
             let is_needed = step.phase < Phase::Build;

@@ -98,6 +98,20 @@ impl Groups {
         self.together.contains_key(node)
     }
 
+    /// The nodes that wait for one of these, and these.
+    pub(super) fn below(&self, nodes: BTreeSet<String>) -> BTreeSet<String> {
+        let mut open: Vec<String> = nodes.iter().cloned().collect();
+        let mut below = nodes;
+        while let Some(next) = open.pop() {
+            for other in self.waiting.get(&next).into_iter().flatten() {
+                if below.insert(other.clone()) {
+                    open.push(other.clone());
+                }
+            }
+        }
+        below
+    }
+
     /// The nodes that cannot go on when `node` fails, itself among them.
     pub(super) fn fall_with(&self, node: &str) -> BTreeSet<String> {
         let mut fallen = BTreeSet::from([node.to_owned()]);

@@ -5,6 +5,7 @@
 //! work      which step is next       ended     what follows from its end       conclude  the deployment's end
 //! worker    one step on one connection         record    what is remembered of ended steps
 //! groups    which nodes stand and fall together          undo    what takes a deployment back
+//! settle    the end of a deployment that cannot be finished: what stays, what goes, what is remembered
 //! watch     cancelling, progress
 //! ```
 
@@ -17,6 +18,7 @@ mod progress;
 mod record;
 mod report;
 mod session;
+mod settle;
 mod undo;
 mod watch;
 mod work;
@@ -28,5 +30,6 @@ pub use progress::{BuildProgress, Reading};
 pub use record::records_at_once;
 pub use report::{NodeReport, RunReport, Status};
 pub use session::{LiveSession, typed};
-pub use undo::{AbortError, TooLate, abort};
+pub use settle::{Settled, settle};
+pub use undo::{AbortError, TooLate, abort, forget};
 pub use worker::{Scope, StepError};

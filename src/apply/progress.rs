@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use rwt_plan::counted;
 use serde::Serialize;
 
 /// Without progress for so long, a build is worth a warning.
@@ -74,7 +75,7 @@ impl fmt::Display for BuildProgress {
         write!(f, "{}", self.relation)?;
         match (self.reading.percent, self.reading.rows) {
             (Some(percent), _) => write!(f, " {percent:.1} %")?,
-            (None, Some(rows)) => write!(f, " {rows} rows")?,
+            (None, Some(rows)) => write!(f, " {}", counted(rows, "row"))?,
             (None, None) => write!(f, " is being built")?,
         }
         if let Some(rate) = self.rate {
@@ -89,7 +90,7 @@ impl fmt::Display for BuildProgress {
             }
         }
         if let Some(lag) = self.lag {
-            write!(f, ", {lag} messages behind")?;
+            write!(f, ", {} behind", counted(lag, "message"))?;
         }
         if let Some(seconds) = self.stalled {
             write!(f, ", no progress for {seconds} s")?;

@@ -61,6 +61,24 @@ pub fn records_at_once(plan: &Plan, catalog: &CatalogSnapshot) -> Vec<ObjectChan
         .collect()
 }
 
+/// The records of nodes that have what the plan wants for them, although not all of their steps have ended.
+pub(super) fn records_of<'a>(
+    plan: &Plan,
+    nodes: impl Iterator<Item = &'a str>,
+    catalog: &CatalogSnapshot,
+) -> Vec<ObjectChange> {
+    let ids = ids(catalog);
+    let records: HashMap<&str, &Record> = (plan.objects.iter())
+        .filter_map(|object| Some((object.unique_id.as_str(), object.record.as_ref()?)))
+        .collect();
+    let record = |node: &str| {
+        let object = state_object(plan, records.get(node)?, catalog, &ids);
+        let record = ObjectChange::Record(node.to_owned(), Box::new(object.clone()));
+        object.object_id.is_some().then_some(record)
+    };
+    nodes.filter_map(record).collect()
+}
+
 fn state_object(
     plan: &Plan,
     record: &Record,

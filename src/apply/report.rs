@@ -6,6 +6,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use rwt_compiler::CompileError;
 use rwt_compiler::artifacts::{RunResult, Timing};
+use rwt_plan::counted;
 use rwt_plan::plan::{Action, ObjectPlan};
 use rwt_project::manifest::Node;
 use serde::Serialize;
@@ -175,10 +176,7 @@ impl RunReport {
         }
         let parts: Vec<String> = kinds
             .into_iter()
-            .map(|(kind, count)| {
-                let plural = if count == 1 { "" } else { "s" };
-                format!("{count} {}{plural}", kind.replace('_', " "))
-            })
+            .map(|(kind, count)| counted(count, &kind.replace('_', " ")))
             .collect();
         parts.join(", ")
     }
@@ -200,8 +198,7 @@ impl fmt::Display for RunReport {
         let errors = self.count(Status::Error);
         let blocked = self.count(Status::Blocked);
         if errors > 0 {
-            let plural = if errors == 1 { "" } else { "s" };
-            writeln!(f, "Completed with {errors} error{plural}:")?;
+            writeln!(f, "Completed with {}:", counted(errors, "error"))?;
             for node in self.nodes.iter().filter(|n| n.status == Status::Error) {
                 write!(f, "  {}", node.relation)?;
                 if !node.skipped_children.is_empty() {
@@ -216,7 +213,15 @@ impl fmt::Display for RunReport {
         } else if blocked > 0 {
             writeln!(
                 f,
-                "Completed, but {blocked} changed and stayed as they are:"
+                "Completed, but {blocked} changed and stayed as {} {}:",
+                if blocked == 1 { "it" } else { "they" },
+                if blocked == 1 { "is" } else { "are" }
+            )?;
+        } else if let ([node], true) = (self.nodes.as_slice(), self.nothing_changed()) {
+            writeln!(
+                f,
+                "Nothing changed: {} was already there. `--full-refresh` builds it anew.",
+                node.relation
             )?;
         } else if self.nothing_changed() {
             writeln!(

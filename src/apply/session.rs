@@ -82,7 +82,8 @@ impl LiveSession {
         }
     }
 
-    fn schema_of(&self, name: &ObjectName) -> String {
+    /// The schema that a name means.
+    pub fn schema_of(&self, name: &ObjectName) -> String {
         name.schema().unwrap_or(&self.default_schema).to_owned()
     }
 

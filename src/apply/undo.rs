@@ -1,20 +1,19 @@
-//! Taking back what a deployment has built, as long as no name has moved.
+//! Taking back what a deployment has built.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rwt_compiler::materialize::DatabaseError;
+use rwt_plan::state::Leftover;
 use rwt_plan::step::{Effect, Phase};
-use rwt_plan::{CatalogSnapshot, Step};
+use rwt_plan::{CatalogSnapshot, Fact, RelationName, Step};
 use rwt_sql::Literal;
 
 use super::execute::ExecuteError;
-use super::groups::Groups;
-use super::record::changes;
+use super::settle::{Settled, leftover, settle};
 use super::worker::builds;
 use crate::catalog;
 use crate::client::{Connection, Connector};
-use crate::state::{DeploymentStatus, Event, Journal, Store, Unfinished};
+use crate::state::{DeploymentStatus, Event, Journal, ObjectChange, Store, Unfinished};
 
 /// A deployment cannot be undone any more.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -34,14 +33,14 @@ pub enum AbortError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     TooLate(#[from] TooLate),
-    /// The server refused to take steps back.
-    #[error("deployment {deployment} is undone in part only: {}", errors.join("; "))]
+    /// The connection was lost before the end.
+    #[error("deployment {deployment} is undone in part only: {error}")]
     #[diagnostic(code(rwt::apply::undo), help("`rwt apply --abort` tries again"))]
-    Refused {
+    Lost {
         /// The deployment.
         deployment: String,
-        /// What the server said.
-        errors: Vec<String>,
+        /// What became of the connection.
+        error: DatabaseError,
     },
     /// Connection or state.
     #[error(transparent)]
@@ -49,8 +48,8 @@ pub enum AbortError {
     Execute(#[from] ExecuteError),
 }
 
-/// Undoes a deployment that was interrupted: drops its shadows and what was built on them. Objects that are new and
-/// complete stay. Returns the purposes of the steps that were taken back.
+/// Ends a deployment that was interrupted. Where no name has moved it is undone: its shadows are dropped, and what was built
+/// on them. One that could not be finished is given up; see [`settle`].
 ///
 /// # Errors
 /// See [`AbortError`].
@@ -58,85 +57,73 @@ pub fn abort(
     connector: &Connector,
     store: &Arc<Store>,
     unfinished: &Unfinished,
-) -> Result<Vec<String>, AbortError> {
-    let plan = &unfinished.plan;
+) -> Result<Settled, AbortError> {
     let connection = connector.connect().map_err(ExecuteError::from)?;
     let catalog = catalog::read(&connection).map_err(ExecuteError::from)?;
-    let has_moved = |step: &&Step| {
-        let took_effect = || {
-            step.statements.iter().any(|statement| {
-                matches!(&statement.effect, Effect::Shows(fact) if fact.holds(&catalog))
-            })
-        };
-        unfinished.has(step.number, Event::Done)
-            || unfinished.has(step.number, Event::Begin) && took_effect()
-    };
-    let mut moves = plan
-        .steps
-        .iter()
-        .filter(|step| matches!(step.phase, Phase::Swap | Phase::Move | Phase::Clean));
-    if moves.any(|step| has_moved(&step)) {
-        return Err(TooLate(plan.deployment.clone()).into());
+    let steps = || unfinished.plan.steps.iter();
+    let has_moved = steps()
+        .filter(|step| (Phase::Swap..Phase::Run).contains(&step.phase))
+        .any(|step| took_effect(unfinished, step, &catalog));
+    let has_failed = steps()
+        .any(|step| unfinished.has(step.number, Event::Failed) && !unfinished.is_done(step.number));
+    if has_moved && !has_failed {
+        return Err(TooLate(unfinished.plan.deployment.clone()).into());
     }
-    cancel_builds(
-        &connection,
-        &catalog,
-        unfinished,
-        &connector.target().schema,
-    );
-    let groups = Groups::of(plan);
-    let mut fallen = BTreeSet::new();
-    for node in plan.steps.iter().filter_map(|s| s.unique_id.as_deref()) {
-        if groups.is_grouped(node) {
-            fallen.extend(groups.fall_with(node));
-        }
-    }
-    let steps: Vec<&Step> = plan
-        .steps
-        .iter()
-        .filter(|step| unfinished.has(step.number, Event::Begin))
-        .filter(|step| {
-            step.unique_id
-                .as_ref()
-                .is_some_and(|id| fallen.contains(id))
+    settle(connector, store, unfinished, DeploymentStatus::Aborted)
+}
+
+/// Forgets a deployment whose plan cannot be read. What bears its mark is recorded as out of use, so that the next plan drops
+/// what nothing hangs on. Returns their names.
+///
+/// # Errors
+/// No connection, or the state cannot be written.
+pub fn forget(
+    connector: &Connector,
+    store: &Arc<Store>,
+    deployment: &str,
+) -> Result<Vec<RelationName>, ExecuteError> {
+    let connection = connector.connect()?;
+    let catalog = catalog::read(&connection)?;
+    let marked = catalog.objects.iter().filter(|(_, object)| {
+        let name = &object.relation.name;
+        name.rsplit_once("__rwt_").is_some_and(|(_, mark)| {
+            mark == deployment || mark.strip_suffix("_old") == Some(deployment)
         })
+    });
+    let left: Vec<Leftover> = marked
+        .map(|(id, object)| leftover(deployment, *id, object))
         .collect();
-    let journal = Journal::go_on(store, &plan.deployment);
-    let errors = take_back(&connection, &journal, &steps);
-    if !errors.is_empty() {
-        return Err(AbortError::Refused {
-            deployment: plan.deployment.clone(),
-            errors: errors.iter().map(ToString::to_string).collect(),
-        });
-    }
-    journal.flush().map_err(ExecuteError::from)?;
-    // What was complete and has nothing to do with a shadow stays, and is remembered.
-    let undone: BTreeSet<usize> = steps.iter().map(|step| step.number).collect();
-    let kept: Vec<&Step> = plan
-        .steps
-        .iter()
-        .filter(|step| unfinished.has(step.number, Event::Done) && !undone.contains(&step.number))
-        .collect();
-    let catalog = catalog::read(&connection).map_err(ExecuteError::from)?;
-    store
-        .record(&changes(plan, &kept, &catalog))
-        .map_err(ExecuteError::from)?;
-    store
-        .conclude(&plan.deployment, DeploymentStatus::Aborted)
-        .map_err(ExecuteError::from)?;
-    let undone = steps.iter().filter(|step| !step.undo.is_empty());
-    Ok(undone.map(|step| step.purpose.clone()).collect())
+    let names = left.iter().map(|left| left.relation.clone()).collect();
+    let changes: Vec<ObjectChange> = left.into_iter().map(ObjectChange::Leave).collect();
+    store.record(&changes)?;
+    store.conclude(deployment, DeploymentStatus::Aborted)?;
+    Ok(names)
+}
+
+/// Whether a step has taken effect, a part of it perhaps.
+pub(super) fn took_effect(unfinished: &Unfinished, step: &Step, catalog: &CatalogSnapshot) -> bool {
+    let shows = || {
+        step.statements.iter().any(
+            |statement| matches!(&statement.effect, Effect::Shows(fact) if fact.holds(catalog)),
+        )
+    };
+    let is_otherwise = || {
+        let mended = step.mended(true, catalog);
+        mended.is_some_and(|mended| mended.step.statements.is_empty())
+    };
+    unfinished.is_done(step.number)
+        || unfinished.has(step.number, Event::Begin) && (shows() || is_otherwise())
 }
 
 /// Ends what the server still builds of a deployment: without its client a build goes on.
-fn cancel_builds(
+pub(super) fn cancel_builds(
     connection: &Connection,
     catalog: &CatalogSnapshot,
     unfinished: &Unfinished,
     default_schema: &str,
 ) {
     let open = unfinished.plan.steps.iter().filter(|step| {
-        unfinished.has(step.number, Event::Begin) && !unfinished.has(step.number, Event::Done)
+        unfinished.has(step.number, Event::Begin) && !unfinished.is_done(step.number)
     });
     let open: Vec<_> = open.filter_map(|step| step.builds.as_ref()).collect();
     for job in &catalog.jobs {
@@ -153,36 +140,58 @@ fn cancel_builds(
     }
 }
 
-/// Sends what takes these steps back, the last step first, as far as the catalog does not show it already. Returns what
-/// the server refused.
-pub(super) fn take_back(
+/// What came of taking steps back.
+#[derive(Default)]
+pub(super) struct TakenBack<'a> {
+    pub(super) undone: Vec<&'a Step>,
+    /// Steps whose objects were not there any more.
+    pub(super) missing: Vec<&'a Step>,
+    pub(super) refused: Vec<(&'a Step, DatabaseError)>,
+}
+
+/// Sends what takes these steps back, the last step first, as far as the catalog does not show it already.
+pub(super) fn take_back<'a>(
     connection: &Connection,
     journal: &Journal,
-    steps: &[&Step],
-) -> Vec<DatabaseError> {
-    let mut errors = Vec::new();
+    steps: &[&'a Step],
+) -> TakenBack<'a> {
+    let mut taken = TakenBack::default();
     for step in steps.iter().rev().filter(|step| !step.undo.is_empty()) {
-        let catalog = match catalog::read(connection) {
-            Ok(catalog) => catalog,
+        match take_step_back(connection, step) {
+            Ok(was_there) => {
+                journal.queue_line(step.number, Event::Undone, "");
+                let list = if was_there {
+                    &mut taken.undone
+                } else {
+                    &mut taken.missing
+                };
+                list.push(step);
+            }
             Err(error) => {
-                errors.push(error);
-                return errors;
+                taken.refused.push((step, error));
+                if connection.is_closed() {
+                    break;
+                }
             }
-        };
-        let mut refused = None;
-        for statement in &step.undo {
-            if matches!(&statement.effect, Effect::Shows(fact) if fact.holds(&catalog)) {
-                continue;
-            }
-            if let Err(error) = connection.run(&statement.sql) {
-                refused = Some(error);
-                break;
-            }
-        }
-        match refused {
-            None => journal.queue_line(step.number, Event::Undone, ""),
-            Some(error) => errors.push(error),
         }
     }
-    errors
+    taken
+}
+
+/// Returns whether there was anything to be taken back.
+fn take_step_back(connection: &Connection, step: &Step) -> Result<bool, DatabaseError> {
+    let mut sent = false;
+    for statement in &step.undo {
+        let catalog = catalog::read(connection)?;
+        let needs_nothing = match &statement.effect {
+            Effect::Shows(fact) if fact.holds(&catalog) => true,
+            Effect::Shows(Fact::Is { id, .. }) => Fact::Gone { id: *id }.holds(&catalog),
+            _ => statement.renames_nothing(&catalog),
+        };
+        if !needs_nothing {
+            connection.run(&statement.sql)?;
+            sent = true;
+        }
+    }
+    Ok(sent)
 }

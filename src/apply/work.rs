@@ -105,7 +105,7 @@ impl<'a> Work<'a> {
             .steps
             .iter()
             .map(|step| {
-                if has(step, Event::Done) {
+                if before.is_some_and(|before| before.is_done(step.number)) {
                     Stand::Done
                 } else {
                     Stand::Waiting

@@ -12,7 +12,7 @@ use rwt_compiler::materialize::{DatabaseError, created};
 use rwt_compiler::{CompileError, Compiler, QueryComment};
 use rwt_plan::catalog::{CatalogSnapshot, Job, ObjectId, ServerKind};
 use rwt_plan::step::{Built, Effect, Phase, StepKind, StepStatement};
-use rwt_plan::{Fact, Kind, Plan, RelationName, Step};
+use rwt_plan::{Fact, Kind, Mended, Plan, RelationName, Step};
 use rwt_project::manifest::UniqueId;
 use rwt_sql::{Literal, parse_statement};
 
@@ -77,8 +77,12 @@ pub enum StepError {
 
 /// How a step ended.
 pub(super) enum StepEnd {
-    /// It has taken effect. What the server said, and whether anything was done.
-    Done { message: String, changed: bool },
+    /// It has taken effect. What the server said, whether anything was done, and what was not as planned.
+    Done {
+        message: String,
+        changed: bool,
+        note: Option<String>,
+    },
     /// The server refused it, or it cannot be done.
     Failed(Box<StepError>),
     /// It was left out, and that does no harm: an old object on which something hangs stays.
@@ -112,6 +116,14 @@ impl Active {
     pub(super) fn builds(&self) -> Vec<Built> {
         locked(&self.builds).values().cloned().collect()
     }
+}
+
+/// What becomes of a step before it is begun.
+enum Ready {
+    AsPlanned,
+    /// Somebody has dropped what it is about.
+    Otherwise(Box<Mended>),
+    Not(StepEnd),
 }
 
 /// Why a statement did not come to its end.
@@ -161,16 +173,21 @@ impl<'a> Worker<'a> {
             return Ok(StepEnd::Failed(Box::new(failed)));
         }
         let mut known = None;
+        let mut mended = None;
         if begun {
             match self.catalog() {
-                Ok(catalog) => known = Some(catalog),
+                Ok(catalog) => {
+                    mended = step.mended(true, &catalog);
+                    known = Some(catalog);
+                }
                 Err(end) => return end,
             }
-        } else if !step.requires.is_empty()
-            && step.phase >= Phase::Swap
-            && let Some(end) = self.unmet(step)?
-        {
-            return Ok(end);
+        } else if !step.requires.is_empty() && step.phase >= Phase::Swap {
+            match self.ready(step)? {
+                Ready::AsPlanned => {}
+                Ready::Otherwise(otherwise) => mended = Some(*otherwise),
+                Ready::Not(end) => return Ok(end),
+            }
         }
         if let Err(error) = self
             .scope
@@ -182,7 +199,10 @@ impl<'a> Worker<'a> {
         if let Some(built) = &step.builds {
             locked(&self.active.builds).insert(step.number, built.clone());
         }
-        let end = self.carry_out(step, known);
+        let end = match mended {
+            Some(mended) => self.carry_out_otherwise(mended, known),
+            None => self.carry_out(step, known),
+        };
         locked(&self.active.builds).remove(&step.number);
         end
     }
@@ -197,28 +217,63 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// What becomes of a step when something that it needs does not hold. A front end of the server may learn of what was
-    /// done through another one a moment later.
-    fn unmet(&mut self, step: &Step) -> Result<Option<StepEnd>, ConnectError> {
+    /// Whether what a step needs holds. A front end of the server may learn of what was done through another one a moment
+    /// later.
+    fn ready(&mut self, step: &Step) -> Result<Ready, ConnectError> {
         let deadline = Instant::now() + APPEARS_WITHIN;
         loop {
             let catalog = match self.catalog() {
                 Ok(catalog) => catalog,
-                Err(end) => return end.map(Some),
+                Err(end) => return end.map(Ready::Not),
             };
             let mut requires = step.requires.iter();
             let Some(fact) = requires.find(|fact| !fact.holds(&catalog)) else {
-                return Ok(None);
+                return Ok(Ready::AsPlanned);
             };
+            if let Some(mended) = step.mended(false, &catalog) {
+                return Ok(Ready::Otherwise(Box::new(mended)));
+            }
             if Instant::now() > deadline || self.stops() {
-                return Ok(Some(unmet(step, fact)));
+                return Ok(Ready::Not(unmet(step, fact)));
             }
             thread::sleep(POLL);
         }
     }
 
-    /// Sends the step, again after each lost connection as far as it has not taken effect.
+    /// Sends what is left of a step, and says why it is not the whole.
+    fn carry_out_otherwise(
+        &mut self,
+        mended: Mended,
+        known: Option<CatalogSnapshot>,
+    ) -> Result<StepEnd, ConnectError> {
+        let mut end = self.send_until_ended(&mended.step, known)?;
+        if let StepEnd::Done { note, .. } = &mut end {
+            *note = Some(mended.found);
+        }
+        Ok(end)
+    }
+
+    /// Sends the step. Where the server refuses it because what it is about was dropped meanwhile, what is left of it.
     fn carry_out(
+        &mut self,
+        step: &Step,
+        known: Option<CatalogSnapshot>,
+    ) -> Result<StepEnd, ConnectError> {
+        let end = self.send_until_ended(step, known)?;
+        if !matches!(end, StepEnd::Failed(_)) || step.phase < Phase::Swap {
+            return Ok(end);
+        }
+        let Ok(catalog) = self.catalog() else {
+            return Ok(end);
+        };
+        match step.mended(true, &catalog) {
+            Some(mended) => self.carry_out_otherwise(mended, Some(catalog)),
+            None => Ok(end),
+        }
+    }
+
+    /// Sends the step, again after each lost connection as far as it has not taken effect.
+    fn send_until_ended(
         &mut self,
         step: &Step,
         mut known: Option<CatalogSnapshot>,
@@ -240,7 +295,13 @@ impl<'a> Worker<'a> {
                 self.connection = None;
             }
             let lost = match sent {
-                Ok((message, changed)) => return Ok(StepEnd::Done { message, changed }),
+                Ok((message, changed)) => {
+                    return Ok(StepEnd::Done {
+                        message,
+                        changed,
+                        note: None,
+                    });
+                }
                 Err(Trouble::Stopped) => {
                     return Ok(StepEnd::Interrupted("interrupted".to_owned()));
                 }

@@ -13,10 +13,11 @@ use rwt_project::manifest::UniqueId;
 use super::args::{GlobalArgs, Output};
 use super::context::{Context, FlagsOf, unexpected};
 use super::deploy::{self, Deployer, Errors, Manner, Planned, StalePlan};
+use super::node_lines::Numbers;
 use super::plan::{ChangeArgs, show};
 use super::run::joined;
 use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
-use crate::apply::{self, Outcome, RunReport};
+use crate::apply::{self, Outcome, RunReport, Settled};
 use crate::state::DeploymentStatus;
 use crate::ui::Printer;
 
@@ -27,7 +28,7 @@ pub(super) struct ApplyArgs {
     plan: Option<PathBuf>,
     #[command(flatten)]
     change: ChangeArgs,
-    /// Undo a deployment that was interrupted: drop what it has built; names stay as they were
+    /// Undo a deployment that was interrupted: drop what it has built; names stay as they were. Give up one that cannot be finished
     #[arg(long, conflicts_with = "plan")]
     abort: bool,
     /// Do not ask
@@ -77,7 +78,12 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     context.ensure_stack(printer)?;
     let selected = context.selected_to_run(&args.change.select, printer)?;
     let interrupted = interrupt::flag(context.runtime().handle())?;
-    let deployer = Deployer::open(&context, &selected, Errors::Refused)?;
+    let errors = match args.abort {
+        // A model that cannot be compiled keeps nobody from undoing.
+        true => Errors::Reported,
+        false => Errors::Refused,
+    };
+    let deployer = Deployer::open(&context, &selected, errors)?;
     if args.abort {
         return abort(&deployer, args, &interrupted, printer);
     }
@@ -88,13 +94,26 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
         threads: args.threads.map_or(threads, usize::from),
         fail_fast: args.fail_fast,
         wait: args.wait,
+        numbers: None,
     };
     if let Some(exit) = finish_first(&deployer, manner, &interrupted, printer)? {
         return Ok(exit);
     }
     let mut deployer = deployer;
     let mut selected = selected;
-    let (mut done, mut exit) = apply(&deployer, args, &selected, manner, &interrupted, printer)?;
+    let numbers = Numbers::of(0);
+    let manner = Manner {
+        numbers: Some(&numbers),
+        ..manner
+    };
+    let (mut done, mut exit) = apply(
+        &deployer,
+        args,
+        (&selected, true),
+        manner,
+        &interrupted,
+        printer,
+    )?;
     // Models whose text asks the database are planned when what they read is there.
     while exit == Exit::Ok
         && args.plan.is_none()
@@ -102,11 +121,20 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     {
         printer.note("");
         (deployer, selected) = (next, open);
-        let (more, next_exit) = apply(&deployer, args, &selected, manner, &interrupted, printer)?;
+        let (more, next_exit) = apply(
+            &deployer,
+            args,
+            (&selected, false),
+            manner,
+            &interrupted,
+            printer,
+        )?;
         (done, exit) = (joined(done, more), next_exit);
     }
-    // What a plan could not show.
-    if context.compiler.has_late_hooks() && !interrupted.load(Ordering::SeqCst) {
+    // A saved plan has among its steps what it could show of them.
+    let has_hooks =
+        context.compiler.has_late_hooks() || args.plan.is_none() && !done.nodes.is_empty();
+    if has_hooks && !interrupted.load(Ordering::SeqCst) {
         let results = results::of_nodes(&context, deployer.compiled(), &done.nodes);
         if !project_hooks::end(&context, &results, printer)? {
             (done.other_failure, exit) = (true, Exit::Failure);
@@ -119,11 +147,12 @@ pub(super) fn main(global: &GlobalArgs, args: &ApplyArgs, printer: &Printer) -> 
     Ok(exit)
 }
 
-/// Makes a plan, or takes the saved one, and carries it out. What became of it is told, but for a document of it.
+/// Makes a plan, or takes the saved one, and carries it out. What became of it is told, but for a document of it. `is_first`:
+/// the hooks at the start have not been sent.
 fn apply(
     deployer: &Deployer<'_>,
     args: &ApplyArgs,
-    selected: &BTreeSet<UniqueId>,
+    (selected, is_first): (&BTreeSet<UniqueId>, bool),
     manner: Manner<'_>,
     interrupted: &AtomicBool,
     printer: &Printer,
@@ -133,10 +162,29 @@ fn apply(
         Some(path) => saved(path, deployer)?,
         None => deployer.plan(selected, &options)?,
     };
-    let (planned, options) = ask(planned, options, args, deployer, selected, printer)?;
+    let nothing = |planned: &Planned| {
+        let exit = nothing_to_do(planned, printer);
+        Ok((deploy::report_of(Vec::new(), 0.0), exit))
+    };
+    let (mut planned, mut options) = ask(planned, options, args, deployer, selected, printer)?;
     if deploy::does_nothing(&planned) {
-        let exit = nothing_to_do(&planned, printer);
-        return Ok((deploy::report_of(Vec::new(), 0.0), exit));
+        return nothing(&planned);
+    }
+    if args.plan.is_none() {
+        planned = planned.without_hooks();
+        // What hooks do to the database, the plan is to know.
+        if is_first && project_hooks::start(deployer.context)? {
+            let again = deployer.plan(selected, &options)?.without_hooks();
+            if planned.says_the_same(&again) {
+                planned = again;
+            } else {
+                printer.note("on-run-start hooks have changed what is to be done:\n");
+                (planned, options) = ask(again, options, args, deployer, selected, printer)?;
+            }
+            if deploy::does_nothing(&planned) {
+                return nothing(&planned);
+            }
+        }
     }
     let deployment = &planned.plan.deployment;
     let lock = deployer.lock(deployment, manner.wait, interrupted, printer)?;
@@ -145,8 +193,8 @@ fn apply(
         Ok(catalog) => Planned { catalog, ..planned },
         Err(stale) if args.plan.is_some() => return Err(stale),
         Err(_) => {
-            let again = deployer.plan(selected, &options)?;
-            if again.plan.steps != planned.plan.steps {
+            let again = deployer.plan(selected, &options)?.without_hooks();
+            if !planned.says_the_same(&again) {
                 return Err(StalePlan.into());
             }
             again
@@ -279,14 +327,26 @@ pub(super) fn finish_first(
         unfinished.plan.deployment, unfinished.holder
     ));
     let outcome = deployer.finish(&unfinished, &lock, manner, interrupted, printer)?;
-    drop(lock);
+    let deployment = &unfinished.plan.deployment;
     if outcome.status == DeploymentStatus::Done {
+        printer.note(format!("\nDeployment {deployment} is finished.\n"));
+        return Ok(None);
+    }
+    if outcome.stopped.is_none() {
+        // What failed once more fails the next time as well: what the project wants now is planned from what is there.
+        if let Some(unfinished) = deployer.unfinished()? {
+            let (connector, store) = (&deployer.connector, &deployer.store);
+            let settled = apply::settle(connector, store, &unfinished, DeploymentStatus::Failed)?;
+            for line in settled_lines(&settled) {
+                printer.note(line);
+            }
+        }
         printer.note(format!(
-            "\nDeployment {} is finished.\n",
-            unfinished.plan.deployment
+            "\nDeployment {deployment} cannot be finished as it was planned; what is left is planned anew.\n"
         ));
         return Ok(None);
     }
+    drop(lock);
     let exit = closing(deployer, &outcome, printer);
     if printer.is_json() {
         printer.document(&outcome.report);
@@ -342,29 +402,88 @@ fn abort(
     interrupted: &AtomicBool,
     printer: &Printer,
 ) -> CommandResult {
-    let Some(found) = deployer.unfinished()? else {
-        printer.line("Nothing to undo: every deployment has come to its end.");
-        return Ok(Exit::Ok);
+    let found = match deployer.unfinished() {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            printer.line("Nothing to undo: every deployment has come to its end.");
+            return Ok(Exit::Ok);
+        }
+        Err(error) => return forget(deployer, error, args, interrupted, printer),
     };
     let lock = deployer.lock(&found.plan.deployment, args.wait, interrupted, printer)?;
     let Some(unfinished) = deployer.unfinished()? else {
         printer.line("Nothing to undo: the deployment has come to its end meanwhile.");
         return Ok(Exit::Ok);
     };
-    let undone = apply::abort(&deployer.connector, &deployer.store, &unfinished)?;
+    let settled = apply::abort(&deployer.connector, &deployer.store, &unfinished)?;
     drop(lock);
-    for purpose in &undone {
-        printer.line(format!("undone: {purpose}"));
+    let deployment = &unfinished.plan.deployment;
+    for line in settled_lines(&settled) {
+        printer.line(line);
     }
-    printer.line(format!(
-        "Deployment {} is undone; every name is what it was.",
-        unfinished.plan.deployment
-    ));
+    printer.line(match settled.kept.is_empty() {
+        true if settled.missing.is_empty() => {
+            format!("Deployment {deployment} is undone; every name is what it was.")
+        }
+        true => {
+            format!("Deployment {deployment} is undone; `rwt plan` shows what is to be made again.")
+        }
+        false => format!(
+            "Deployment {deployment} is given up; `rwt plan` shows what is still to be done."
+        ),
+    });
     if printer.is_json() {
-        printer.document(&serde_json::json!({
-            "deployment": unfinished.plan.deployment,
-            "undone": undone,
-        }));
+        let mut document = serde_json::json!(settled);
+        document["deployment"] = deployment.as_str().into();
+        printer.document(&document);
     }
     Ok(Exit::Ok)
+}
+
+/// Forgets a deployment whose plan cannot be read, as when another version of rwt has begun it. `error` says why.
+fn forget(
+    deployer: &Deployer<'_>,
+    error: Failure,
+    args: &ApplyArgs,
+    interrupted: &AtomicBool,
+    printer: &Printer,
+) -> CommandResult {
+    let Some(deployment) = deployer.unreadable()? else {
+        return Err(error);
+    };
+    for report in &error.reports {
+        printer.error(report);
+    }
+    let lock = deployer.lock(&deployment, args.wait, interrupted, printer)?;
+    let left = apply::forget(&deployer.connector, &deployer.store, &deployment)?;
+    drop(lock);
+    for relation in &left {
+        printer.line(format!(
+            "left: {relation}; the next `rwt apply` drops it when nothing hangs on it"
+        ));
+    }
+    printer.line(format!(
+        "Deployment {deployment} is forgotten; nothing was undone."
+    ));
+    if printer.is_json() {
+        let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+        printer.document(&serde_json::json!({"deployment": deployment, "left": left}));
+    }
+    Ok(Exit::Ok)
+}
+
+/// What became of a deployment that was not finished, a line for each part.
+fn settled_lines(settled: &Settled) -> Vec<String> {
+    let parts = [
+        ("undone", &settled.undone),
+        ("kept as it is now", &settled.kept),
+        ("not found, somebody else has dropped it", &settled.missing),
+        ("left, for the server does not let it go", &settled.left),
+        ("not done", &settled.not_done),
+    ];
+    let lines = parts.into_iter().flat_map(|(word, all)| {
+        let line = move |of: &String| format!("{word}: {of}");
+        all.iter().map(line)
+    });
+    lines.collect()
 }

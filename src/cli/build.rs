@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use clap::Args;
 use rwt_compiler::artifacts::RunResult;
+use rwt_plan::counted;
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde_json::json;
 
@@ -19,14 +20,14 @@ use super::apply::finish_first;
 use super::args::{GlobalArgs, KindArgs};
 use super::context::{Context, FlagsOf};
 use super::deploy::{Deployer, Manner, report_of};
-use super::node_lines::NodeLines;
+use super::node_lines::{NodeLines, Numbers, counted_nodes};
 use super::run::{
     RunArgs, carry_out, hint_at_permission, joined, not_told, refuse_to_leave_behind, run_options,
 };
 use super::test::{Lines, nodes, unit_engine, write_junit};
 use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
-use crate::apply::{NodeReport, Observer, RunReport, Status};
-use crate::testing::{BuildReport, Counter, DataTests, Runner, TestReport, TestRun, UnitTests};
+use crate::apply::{NodeReport, RunReport, Status};
+use crate::testing::{BuildReport, DataTests, Runner, TestReport, TestRun, UnitTests};
 use crate::ui::Printer;
 
 #[derive(Debug, Args)]
@@ -73,16 +74,23 @@ pub(super) fn build(
     let started_at = chrono::Utc::now();
     context.ensure_topics(printer)?;
     let interrupted = &interrupt::flag(context.runtime().handle())?;
-    let deployer = Deployer::open(context, selected, args.run.errors(context))?;
+    let mut deployer = Deployer::open(context, selected, args.run.errors(context))?;
     let target = deployer.connector.target();
     let manner = Manner {
         command: "build",
         threads: args.run.threads.map_or(target.threads, usize::from),
         fail_fast: args.run.fail_fast.holds(context),
         wait: args.run.wait,
+        numbers: None,
     };
     if let Some(exit) = finish_first(&deployer, manner, interrupted, printer)? {
         return Ok(exit);
+    }
+    // What hooks do to the database, the plans are to know.
+    if project_hooks::start(context)?
+        && let Some(fresh) = deployer.anew(selected)?
+    {
+        deployer = fresh;
     }
     let inputs = &args.run.inputs;
     let selected = &inputs.left_to_build(&deployer, selected, args.run.full_refresh, printer)?;
@@ -91,8 +99,12 @@ pub(super) fn build(
         refuse_to_leave_behind(context, selected, &deployer.catalog()?)?;
     }
     printer.note(format!("{}\n", rounds.beginning(&deployer, manner)));
-    let lines = Lines::new(&context.compiler, printer, 0);
-    let counter = Counter::new(rounds.tests());
+    let numbers = Numbers::of(rounds.models().count() + rounds.tests());
+    let manner = Manner {
+        numbers: Some(&numbers),
+        ..manner
+    };
+    let lines = Lines::new(&context.compiler, printer, 0, &numbers);
     let target_dir = context.target_dir();
     let runner = Runner {
         compiler: &context.compiler,
@@ -102,7 +114,7 @@ pub(super) fn build(
         threads: manner.threads,
         target_dir: &target_dir,
         observer: &lines,
-        counter: &counter,
+        counter: numbers.counter(),
     };
     let mut going = Going {
         context,
@@ -111,11 +123,11 @@ pub(super) fn build(
         manner,
         interrupted,
         printer,
+        numbers: &numbers,
         runner,
         unit_tests: unit_engine(context)?,
         failed: BTreeMap::new(),
         blocked: BTreeMap::new(),
-        has_begun: false,
         nodes: Vec::new(),
         tests: Vec::new(),
         is_stopped: false,
@@ -260,18 +272,21 @@ impl Rounds {
         self.rounds.iter().map(count).sum()
     }
 
+    fn models(&self) -> impl Iterator<Item = &UniqueId> {
+        self.rounds.iter().flat_map(|round| &round.models)
+    }
+
     fn beginning(&self, deployer: &Deployer<'_>, manner: Manner<'_>) -> String {
-        let plural = |count: usize| if count == 1 { "" } else { "s" };
-        let models: usize = self.rounds.iter().map(|round| round.models.len()).sum();
-        let tests = self.tests();
+        let nodes = counted_nodes(&deployer.context.compiler, self.models());
+        let tests = match self.tests() {
+            0 => String::new(),
+            tests => format!(" and running {}", counted(tests, "test")),
+        };
         format!(
-            "Building {models} model{} and running {tests} test{} on {} ({}) with {} thread{}",
-            plural(models),
-            plural(tests),
+            "Building {nodes}{tests} on {} ({}) with {}",
             deployer.connector.target().name,
             deployer.connector.address(),
-            manner.threads,
-            plural(manner.threads)
+            counted(manner.threads, "thread")
         )
     }
 }
@@ -284,14 +299,13 @@ struct Going<'a> {
     manner: Manner<'a>,
     interrupted: &'a Arc<AtomicBool>,
     printer: &'a Printer,
+    numbers: &'a Numbers,
     runner: Runner<'a>,
     unit_tests: UnitTests<'a>,
     /// What cannot be compiled, until it is its turn.
     failed: BTreeMap<UniqueId, NodeReport>,
     /// What is not built, and why.
     blocked: BTreeMap<UniqueId, String>,
-    /// A model was run, so that the hooks before all of them have been.
-    has_begun: bool,
     nodes: Vec<NodeReport>,
     tests: Vec<TestReport>,
     /// Nothing more is begun.
@@ -305,8 +319,7 @@ impl Going<'_> {
         self.run_unit_tests(round);
         let models = self.let_through(&round.models);
         if !models.is_empty() {
-            let is_first = !std::mem::replace(&mut self.has_begun, true);
-            self.run_models(&models, is_first)?;
+            self.run_models(&models)?;
         }
         self.run_data_tests(round, rounds)
     }
@@ -357,19 +370,13 @@ impl Going<'_> {
             };
             let failed = self.failed.remove(id);
             let report = failed.unwrap_or_else(|| NodeReport::left_out(node, &why));
-            let number = self.nodes.len() + 1;
-            let lines = NodeLines::new(&self.context.compiler, self.printer, 0);
-            lines.finished(number, number, &report);
+            NodeLines::new(&self.context.compiler, self.printer, 0, self.numbers).ended(&report);
             self.nodes.push(report);
         }
         through
     }
 
-    fn run_models(
-        &mut self,
-        models: &BTreeSet<UniqueId>,
-        mut is_first: bool,
-    ) -> Result<(), Failure> {
+    fn run_models(&mut self, models: &BTreeSet<UniqueId>) -> Result<(), Failure> {
         let options = run_options(self.deployer, &self.args.run);
         let mut fresh = self.deployer.anew(models)?;
         let mut open = models.clone();
@@ -377,23 +384,25 @@ impl Going<'_> {
         // Models whose text asks the database are planned when what they read is there.
         let is_done = loop {
             let deployer = fresh.as_ref().unwrap_or(self.deployer);
-            let plan = || Ok(deployer.plan(&open, &options)?.in_round(is_first));
+            let plan = || Ok(deployer.plan(&open, &options)?.without_hooks());
             let (more, is_done) =
                 carry_out(deployer, &plan, self.manner, self.interrupted, self.printer)?;
             report = joined(report, more);
             // The others of what cannot be compiled were told in their turn.
             let mut failed = not_told(deployer.not_compiled(), &report.nodes);
             failed.retain(|node| models.contains(&UniqueId(node.unique_id.clone())));
-            NodeLines::print(&self.context.compiler, &failed, self.printer);
+            NodeLines::print(&self.context.compiler, &failed, self.numbers, self.printer);
             report.nodes.extend(failed);
             if !is_done || report.failed() {
-                report.nodes.extend(deployer.left_waiting());
+                let waiting = deployer.left_waiting();
+                NodeLines::print(&self.context.compiler, &waiting, self.numbers, self.printer);
+                report.nodes.extend(waiting);
                 break is_done;
             }
             let Some((next, more)) = deployer.again()? else {
                 break is_done;
             };
-            (fresh, open, is_first) = (Some(next), more, false);
+            (fresh, open) = (Some(next), more);
         };
         for node in &report.nodes {
             if matches!(

@@ -5,6 +5,7 @@ use std::time::Instant;
 use clap::Args;
 use rwt_compiler::CompiledNode;
 use rwt_compiler::compile::output::{DIRECTORY, Difference, Output as Files, SCRIPT};
+use rwt_plan::counted;
 use rwt_project::manifest::UniqueId;
 use serde_json::json;
 
@@ -143,13 +144,11 @@ pub(super) fn main(global: &GlobalArgs, args: &CompileArgs, printer: &Printer) -
     let changed = match (args.check, changes.len()) {
         (true, _) => "up to date".to_owned(),
         (false, 0) => "nothing changed".to_owned(),
-        (false, 1) => "1 file changed".to_owned(),
-        (false, n) => format!("{n} files changed"),
+        (false, n) => format!("{} changed", counted(n, "file")),
     };
     printer.note(format!(
-        "Compiled {} model{} to {what} in {milliseconds:.0} ms; {changed}",
-        nodes.len(),
-        if nodes.len() == 1 { "" } else { "s" },
+        "Compiled {} to {what} in {milliseconds:.0} ms; {changed}",
+        counted(nodes.len(), "model"),
     ));
     // The program ends here, and the system takes memory back faster than it can be given back piece by piece.
     std::mem::forget((context, nodes, files));

@@ -4,6 +4,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use clap::Args;
+use rwt_plan::counted;
 use rwt_project::profile::{LakeCatalog, Target};
 use serde::Serialize;
 
@@ -76,10 +77,7 @@ pub(super) fn main(global: &GlobalArgs, args: &DebugArgs, printer: &Printer) -> 
         printer.line("All checks passed!");
         Ok(Exit::Ok)
     } else {
-        printer.line(format!(
-            "{failed} check{} failed.",
-            if failed == 1 { "" } else { "s" }
-        ));
+        printer.line(format!("{} failed.", counted(failed, "check")));
         Ok(Exit::Failure)
     }
 }
@@ -91,10 +89,10 @@ fn checks(context: &Context) -> Result<Vec<Check>, Failure> {
         Check::ok(
             "project",
             format!(
-                "{} in {}, {} models",
+                "{} in {}, {}",
                 project.name(),
                 project.root.display(),
-                project.models.len()
+                counted(project.models.len(), "model")
             ),
         ),
         Check::ok(

@@ -5,19 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rwt_compiler::materialize::DatabaseError;
 use rwt_compiler::{CompileErrors, CompiledNode};
 use rwt_plan::catalog::CatalogSnapshot;
 use rwt_plan::plan::{Action, Adopt, ObjectPlan, Reason};
 use rwt_plan::step::{Phase, StepKind};
-use rwt_plan::{Desired, Options, Plan};
+use rwt_plan::{Desired, Options, Plan, Step};
 use rwt_project::manifest::UniqueId;
 
 use super::answers::{Answered, with_descendants};
 use super::context::{Context, DatabaseFailure, not_compiled};
-use super::node_lines::NodeLines;
+use super::node_lines::{NodeLines, Numbers};
 use super::{Failure, topic_check};
-use crate::apply::{self, NodeReport, Outcome, RunOptions, RunReport, Scope, Status, StepError};
+use crate::apply::{self, NodeReport, Outcome, RunOptions, RunReport, Scope, Status};
 use crate::catalog;
 use crate::client::{Connection, Connector};
 use crate::state::{Deployment, DeploymentStatus, Journal, Lock, ObjectChange, Store, Unfinished};
@@ -51,19 +50,21 @@ pub(super) struct Planned {
 }
 
 impl Planned {
-    /// As a round of a run: `on-run-start` is sent in the first one, `on-run-end` after the last one.
-    pub(super) fn in_round(mut self, is_first: bool) -> Self {
-        for step in &mut self.plan.steps {
-            let is_elsewhere = match step.phase {
-                Phase::Start => !is_first,
-                Phase::End => true,
-                _ => false,
-            };
-            if step.kind == StepKind::Hook && is_elsewhere {
-                step.statements.clear();
-            }
-        }
+    /// Without the steps of the project's hooks, which are sent before and after.
+    pub(super) fn without_hooks(mut self) -> Self {
+        let is_hook = |step: &Step| {
+            step.kind == StepKind::Hook && matches!(step.phase, Phase::Start | Phase::End)
+        };
+        self.plan.steps.retain(|step| !is_hook(step));
         self
+    }
+
+    /// Whether another plan sends the same statements.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        fn sent(planned: &Planned) -> impl Iterator<Item = &str> {
+            planned.plan.steps.iter().flat_map(Step::sql)
+        }
+        sent(self).eq(sent(other))
     }
 }
 
@@ -76,6 +77,8 @@ pub(super) struct Manner<'a> {
     pub fail_fast: bool,
     /// Wait for another rwt, instead of giving up.
     pub wait: bool,
+    /// The numbers of the command's lines; none for those of the deployment alone.
+    pub numbers: Option<&'a Numbers>,
 }
 
 /// The database is not what the plan was made for.
@@ -307,6 +310,14 @@ impl<'a> Deployer<'a> {
             .map_err(DatabaseFailure::new("the state cannot be read"))?)
     }
 
+    /// The id of a deployment that did not come to its end and whose record cannot be read.
+    pub(super) fn unreadable(&self) -> Result<Option<String>, Failure> {
+        let unread = DatabaseFailure::new("the state cannot be read");
+        self.store.head().map_err(unread)?.check()?;
+        let id = self.store.unfinished_id();
+        Ok(id.map_err(DatabaseFailure::new("the state cannot be read"))?)
+    }
+
     /// Takes the lock; the state's tables are made where there are none.
     pub(super) fn lock(
         &self,
@@ -418,7 +429,10 @@ impl<'a> Deployer<'a> {
             .filter_map(|step| step.unique_id.as_deref())
             .collect();
         let total = nodes.len() + shown.len();
-        let observer = NodeLines::new(&self.context.compiler, printer, total);
+        let own = Numbers::of(total);
+        let numbers = manner.numbers.unwrap_or(&own);
+        numbers.expect(total);
+        let observer = NodeLines::new(&self.context.compiler, printer, total, numbers);
         let outcome = apply::execute(
             Scope {
                 plan: &planned.plan,
@@ -443,13 +457,14 @@ impl<'a> Deployer<'a> {
         for error in outcome.errors.drain(..) {
             printer.error(&miette::Report::new(error));
         }
-        if outcome.status == DeploymentStatus::Interrupted {
+        let ends_here = before.is_some() && outcome.stopped.is_none();
+        if outcome.status == DeploymentStatus::Interrupted && !ends_here {
             let why = outcome
                 .stopped
                 .as_deref()
                 .unwrap_or("a step failed after names had moved");
             printer.note(format!(
-                "\nDeployment {} stopped in the middle: {why}\nEvery name can be read. `rwt apply` finishes it; `rwt apply --abort` undoes it, as long as no name has moved.",
+                "\nDeployment {} stopped in the middle: {why}\n`rwt apply` finishes it, or plans anew what cannot be finished; `rwt apply --abort` undoes it, as long as no name has\nmoved, and gives it up when it has failed after that.",
                 planned.plan.deployment
             ));
             self.tell_what_still_runs(planned, printer);
@@ -505,21 +520,6 @@ impl<'a> Deployer<'a> {
                 report
             })
             .collect()
-    }
-
-    /// Sends what the project's hooks say, where nothing else is to be done.
-    pub(super) fn run_hooks(&self, plan: &Plan) -> Result<(), Failure> {
-        for step in &plan.steps {
-            for sql in step.sql() {
-                let refused = |error: DatabaseError| StepError::Statement {
-                    purpose: step.purpose.clone(),
-                    help: error.hint(),
-                    error,
-                };
-                self.connection.run(sql).map_err(refused)?;
-            }
-        }
-        Ok(())
     }
 
     /// Failures of sinks that the server has noted since `since`, which show nowhere else.

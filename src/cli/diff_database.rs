@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use rwt_plan::counted;
 use rwt_plan::plan::{Action, ObjectPlan, Plan, Reason};
 use serde::Serialize;
 
@@ -186,11 +187,10 @@ impl fmt::Display for DiffReport {
         if !self.differences.is_empty() {
             writeln!(f)?;
         }
-        let plural = if self.differences.len() == 1 { "" } else { "s" };
         write!(
             f,
-            "\n{} difference{plural}, {} the same",
-            self.differences.len(),
+            "\n{}, {} the same",
+            counted(self.differences.len(), "difference"),
             self.same
         )
     }

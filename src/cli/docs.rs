@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use rwt_compiler::artifacts::{Catalog, CatalogColumn, CatalogTable, TableMetadata};
 use rwt_plan::catalog::CatalogObject;
-use rwt_plan::{Kind, RelationName};
+use rwt_plan::{Kind, RelationName, counted};
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde::Serialize;
 
@@ -76,13 +76,12 @@ struct DocsReport {
 
 impl fmt::Display for DocsReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.relations == 1 { "" } else { "s" };
         f.write_str("Wrote ")?;
         if let Some(manifest) = &self.manifest {
             write!(f, "{} and ", manifest.display())?;
         }
-        let (catalog, relations) = (self.catalog.display(), self.relations);
-        write!(f, "{catalog}: {relations} relation{plural}")?;
+        let relations = counted(self.relations, "relation");
+        write!(f, "{}: {relations}", self.catalog.display())?;
         match self.missing.len() {
             0 => Ok(()),
             n => write!(f, "; {n} of the project's are not in the database"),

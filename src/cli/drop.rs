@@ -5,6 +5,7 @@ use std::io::{BufRead, IsTerminal};
 
 use clap::Args;
 use rwt_compiler::When;
+use rwt_plan::counted;
 use rwt_project::manifest::Node;
 use rwt_sql::Statement;
 
@@ -34,7 +35,7 @@ pub(super) struct DropArgs {
 
 /// Something outside of the selection hangs on what a drop would take away.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("nothing was dropped, because {} object{} outside of the selection would break:{}", hanging.len(), if hanging.len() == 1 { "" } else { "s" }, list(hanging))]
+#[error("nothing was dropped, because {} outside of the selection would break:{}", counted(hanging.len(), "object"), list(hanging))]
 #[diagnostic(
     code(rwt::apply::dependents),
     help(
@@ -104,7 +105,8 @@ pub(super) fn main(global: &GlobalArgs, args: &DropArgs, printer: &Printer) -> C
         .map_err(DatabaseFailure::new("dropping cannot go on"))?;
         let project = context.compiler.project().name();
         forget((&connector, project), &nodes, &report)?;
-        printer.line(format!("Done. {} objects dropped.", report.dropped.len()));
+        let dropped = counted(report.dropped.len(), "object");
+        printer.line(format!("Done. {dropped} dropped."));
     }
     if printer.is_json() {
         printer.document(&report);
@@ -146,10 +148,11 @@ fn confirmed(steps: &[apply::DropStep], printer: &Printer) -> bool {
     for step in steps {
         printer.note(format!("  {step}"));
     }
-    printer.note(format!(
-        "Drop these {} objects with their rows? Type yes:",
-        steps.len()
-    ));
+    let objects = match steps.len() {
+        1 => "this object with its rows".to_owned(),
+        many => format!("these {many} objects with their rows"),
+    };
+    printer.note(format!("Drop {objects}? Type yes:"));
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
     read.is_ok() && answer.trim().eq_ignore_ascii_case("yes")

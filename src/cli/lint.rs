@@ -1,7 +1,7 @@
 //! `rwt lint`
 
 use clap::Args;
-use rwt_plan::Advice;
+use rwt_plan::{Advice, counted};
 
 use super::args::{GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf};
@@ -26,7 +26,11 @@ pub(super) fn main(global: &GlobalArgs, args: &LintArgs, printer: &Printer) -> C
     let context = Context::load_for(global, &flags, printer)?;
     let selected = context.selected_ids(&args.select, printer)?;
     let desired = context.desired()?;
-    let is_selected = |advice: &Advice| selected.iter().any(|id| id.0 == advice.unique_id);
+    // The project's hooks are of every selection.
+    let is_selected = |advice: &Advice| {
+        advice.unique_id.starts_with("operation.")
+            || selected.iter().any(|id| id.0 == advice.unique_id)
+    };
     let found: Vec<Advice> = rwt_plan::lint(&desired)
         .into_iter()
         .filter(is_selected)
@@ -40,9 +44,8 @@ pub(super) fn main(global: &GlobalArgs, args: &LintArgs, printer: &Printer) -> C
             printer.line(advice.to_string());
         }
         printer.line(format!(
-            "{} warning{}. `lint_ignore` in the configuration of a model, or as a variable, silences a code.",
-            found.len(),
-            if found.len() == 1 { "" } else { "s" }
+            "{}. `lint_ignore` in the configuration of a model, or as a variable, silences a code.",
+            counted(found.len(), "warning")
         ));
     }
     Ok(if found.is_empty() {

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use rwt_compiler::Compiler;
 use rwt_compiler::artifacts::RunResult;
+use rwt_plan::counted;
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde_json::{Value, json};
 
@@ -284,17 +285,13 @@ pub(super) fn summary(results: &[RunResult]) -> [Event; 2] {
     let stats = json!({
         "error": error, "noop": noop, "pass": pass, "reused": 0, "skip": skip, "total": total, "warn": warn,
     });
-    let plural = |count: usize, word: &str| match count {
-        1 => format!("1 {word}"),
-        count => format!("{count} {word}s"),
-    };
     let closing = match (error, warn) {
         (0, 0) => "Completed successfully".to_owned(),
-        (0, warn) => format!("Completed with {}:", plural(warn, "warning")),
+        (0, warn) => format!("Completed with {}:", counted(warn, "warning")),
         (error, warn) => format!(
             "Completed with {}, 0 partial successes, and {}:",
-            plural(error, "error"),
-            plural(warn, "warning")
+            counted(error, "error"),
+            counted(warn, "warning")
         ),
     };
     [

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use clap::Args;
 use rwt_compiler::{Checked, Flags, artifacts};
+use rwt_plan::counted;
 use rwt_project::manifest::{Manifest, ResourceType};
 use serde::Serialize;
 use serde_json::json;
@@ -51,14 +52,11 @@ struct ParseReport {
 
 impl fmt::Display for ParseReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |count: usize, word: &str| {
-            format!("{count} {word}{}", if count == 1 { "" } else { "s" })
-        };
         if !self.errors.is_empty() {
-            return write!(f, "{}", count(self.errors.len(), "error"));
+            return f.write_str(&counted(self.errors.len(), "error"));
         }
         let nodes: Vec<String> = (self.nodes.iter())
-            .map(|(word, number)| count(*number, word))
+            .map(|(word, number)| counted(*number, word))
             .collect();
         write!(f, "Parsed {} in {} ms", nodes.join(", "), self.milliseconds)?;
         match &self.manifest {

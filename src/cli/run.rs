@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use rwt_compiler::artifacts::RunResult;
 use rwt_plan::plan::Action;
-use rwt_plan::{CatalogSnapshot, Options};
+use rwt_plan::{CatalogSnapshot, Options, counted};
 use rwt_project::manifest::{ResourceType, UniqueId};
 use serde_json::json;
 
@@ -17,7 +17,7 @@ use super::context::{Context, FlagsOf};
 use super::deploy::{self, Deployer, Errors, Manner, Planned, adopting, is_different, report_of};
 use super::drop::DependentsError;
 use super::inputs::InputArgs;
-use super::node_lines::NodeLines;
+use super::node_lines::{NodeLines, Numbers, counted_nodes};
 use super::{CommandResult, Exit, Failure, interrupt, project_hooks, results};
 use crate::apply::{self, NodeReport, RunReport, Status};
 use crate::ui::Printer;
@@ -140,39 +140,45 @@ pub(super) fn run_selected(
     context.ensure_topics(printer)?;
     let interrupted = interrupt::flag(context.runtime().handle())?;
     let mut deployer = Deployer::open(context, selected, args.errors(context))?;
-    let target = deployer.connector.target();
+    let target = context.target();
     let manner = Manner {
         command: "run",
         threads: args.threads.map_or(target.threads, usize::from),
         fail_fast: args.fail_fast.holds(context),
         wait: args.wait,
+        numbers: None,
     };
     if let Some(exit) = finish_first(&deployer, manner, &interrupted, printer)? {
         return Ok(exit);
     }
+    // What hooks do to the database, the plan is to know.
+    if project_hooks::start(context)?
+        && let Some(fresh) = deployer.anew(selected)?
+    {
+        deployer = fresh;
+    }
     let selected = &(args.inputs).left_to_build(&deployer, selected, args.full_refresh, printer)?;
     let options = run_options(&deployer, args);
-    let first_round = || Ok::<_, Failure>(deployer.plan(selected, &options)?.in_round(true));
+    let first_round = || Ok::<_, Failure>(deployer.plan(selected, &options)?.without_hooks());
     let planned = first_round()?;
     if args.full_refresh {
         refuse_to_leave_behind(context, selected, &planned.catalog)?;
     }
-    let nodes = planned
-        .plan
-        .objects
-        .iter()
-        .filter(|object| object.action != Action::Removed)
-        .count();
+    let mut failed = deployer.not_compiled();
+    let nodes = nodes_of_command(&planned, &failed, deployer.waiting());
     printer.note(format!(
-        "Running {nodes} model{} on {} ({}) with {} thread{}\n",
-        if nodes == 1 { "" } else { "s" },
+        "Running {} on {} ({}) with {}\n",
+        counted_nodes(&context.compiler, &nodes),
         target.name,
         deployer.connector.address(),
-        manner.threads,
-        if manner.threads == 1 { "" } else { "s" },
+        counted(manner.threads, "thread"),
     ));
-    let mut failed = deployer.not_compiled();
-    NodeLines::print(&context.compiler, &failed, printer);
+    let numbers = Numbers::of(nodes.len());
+    let manner = Manner {
+        numbers: Some(&numbers),
+        ..manner
+    };
+    NodeLines::print(&context.compiler, &failed, &numbers, printer);
     let first = std::cell::Cell::new(Some(planned));
     let plan = || first.take().map_or_else(first_round, Ok);
     let (mut done, mut is_whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
@@ -182,20 +188,21 @@ pub(super) fn run_selected(
         && let Some((next, open)) = deployer.again()?
     {
         deployer = next;
-        let plural = if open.len() == 1 { "" } else { "s" };
         printer.note(format!(
-            "\n{} model{plural} after what the database answers now\n",
-            open.len()
+            "\n{} after what the database answers now\n",
+            counted_nodes(&context.compiler, &open)
         ));
-        let plan = || Ok(deployer.plan(&open, &options)?.in_round(false));
+        let plan = || Ok(deployer.plan(&open, &options)?.without_hooks());
         let (more, whole) = carry_out(&deployer, &plan, manner, &interrupted, printer)?;
         (done, is_whole) = (joined(done, more), whole);
         let told = failed.len();
         failed.extend(not_told(deployer.not_compiled(), &failed));
-        NodeLines::print(&context.compiler, &failed[told..], printer);
+        NodeLines::print(&context.compiler, &failed[told..], &numbers, printer);
     }
     done.nodes.extend(failed);
-    done.nodes.extend(deployer.left_waiting());
+    let waiting = deployer.left_waiting();
+    NodeLines::print(&context.compiler, &waiting, &numbers, printer);
+    done.nodes.extend(waiting);
     let results = results::of_nodes(context, deployer.compiled(), &done.nodes);
     if !interrupted.load(Ordering::SeqCst) {
         done.other_failure |= !project_hooks::end(context, &results, printer)?;
@@ -206,6 +213,25 @@ pub(super) fn run_selected(
     args.inputs.tell_what_is_not_whole(&done, printer);
     hint_at_permission(&done, printer);
     Ok(if is_whole { exit } else { Exit::Failure })
+}
+
+/// All nodes that a command is to report.
+fn nodes_of_command(
+    planned: &Planned,
+    not_compiled: &[NodeReport],
+    waiting: &BTreeSet<UniqueId>,
+) -> BTreeSet<UniqueId> {
+    let objects = planned.plan.objects.iter();
+    let planned = objects
+        .filter(|object| object.action != Action::Removed)
+        .map(|object| UniqueId(object.unique_id.clone()));
+    let others = not_compiled
+        .iter()
+        .map(|report| UniqueId(report.unique_id.clone()));
+    planned
+        .chain(others)
+        .chain(waiting.iter().cloned())
+        .collect()
 }
 
 /// The reports of nodes that were not reported before.
@@ -267,9 +293,10 @@ pub(super) fn carry_out(
         ));
     }
     let done = if deploy::does_nothing(&planned) {
-        deployer.run_hooks(&planned.plan)?;
         let nodes = deployer.without_steps(&planned.plan);
-        NodeLines::print(&deployer.context.compiler, &nodes, printer);
+        let own = Numbers::of(nodes.len());
+        let numbers = manner.numbers.unwrap_or(&own);
+        NodeLines::print(&deployer.context.compiler, &nodes, numbers, printer);
         (report_of(nodes, 0.0), true)
     } else {
         let lock = deployer.lock(&planned.plan.deployment, manner.wait, interrupted, printer)?;

@@ -8,18 +8,20 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use rwt_compiler::Compiler;
 use rwt_compiler::artifacts::RunResult;
+use rwt_plan::counted;
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
 use serde_json::json;
 
 use super::args::{FailFastArgs, GlobalArgs, Output, SelectArgs};
 use super::context::{Context, FlagsOf, unexpected};
-use super::node_events::{Begun, NodeEvents};
+use super::node_events::NodeEvents;
+use super::node_lines::Numbers;
 use super::{
     CommandResult, Exit, Failure, interrupt, project_hooks, results, test_record, test_watch,
 };
 use crate::testing::{
-    Counter, Coverage, DataTests, Runner, TestObserver, TestReport, TestRun, UnitTests, Verdict,
-    coverage, junit,
+    Coverage, DataTests, Runner, TestObserver, TestReport, TestRun, UnitTests, Verdict, coverage,
+    junit,
 };
 use crate::ui::{Printer, RunProgress, test_detail, test_line};
 
@@ -162,8 +164,8 @@ pub(super) fn run_these(
     let context = &*context;
     let threads = args.threads.map_or(context.target().threads, usize::from);
     let fail_fast = args.fail_fast.holds(context);
-    let lines = Lines::new(&context.compiler, printer, ids.len());
-    let counter = Counter::new(ids.len());
+    let numbers = Numbers::of(ids.len());
+    let lines = Lines::new(&context.compiler, printer, ids.len(), &numbers);
     let target_dir = context.target_dir();
     let runner = Runner {
         compiler: &context.compiler,
@@ -173,7 +175,7 @@ pub(super) fn run_these(
         threads,
         target_dir: &target_dir,
         observer: &lines,
-        counter: &counter,
+        counter: numbers.counter(),
     };
     if !ids.is_empty() {
         printer.note(format!("{}\n", beginning(context, &ids, threads)));
@@ -296,23 +298,19 @@ pub(super) fn nodes<'a>(
 
 fn beginning(context: &Context, ids: &[UniqueId], threads: usize) -> String {
     let count = |kind: ResourceType| nodes(context, ids, kind).len();
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
     let (units, data) = (count(ResourceType::UnitTest), count(ResourceType::Test));
     let mut parts = Vec::new();
     if units > 0 {
-        parts.push(format!(
-            "{units} unit test{} in this process",
-            plural(units)
-        ));
+        parts.push(format!("{} in this process", counted(units, "unit test")));
     }
     if data > 0 {
         let target = context.target();
         parts.push(format!(
-            "{data} data test{} on {} ({}) with {threads} thread{}",
-            plural(data),
+            "{} on {} ({}) with {}",
+            counted(data, "data test"),
             target.name,
             context.connector().address(),
-            plural(threads)
+            counted(threads, "thread")
         ));
     }
     format!("Running {}", parts.join(" and "))
@@ -322,20 +320,25 @@ fn beginning(context: &Context, ids: &[UniqueId], threads: usize) -> String {
 pub(super) struct Lines<'a> {
     pub progress: RunProgress,
     compiler: &'a Compiler,
-    begun: Begun,
+    numbers: &'a Numbers,
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(compiler: &'a Compiler, printer: &Printer, total: usize) -> Self {
+    pub(super) fn new(
+        compiler: &'a Compiler,
+        printer: &Printer,
+        total: usize,
+        numbers: &'a Numbers,
+    ) -> Self {
         Self {
             progress: RunProgress::new(printer, total),
             compiler,
-            begun: Begun::default(),
+            numbers,
         }
     }
 
     fn events(&self) -> NodeEvents<'_> {
-        NodeEvents::new(self.compiler, &self.progress, &self.begun)
+        NodeEvents::new(self.compiler, &self.progress, self.numbers.begun())
     }
 }
 

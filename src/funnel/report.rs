@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use rwt_compiler::materialize::DatabaseError;
+use rwt_plan::counted;
 use rwt_sql::{Ident, Literal};
 use serde::Serialize;
 
@@ -303,14 +304,13 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} viewers → {} carters ({:.1}%) → {} purchasers ({:.1}% of carters) in {} window{}",
+            "{} viewers → {} carters ({:.1}%) → {} purchasers ({:.1}% of carters) in {}",
             self.viewers,
             self.carters,
             self.view_to_cart_rate * 100.0,
             self.purchasers,
             self.cart_to_buy_rate * 100.0,
-            self.windows,
-            if self.windows == 1 { "" } else { "s" }
+            counted(self.windows, "window")
         )
     }
 }

@@ -127,6 +127,12 @@ impl Unfinished {
             .iter()
             .any(|entry| entry.step == step && entry.event == event)
     }
+
+    /// Whether a step has taken effect for all that the journal says. One that was taken back and done again is for the
+    /// catalog to tell.
+    pub fn is_done(&self, step: usize) -> bool {
+        self.has(step, Event::Done) && !self.has(step, Event::Undone)
+    }
 }
 
 impl Store {
@@ -136,6 +142,30 @@ impl Store {
     /// # Errors
     /// What the server refused, or a plan that cannot be read.
     pub fn unfinished(&self) -> Result<Option<Unfinished>, DatabaseError> {
+        let Some([command, holder, started_at, id]) = self.open_deployment()? else {
+            return Ok(None);
+        };
+        let plan = self.stored_plan(&id)?;
+        let entries = self.entries(&id)?;
+        Ok(Some(Unfinished {
+            command,
+            holder,
+            started_at,
+            plan,
+            entries,
+        }))
+    }
+
+    /// The id of that deployment.
+    ///
+    /// # Errors
+    /// What the server refused.
+    pub fn unfinished_id(&self) -> Result<Option<String>, DatabaseError> {
+        Ok(self.open_deployment()?.map(|[.., id]| id))
+    }
+
+    /// Command, holder, beginning and id of the deployment that has not come to its end.
+    fn open_deployment(&self) -> Result<Option<[String; 4]>, DatabaseError> {
         if self.format()?.is_none() {
             return Ok(None);
         }
@@ -151,16 +181,7 @@ impl Store {
         };
         let mut cells = row.into_iter().map(Option::unwrap_or_default);
         let mut next = || cells.next().unwrap_or_default();
-        let (command, holder, started_at, id) = (next(), next(), next(), next());
-        let plan = self.stored_plan(&id)?;
-        let entries = self.entries(&id)?;
-        Ok(Some(Unfinished {
-            command,
-            holder,
-            started_at,
-            plan,
-            entries,
-        }))
+        Ok(Some([next(), next(), next(), next()]))
     }
 
     fn stored_plan(&self, deployment: &str) -> Result<Plan, DatabaseError> {

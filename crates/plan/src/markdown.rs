@@ -25,6 +25,9 @@ impl Plan {
             self.server,
             code(&self.deployment)
         );
+        if let Some(hooks) = self.hooks_first() {
+            let _ = writeln!(out, "{hooks}\n");
+        }
         let mut rest = Rest::default();
         let changing: Vec<&ObjectPlan> = self
             .objects

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::count::counted;
 use crate::name::RelationName;
 use crate::plan::{Action, Blocked, Consequence, Drift, LeftoverPlan, ObjectPlan, Plan, Reason};
 use crate::state::Leftover;
@@ -144,8 +145,19 @@ impl Plan {
         for advice in &self.advice {
             out.push_str(&format!("{advice}\n"));
         }
+        if let Some(hooks) = self.hooks_first() {
+            out.push_str(&format!("{hooks}\n"));
+        }
         out.push_str(&format!("{}\n", self.summary()));
         out
+    }
+
+    /// `on-run-start hooks send 2 statements first`; none where they send nothing.
+    pub(crate) fn hooks_first(&self) -> Option<String> {
+        let steps = self.steps.iter().filter(|step| step.phase == Phase::Start);
+        let count = steps.flat_map(Step::sql).count();
+        let statements = counted(count, "statement");
+        (count > 0).then(|| format!("on-run-start hooks send {statements} first"))
     }
 }
 

@@ -239,7 +239,7 @@ impl Compiler {
                     place.at = hook.at.within(&hook.text, place.at.range());
                 }
             }
-            CompileError::template(error, None)
+            CompileError::template(with_statement(error), None)
         };
         let text = self
             .jinja
@@ -266,7 +266,7 @@ impl Compiler {
                 hook.at.range(),
             );
             error.database = Some(Box::new(refused));
-            CompileError::template(error, None)
+            CompileError::template(with_statement(error), None)
         })?;
         Ok(NodeResult {
             message: response.message,
@@ -663,4 +663,22 @@ fn function_value(node: &Node, signature: &FunctionProperties) -> Value {
         fields.insert("language".to_owned(), language.into());
     }
     from_json(&value)
+}
+
+/// Says what was sent where none of the places shows it as it stands, because Jinja wrote it.
+fn with_statement(mut error: TemplateError) -> TemplateError {
+    let Some(refused) = &error.database else {
+        return error;
+    };
+    let statement = refused.statement.trim();
+    let shows = |place: &Place| place.at.file().text().contains(statement);
+    if !statement.is_empty() && !error.places.iter().any(shows) {
+        let sent = format!("the statement was: {}", rwt_sql::redact(statement));
+        let hint = error.help.take().or_else(|| refused.hint());
+        error.help = Some(match hint {
+            Some(hint) => format!("{hint}\n{sent}"),
+            None => sent,
+        });
+    }
+    error
 }

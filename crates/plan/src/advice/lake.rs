@@ -10,8 +10,8 @@ use crate::desired::{Desired, DesiredObject};
 use crate::name::Kind;
 use crate::plan::{Action, Consequence, Plan};
 
-/// Advice on a plan: what [`super::lint`] says of the objects that it makes or changes, and what is in a lake already
-/// of the sources that it reads anew.
+/// Advice on a plan: what [`super::lint`] says of the project's hooks and of the objects that it makes or changes, and what
+/// is in a lake already of the sources that it reads anew.
 pub fn of_plan(plan: &Plan, desired: &Desired) -> Vec<Advice> {
     let acting: BTreeSet<&str> = plan
         .objects
@@ -24,11 +24,9 @@ pub fn of_plan(plan: &Plan, desired: &Desired) -> Vec<Advice> {
         })
         .map(|object| object.unique_id.as_str())
         .collect();
-    let mut found: Vec<Advice> = acting
-        .iter()
-        .filter_map(|id| desired.objects.get(*id))
-        .flat_map(|object| super::statements::lint(desired, object))
-        .collect();
+    let mut found = super::hooks::lint(desired);
+    let objects = acting.iter().filter_map(|id| desired.objects.get(*id));
+    found.extend(objects.flat_map(|object| super::statements::lint(desired, object)));
     for object in &plan.objects {
         let read_anew = object
             .consequences

@@ -3,6 +3,7 @@
 //!
 //! [`lint`] looks at statements alone; [`of_plan`] at what a plan does with them.
 
+mod hooks;
 mod lake;
 mod statements;
 
@@ -20,9 +21,9 @@ pub use lake::of_plan;
 pub struct Advice {
     /// Its code.
     pub code: Code,
-    /// The node.
+    /// The node; of the project's hooks `operation.<project>.<project>-on-run-start` or `-on-run-end`.
     pub unique_id: String,
-    /// The model's file, relative to the project.
+    /// The file of the model or of the project, relative to the project.
     pub file: String,
     /// Where in the node's statement, if at one place.
     pub place: Option<Place>,
@@ -118,13 +119,11 @@ impl fmt::Display for Advice {
     }
 }
 
-/// Advice on every object, in their order.
+/// Advice on the project's hooks and on every object, in their order.
 pub fn lint(desired: &Desired) -> Vec<Advice> {
-    let mut found: Vec<Advice> = desired
-        .objects
-        .values()
-        .flat_map(|object| statements::lint(desired, object))
-        .collect();
+    let objects = desired.objects.values();
+    let mut found = hooks::lint(desired);
+    found.extend(objects.flat_map(|object| statements::lint(desired, object)));
     found.retain(|advice| is_heard(desired, advice));
     found
 }

@@ -4,6 +4,7 @@ use rwt_sql::lexer::{Lexer, Token};
 use rwt_sql::statement::{CreateSink, CreateTable, Statement};
 use rwt_sql::{Mention, Span, mentions, parse_statement};
 
+use super::hooks::{CASCADE, drops_with_cascade};
 use super::{Advice, Code, advice};
 use crate::desired::{Desired, DesiredObject};
 use crate::name::{Kind, RelationName};
@@ -28,13 +29,9 @@ pub(super) fn lint(desired: &Desired, object: &DesiredObject) -> Vec<Advice> {
     found.extend(all_columns(desired, object));
     let hooks = object.before.iter().chain(&object.post_hooks);
     for hook in hooks {
-        if matches!(parse_statement(hook), Ok(Statement::Drop(drop)) if drop.cascade) {
-            found.push(advice(
-                object,
-                Code::CascadeInHook,
-                "a hook drops with CASCADE".to_owned(),
-                "CASCADE takes every view, sink and subscription below along, those of other projects too: drop them by name",
-            ));
+        if drops_with_cascade(hook) {
+            let message = "a hook drops with CASCADE".to_owned();
+            found.push(advice(object, Code::CascadeInHook, message, CASCADE));
         }
     }
     found

@@ -58,6 +58,7 @@ impl Desired {
             schema: target.schema.clone(),
             schemas: BTreeSet::new(),
             objects: IndexMap::new(),
+            file: compiler.project().file.source.path().display().to_string(),
             on_run_start: hooks(When::Start)?,
             on_run_end: match compiler.has_late_hooks() {
                 true => Vec::new(),

@@ -33,6 +33,8 @@ pub struct Desired {
     pub schemas: BTreeSet<String>,
     /// Every object by unique id, in the order of the DAG.
     pub objects: IndexMap<String, DesiredObject>,
+    /// The project's file, relative to the project.
+    pub file: String,
     /// Statements of `on-run-start`.
     pub on_run_start: Vec<String>,
     /// Statements of `on-run-end`; none where they are known only when the run is over.

@@ -22,7 +22,7 @@ pub fn same_definition(shown: Option<&str>, create: &str) -> Option<bool> {
         while tokens.last().is_some_and(|token| token == ";") {
             tokens.pop();
         }
-        in_one_dialect(tokens)
+        in_one_dialect(with_one_cast(&tokens))
     };
     Some(bare(shown?) == bare(create))
 }
@@ -74,6 +74,90 @@ fn in_one_dialect(tokens: Vec<String>) -> Vec<String> {
     out
 }
 
+/// `CAST(a AS t)` as `a::t`, which the server writes the other way round. What is more than a name, a call or brackets
+/// keeps its brackets.
+fn with_one_cast(tokens: &[String]) -> Vec<String> {
+    let mut out = Vec::with_capacity(tokens.len());
+    let mut rest = tokens;
+    while let [first, after @ ..] = rest {
+        let cast = (first == "cast").then(|| cast_in_brackets(after)).flatten();
+        let Some((value, data_type, behind)) = cast else {
+            out.push(first.clone());
+            rest = after;
+            continue;
+        };
+        let value = with_one_cast(value);
+        if is_primary(&value) {
+            out.extend(value);
+        } else {
+            out.push("(".to_owned());
+            out.extend(value);
+            out.push(")".to_owned());
+        }
+        out.push("::".to_owned());
+        out.extend(data_type.iter().cloned());
+        rest = behind;
+    }
+    out
+}
+
+/// The value and the type of `(value AS type)`, and what is behind it.
+fn cast_in_brackets(tokens: &[String]) -> Option<(&[String], &[String], &[String])> {
+    let end = closing(tokens)?;
+    let mut depth = 0_usize;
+    let mut place = None;
+    for (index, token) in tokens[..end].iter().enumerate() {
+        match token.as_str() {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            "as" if depth == 1 => place = Some(index),
+            _ => {}
+        }
+    }
+    let place = place?;
+    Some((
+        &tokens[1..place],
+        &tokens[place + 1..end],
+        &tokens[end + 1..],
+    ))
+}
+
+/// Where the bracket closes with which the tokens begin.
+fn closing(tokens: &[String]) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (index, token) in tokens.iter().enumerate() {
+        match token.as_str() {
+            "(" => depth += 1,
+            ")" => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        if depth == 0 {
+            return (token == ")").then_some(index);
+        }
+    }
+    None
+}
+
+/// Whether `::` behind the tokens is about all of them.
+fn is_primary(tokens: &[String]) -> bool {
+    let is_name =
+        |token: &String| token.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '\'');
+    let names = tokens
+        .iter()
+        .take_while(|token| is_name(token) || *token == ".")
+        .count();
+    let (names, rest) = tokens.split_at(names);
+    let is_one_name = names.len() % 2 == usize::from(!names.is_empty())
+        && names.iter().skip(1).step_by(2).all(|token| token == ".");
+    match rest {
+        [] => is_one_name && !names.is_empty(),
+        [first, ..] if first == "(" => is_one_name && closing(rest) == Some(rest.len() - 1),
+        // A cast of a cast.
+        [cast, data_type] if cast == "::" => is_one_name && is_name(data_type),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::same_definition;
@@ -94,6 +178,30 @@ mod tests {
                 "create view if not exists top as select * from totals where total > 0",
             ),
             Some(true)
+        );
+        for (shown, written) in [
+            ("CAST(total AS BIGINT) AS total", "total::bigint as total"),
+            ("CAST(t.a AS CHARACTER VARYING)", "t.a::varchar"),
+            ("CAST((a + b) AS INT)", "(a + b)::int"),
+            ("CAST(sum(a) AS INT)", "sum(a)::integer"),
+            ("CAST(CAST(a AS INT) AS BIGINT)", "a::int::bigint"),
+            ("CAST('1' AS INT) + 1", "'1'::int + 1"),
+            ("CAST(a + b AS INT)", "cast(a + b as int)"),
+        ] {
+            let shown = format!("CREATE VIEW v AS SELECT {shown} FROM t");
+            let written = format!("create view v as select {written} from t");
+            assert_eq!(
+                same_definition(Some(&shown), &written),
+                Some(true),
+                "{written}"
+            );
+        }
+        assert_eq!(
+            same(
+                "CREATE VIEW v AS SELECT CAST(a + b AS INT) FROM t",
+                "create view v as select a + b::int from t"
+            ),
+            Some(false)
         );
         assert_eq!(
             same(

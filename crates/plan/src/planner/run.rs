@@ -1,6 +1,7 @@
 //! What running a materialization comes to, for people: its statements are known only when it runs.
 
 use super::compare::Standing;
+use crate::count::counted;
 use crate::desired::DesiredObject;
 
 /// The materialization that loads a file.
@@ -29,8 +30,11 @@ pub(super) fn what_it_does(
             "it is refused: RisingWave has no UPDATE … FROM, with which a snapshot goes on".to_owned()
         }
         _ => format!(
-            "its macro decides when it runs; on an empty database it sends {} statements",
-            rwt_sql::parse_script(&object.create).map_or(1, |statements| statements.len())
+            "its macro decides when it runs; on an empty database it sends {}",
+            counted(
+                rwt_sql::parse_script(&object.create).map_or(1, |statements| statements.len()),
+                "statement"
+            )
         ),
     }
 }

@@ -8,6 +8,7 @@ mod adoption;
 mod bindings;
 mod configuration;
 mod drift;
+mod dropped;
 mod lints;
 mod names;
 mod random;
