@@ -273,7 +273,11 @@ impl Queries {
         params: &[Option<DataType>],
     ) -> Result<Dml, QueryError> {
         let statement = parse::statement(sql)?;
-        let catalog = Catalog::load(&statement, relations).await?;
+        let mut catalog = Catalog::load(&statement, relations).await?;
+        for text in target.columns.iter().filter_map(|c| c.default.as_ref()) {
+            let default = parse::statement(&format!("SELECT {text}"))?;
+            catalog.add(&default, relations).await?;
+        }
         let binder = Binder::new(&catalog, settings, params)?;
         let (kind, query, returning) = match &statement {
             Statement::Insert(insert) => (

@@ -72,6 +72,15 @@ pub fn parse_statement(sql: &str) -> Result<sqlparser::ast::Statement, QueryErro
     parse::statement(sql)
 }
 
+/// The functions that a query calls: the schema, if one is written, and the name. Empty for a text that is not understood.
+pub fn called_functions(sql: &str) -> Vec<(Option<String>, String)> {
+    let mentions = parse_statement(sql).map(|statement| names::mentions(&statement));
+    mentions.map_or_else(
+        |_| Vec::new(),
+        |found| found.functions.into_iter().collect(),
+    )
+}
+
 pub use datafusion::common::ScalarValue;
 pub use dml::{Changes, Dml, DmlKind, Target, TargetColumn};
 pub use error::QueryError;

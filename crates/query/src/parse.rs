@@ -46,6 +46,16 @@ pub(crate) fn query(sql: &str) -> Result<Query, QueryError> {
     }
 }
 
+/// The query that an SQL function's body is.
+pub(crate) fn function_body(sql: &str) -> Result<Query, QueryError> {
+    match statement(sql)? {
+        Statement::Query(query) => Ok(*query),
+        _ => Err(QueryError::invalid_input(
+            "failed to parse the input query and extract the udf expression, please recheck the syntax",
+        )),
+    }
+}
+
 /// Stands for the star of `(row).*`, which sqlparser knows after names only.
 pub(crate) const ALL_FIELDS: &str = "all fields of a row";
 

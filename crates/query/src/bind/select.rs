@@ -64,7 +64,11 @@ impl Binder<'_> {
             stream_output(&output)?;
         }
         let having = match &select.having {
-            Some(having) => Some(self.condition(having, &env, "HAVING")?.expr),
+            Some(having) => {
+                let condition = self.condition(having, &env, "HAVING")?.expr;
+                self.stream_condition(&condition)?;
+                Some(condition)
+            }
             None => None,
         };
         let mut sorts = Vec::with_capacity(order.len());

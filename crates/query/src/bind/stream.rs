@@ -1,9 +1,9 @@
 //! What RisingWave's streams refuse of a query that it answers in a batch.
 
-use datafusion::common::JoinType;
+use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::common::tree_node::TreeNode;
-use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Expr, Join, LogicalPlan, Operator};
+use datafusion::common::{DFSchema, JoinType, ScalarValue};
+use datafusion::logical_expr::{Expr, ExprSchemable, Join, LogicalPlan, Operator};
 
 use super::Binder;
 use crate::error::QueryError;
@@ -16,54 +16,168 @@ fn has_now(expr: &Expr) -> Result<bool, QueryError> {
     Ok(expr.exists(|e| Ok(is_now(e)))?)
 }
 
-/// A value that no row and no time changes.
-fn is_constant(expr: &Expr) -> bool {
-    !expr.any_column_refs() && has_now(expr).is_ok_and(|found| !found)
+/// Whether rows are read: columns, or what is grouped of them.
+fn reads_rows(expr: &Expr) -> bool {
+    let of_rows = |e: &Expr| {
+        matches!(
+            e,
+            Expr::Column(_)
+                | Expr::OuterReferenceColumn(..)
+                | Expr::AggregateFunction(_)
+                | Expr::ScalarSubquery(_)
+        )
+    };
+    expr.exists(|e| Ok(of_rows(e))).unwrap_or(true)
 }
 
-/// `now()` moved by intervals and cast.
-fn is_now_offset(expr: &Expr) -> bool {
-    match expr {
-        Expr::ScalarFunction(call) => {
-            matches!(
-                call.func.name(),
-                "add" | "subtract" | "cast" | "at_time_zone"
-            ) && call.args.iter().all(is_now_offset)
+/// How a value changes while time goes on.
+#[derive(Clone, Copy, PartialEq)]
+enum Course {
+    Constant,
+    Rising,
+    Falling,
+    Unknown,
+}
+
+impl Course {
+    fn reversed(self) -> Self {
+        match self {
+            Self::Rising => Self::Falling,
+            Self::Falling => Self::Rising,
+            other => other,
         }
-        Expr::Cast(cast) => is_now_offset(&cast.expr),
-        other => is_now(other) || is_constant(other),
     }
+
+    fn plus(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Constant, any) | (any, Self::Constant) => any,
+            (a, b) if a == b => a,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+fn literal_text(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Literal(value, _) => value.try_as_str().flatten(),
+        _ => None,
+    }
+}
+
+fn is_zoned(expr: &Expr) -> bool {
+    let found = expr.get_type(&DFSchema::empty());
+    found.is_ok_and(|t| matches!(t, ArrowType::Timestamp(_, Some(_))))
+}
+
+/// Whether each step of an interval is as long as the others in a time zone: months are not, days only without summer time.
+fn is_even(interval: &Expr, utc: bool) -> bool {
+    match interval {
+        Expr::Literal(ScalarValue::IntervalMonthDayNano(value), _) => {
+            value.is_none_or(|v| v.months == 0 && (v.days == 0 || utc))
+        }
+        _ => false,
+    }
+}
+
+/// How an expression without columns changes while time goes on, as far as RisingWave's optimizer derives it: clocks that
+/// are set back in autumn break what follows `now()`, so that only UTC is good enough for it.
+fn course(expr: &Expr, utc: bool) -> Course {
+    if is_now(expr) {
+        return Course::Rising;
+    }
+    if has_now(expr).is_ok_and(|found| !found) {
+        return Course::Constant;
+    }
+    let Expr::ScalarFunction(call) = expr else {
+        return Course::Unknown;
+    };
+    let of = |i: usize| call.args.get(i).map_or(Course::Unknown, |e| course(e, utc));
+    let in_zone = |i: usize| match call.args.get(i) {
+        Some(zone) => literal_text(zone).is_some_and(|z| z.eq_ignore_ascii_case("utc")),
+        None => utc,
+    };
+    let followed = match call.func.name() {
+        "add" | "subtract" => {
+            let (Some(left), Some(right)) = (call.args.first(), call.args.get(1)) else {
+                return Course::Unknown;
+            };
+            let (moved, by) = (course(left, utc), course(right, utc));
+            let interval = is_zoned(expr) && moved != Course::Constant;
+            return match (interval, call.func.name()) {
+                (true, _) if !is_even(right, utc) => Course::Unknown,
+                (_, "subtract") => moved.plus(by.reversed()),
+                _ => moved.plus(by),
+            };
+        }
+        // A cast between the two kinds of timestamps is AT TIME ZONE of the session.
+        "at_time_zone" | "cast" => {
+            let times = matches!(
+                expr.get_type(&DFSchema::empty()),
+                Ok(ArrowType::Timestamp(..))
+            );
+            (times && (is_zoned(expr) || in_zone(1))).then_some(0)
+        }
+        "date_trunc" => {
+            let even = call.args.get(1).is_some_and(|time| !is_zoned(time)) || in_zone(2);
+            (even && of(0) == Course::Constant).then_some(1)
+        }
+        _ => None,
+    };
+    followed.map_or(Course::Unknown, of)
 }
 
 impl Binder<'_> {
     /// Refuses a condition of a stream that compares with `now()` in a way that no time settles.
     pub(super) fn stream_condition(&self, condition: &Expr) -> Result<(), QueryError> {
-        if !self.streaming {
+        if !self.streaming || self.settled_by_time(condition)? {
             return Ok(());
         }
-        for part in split_conjunction(condition) {
-            let Expr::BinaryExpr(binary) = part else {
-                continue;
-            };
-            let compared = matches!(
-                binary.op,
-                Operator::Eq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq
-            );
-            let fits = match (has_now(&binary.left)?, has_now(&binary.right)?) {
-                (false, false) => continue,
-                (true, false) => is_now_offset(&binary.left),
-                (false, true) => is_now_offset(&binary.right),
-                (true, true) => false,
-            };
-            if compared && !fits {
-                return Err(QueryError::Bind(
-                    "internal error: Conditions containing now must be in the form of `input_expr cmp now_expr` or \
-                     `now_expr cmp input_expr`, where `input_expr` references a column and contains no `now()`."
-                        .into(),
-                ));
-            }
+        Err(QueryError::Bind(
+            "Conditions containing now must be in the form of `input_expr cmp now_expr` or `now_expr cmp input_expr`, \
+             where `input_expr` references a column and contains no `now()`, and `now_expr` is a non-decreasing expression \
+             contains `now()`."
+                .into(),
+        ))
+    }
+
+    fn settled_by_time(&self, condition: &Expr) -> Result<bool, QueryError> {
+        if !has_now(condition)? {
+            return Ok(true);
         }
-        Ok(())
+        let compared = |a: &Expr, b: &Expr| -> Result<bool, QueryError> {
+            let (input, time) = if has_now(a)? { (b, a) } else { (a, b) };
+            let utc = self.style.zone == chrono_tz::Tz::UTC;
+            Ok(!has_now(input)?
+                && reads_rows(input)
+                && !reads_rows(time)
+                && course(time, utc) == Course::Rising)
+        };
+        match condition {
+            Expr::Not(inner) => self.settled_by_time(inner),
+            Expr::Between(between) => {
+                let bounds = [&between.low, &between.high];
+                let fits = |bound: &&Box<Expr>| -> Result<bool, QueryError> {
+                    let found = has_now(bound)? || has_now(&between.expr)?;
+                    Ok(!found || compared(&between.expr, bound)?)
+                };
+                Ok(fits(&bounds[0])? && fits(&bounds[1])?)
+            }
+            Expr::BinaryExpr(binary) => match binary.op {
+                Operator::And => {
+                    Ok(self.settled_by_time(&binary.left)?
+                        && self.settled_by_time(&binary.right)?)
+                }
+                // Each row has to leave at one time: only one of several ways in may end.
+                Operator::Or => Ok(!(has_now(&binary.left)? && has_now(&binary.right)?)
+                    && self.settled_by_time(&binary.left)?
+                    && self.settled_by_time(&binary.right)?),
+                Operator::Eq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => {
+                    compared(&binary.left, &binary.right)
+                }
+                _ => Ok(false),
+            },
+            _ => Ok(false),
+        }
     }
 }
 

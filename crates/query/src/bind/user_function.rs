@@ -64,7 +64,7 @@ impl Binder<'_> {
         values: Vec<(Option<String>, Bound)>,
         around: &Env<'_>,
     ) -> Result<Bound, QueryError> {
-        let query = parse::query(&function.body)?;
+        let query = parse::function_body(&function.body)?;
         let (scope, ctes) = (Scope::default(), super::Ctes::new());
         if let Some(expr) = expression(&query) {
             let arguments = Arguments { values };
