@@ -851,7 +851,7 @@ async fn a_stream_compares_with_what_grows_with_time() {
         "ts >= date_trunc('day', now())",
         "ts = date_trunc('day', now()) - interval '1 day'",
         "d >= date_trunc('day', now())",
-        "n >= now()::timestamp - interval '1 day'",
+        "ts > now() - interval '1 month'",
         "ts BETWEEN now() - interval '1 hour' AND now()",
         "ts > now() - interval '1 hour' OR ts IS NULL OR id < 1",
         "NOT ts < current_timestamp",
@@ -867,7 +867,8 @@ async fn a_stream_compares_with_what_grows_with_time() {
     };
     for condition in [
         "d >= now()::date",
-        "ts > now() - interval '1 month'",
+        "n >= now()::timestamp - interval '1 day'",
+        "ts > date_trunc('day', now(), 'Asia/Tokyo')",
         "now() > '2020-01-01'",
         "ts > now() OR ts < now()",
         "ts - now() < interval '1 hour'",
@@ -876,17 +877,118 @@ async fn a_stream_compares_with_what_grows_with_time() {
     ] {
         refused(&client, &of(condition), REFUSED).await;
     }
-    // Clocks are set back there in autumn.
-    run(&client, &["SET timezone = 'Europe/Berlin'"]).await;
-    for condition in [
-        "ts >= date_trunc('day', now())",
-        "ts >= now() - interval '1 day'",
-    ] {
-        refused(&client, &of(condition), REFUSED).await;
-    }
     let groups = "SELECT id, max(ts) AS last FROM t GROUP BY id HAVING max(ts) >= now() - interval '24 hours'";
     let view = format!("CREATE MATERIALIZED VIEW v AS {groups}");
-    run(&client, &[&view]).await;
+    run(&client, &["SET timezone = 'Europe/Berlin'", &view]).await;
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_filtered_by_a_value_of_another() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &[
+            "CREATE TABLE t (a int, b numeric, f double precision, ts timestamptz)",
+            "CREATE TABLE w (a int, b numeric) APPEND ONLY",
+            "CREATE TABLE k (a int, j jsonb)",
+            "INSERT INTO t VALUES (1, 1.5, 1, '2024-01-01 00:00:00Z'), (2, 2.5, 3, '2024-01-01 00:30:00Z'), (3, NULL, NULL, NULL)",
+            "INSERT INTO w VALUES (1, 2), (2, 2)",
+        ],
+    )
+    .await;
+    for (condition, expected) in [
+        ("b > (SELECT avg(b) FROM w)", "2"),
+        ("f < (SELECT avg(f) FROM t)", "1"),
+        ("b * 2 > (SELECT max(b) FROM w) + 2", "2"),
+        ("coalesce(b, 9) > (SELECT avg(b) FROM w) AND a < 3", "2"),
+        ("NOT b > (SELECT avg(b) FROM w)", "1"),
+        ("b - 0.5 = (SELECT avg(b) FROM w)", "2"),
+        (
+            "b > (SELECT min(b) FROM t) AND b <= (SELECT max(b) FROM t)",
+            "2",
+        ),
+        ("ts > (SELECT max(ts) FROM t) - INTERVAL '10 minutes'", "2"),
+    ] {
+        let view = format!("CREATE MATERIALIZED VIEW v AS SELECT a FROM t WHERE {condition}");
+        run(&client, &[&view]).await;
+        assert_eq!(
+            rows(&client, "SELECT a FROM v").await,
+            [expected],
+            "{condition}"
+        );
+        run(&client, &["DROP MATERIALIZED VIEW v"]).await;
+    }
+    let nested = "streaming nested-loop join";
+    for (query, expected) in [
+        ("SELECT a FROM t WHERE b <> (SELECT avg(b) FROM w)", nested),
+        (
+            "SELECT a FROM t WHERE b > (SELECT avg(b) FROM w) OR a = 1",
+            nested,
+        ),
+        (
+            "SELECT a FROM t WHERE b > coalesce((SELECT avg(b) FROM w), 0)",
+            nested,
+        ),
+        ("SELECT a, (SELECT avg(b) FROM w) AS m FROM t", nested),
+        (
+            "SELECT approx_count_distinct(a) AS n FROM t",
+            "append-only approx_count_distinct on a stream with updates",
+        ),
+        (
+            "SELECT approx_count_distinct(a) AS n FROM (SELECT a FROM w UNION SELECT 1) AS s",
+            "append-only approx_count_distinct on a stream with updates",
+        ),
+        (
+            "SELECT j, count(*) AS n FROM k GROUP BY j",
+            "JSONB column \"aggregation group key\" should not be in the k.j.",
+        ),
+        (
+            "SELECT DISTINCT j FROM k",
+            "JSONB column \"aggregation group key\" should not be in the k.j.",
+        ),
+        (
+            "SELECT j FROM k UNION SELECT j FROM k",
+            "JSONB column \"field\" should not be in the ",
+        ),
+        (
+            "SELECT row_number() OVER (PARTITION BY j ORDER BY a) AS n FROM k",
+            "JSONB column \"over window partition key\" should not be in the k.j.",
+        ),
+        (
+            "SELECT relname FROM pg_catalog.pg_class",
+            "streaming on system table is not allowed",
+        ),
+        (
+            "SELECT table_name FROM information_schema.tables",
+            "streaming on system table is not allowed",
+        ),
+    ] {
+        refused(
+            &client,
+            &format!("CREATE MATERIALIZED VIEW v AS {query}"),
+            expected,
+        )
+        .await;
+    }
+    run(
+        &client,
+        &["CREATE MATERIALIZED VIEW v AS SELECT approx_count_distinct(s.a) AS n FROM (SELECT a FROM w WHERE b > 1) AS s"],
+    )
+    .await;
+    assert_eq!(rows(&client, "SELECT n FROM v").await, ["2"]);
+    run(
+        &client,
+        &[
+            "INSERT INTO k VALUES (1, '1'), (2, '1')",
+            "SET rw_streaming_allow_jsonb_in_stream_key TO true",
+            "CREATE MATERIALIZED VIEW by_json AS SELECT j, count(*) AS n FROM k GROUP BY j",
+            "SET rw_streaming_allow_jsonb_in_stream_key TO false",
+        ],
+    )
+    .await;
+    assert_eq!(rows(&client, "SELECT * FROM by_json").await, ["1 2"]);
     served.stop().await;
 }
 
@@ -907,6 +1009,10 @@ async fn connectors_that_are_not_here_are_said_so() {
         (
             "CREATE SOURCE s (a int) WITH (connector = 'nexmark')",
             "the source connector 'nexmark' in the embedded engine",
+        ),
+        (
+            "CREATE SOURCE s (a int, PRIMARY KEY (a)) WITH (connector = 'datagen')",
+            "Source does not support PRIMARY KEY constraint, please use \"CREATE TABLE\" instead",
         ),
         (
             "CREATE SOURCE s (a int) WITH (connector = 'foo') FORMAT PLAIN ENCODE JSON",

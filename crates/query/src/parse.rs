@@ -4,6 +4,8 @@ use sqlparser::ast::{Expr, Ident, Query, Statement};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace, Word};
 
+mod trim;
+
 use crate::dialect::RisingWaveDialect;
 
 use crate::error::QueryError;
@@ -245,7 +247,7 @@ fn joins(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
 fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
     refuse_left_out(&tokens)?;
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
-    let mut tokens = last_in_parentheses(joins(excepted_names(tokens)?)?)
+    let mut tokens = last_in_parentheses(joins(excepted_names(trim::trims(tokens))?)?)
         .into_iter()
         .peekable();
     while let Some(mut next) = tokens.next() {

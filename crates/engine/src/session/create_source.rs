@@ -38,6 +38,11 @@ impl Session {
         }
         let with = self.opened(&create.with);
         let connector = connector_of(&with)?;
+        if !create.columns.primary_key.is_empty() {
+            return Err(invalid_input(
+                "Source does not support PRIMARY KEY constraint, please use \"CREATE TABLE\" instead",
+            ));
+        }
         let avro = avro_of(create.format.as_ref(), &mut columns).await?;
         let secrets = self.secrets_of(&create.with)?;
         let format = create.format.as_ref();

@@ -181,6 +181,19 @@ impl Scope {
         Ok(found.map(|column| &column.bound))
     }
 
+    /// An error if a table of the other side has the name of one of these.
+    fn refuse_same_tables(&self, other: &Self) -> Result<(), QueryError> {
+        for column in &other.columns {
+            let same = |c: &ScopeColumn| c.table == column.table && c.schema == column.schema;
+            if let (Some(table), true) = (&column.table, self.columns.iter().any(same)) {
+                return Err(QueryError::Bind(format!(
+                    "internal error: Duplicated table name while binding table to context: {table}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     fn has_table(&self, table: &str) -> bool {
         self.columns
             .iter()

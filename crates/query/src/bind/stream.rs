@@ -1,12 +1,20 @@
 //! What RisingWave's streams refuse of a query that it answers in a batch.
 
+use std::ops::ControlFlow;
+
 use datafusion::arrow::datatypes::DataType as ArrowType;
 use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{DFSchema, JoinType, ScalarValue};
+use datafusion::common::{DFSchema, JoinType};
+use datafusion::datasource::source_as_provider;
+use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, ExprSchemable, Join, LogicalPlan, Operator};
+use rwt_sql::DataType;
+use sqlparser::ast::{Expr as Ast, Select, Visit, Visitor};
 
-use super::Binder;
+use super::{Binder, Bound};
 use crate::error::QueryError;
+use crate::names;
+use crate::scan::RelationTable;
 
 fn is_now(expr: &Expr) -> bool {
     matches!(expr, Expr::Placeholder(p) if p.id == crate::execute::NOW)
@@ -57,31 +65,24 @@ impl Course {
     }
 }
 
-fn literal_text(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Literal(value, _) => value.try_as_str().flatten(),
-        _ => None,
-    }
-}
-
 fn is_zoned(expr: &Expr) -> bool {
     let found = expr.get_type(&DFSchema::empty());
     found.is_ok_and(|t| matches!(t, ArrowType::Timestamp(_, Some(_))))
 }
 
-/// Whether each step of an interval is as long as the others in a time zone: months are not, days only without summer time.
-fn is_even(interval: &Expr, utc: bool) -> bool {
-    match interval {
-        Expr::Literal(ScalarValue::IntervalMonthDayNano(value), _) => {
-            value.is_none_or(|v| v.months == 0 && (v.days == 0 || utc))
-        }
+fn is_utc(zone: &Expr) -> bool {
+    match zone {
+        Expr::Literal(value, _) => value
+            .try_as_str()
+            .flatten()
+            .is_some_and(|zone| zone.eq_ignore_ascii_case("utc")),
         _ => false,
     }
 }
 
-/// How an expression without columns changes while time goes on, as far as RisingWave's optimizer derives it: clocks that
-/// are set back in autumn break what follows `now()`, so that only UTC is good enough for it.
-fn course(expr: &Expr, utc: bool) -> Course {
+/// How an expression without columns changes while time goes on, as far as RisingWave's optimizer derives it: nothing of
+/// casts, and of a zone that is named only in UTC, as clocks are set back elsewhere. The session's zone comes later there.
+fn course(expr: &Expr) -> Course {
     if is_now(expr) {
         return Course::Rising;
     }
@@ -91,45 +92,53 @@ fn course(expr: &Expr, utc: bool) -> Course {
     let Expr::ScalarFunction(call) = expr else {
         return Course::Unknown;
     };
-    let of = |i: usize| call.args.get(i).map_or(Course::Unknown, |e| course(e, utc));
-    let in_zone = |i: usize| match call.args.get(i) {
-        Some(zone) => literal_text(zone).is_some_and(|z| z.eq_ignore_ascii_case("utc")),
-        None => utc,
-    };
-    let followed = match call.func.name() {
-        "add" | "subtract" => {
-            let (Some(left), Some(right)) = (call.args.first(), call.args.get(1)) else {
-                return Course::Unknown;
-            };
-            let (moved, by) = (course(left, utc), course(right, utc));
-            let interval = is_zoned(expr) && moved != Course::Constant;
-            return match (interval, call.func.name()) {
-                (true, _) if !is_even(right, utc) => Course::Unknown,
-                (_, "subtract") => moved.plus(by.reversed()),
-                _ => moved.plus(by),
-            };
-        }
-        // A cast between the two kinds of timestamps is AT TIME ZONE of the session.
-        "at_time_zone" | "cast" => {
-            let times = matches!(
-                expr.get_type(&DFSchema::empty()),
-                Ok(ArrowType::Timestamp(..))
-            );
-            (times && (is_zoned(expr) || in_zone(1))).then_some(0)
-        }
-        "date_trunc" => {
-            let even = call.args.get(1).is_some_and(|time| !is_zoned(time)) || in_zone(2);
-            (even && of(0) == Course::Constant).then_some(1)
-        }
-        _ => None,
-    };
-    followed.map_or(Course::Unknown, of)
+    match (call.func.name(), call.args.as_slice()) {
+        ("add", [left, right]) => course(left).plus(course(right)),
+        ("subtract", [left, right]) => course(left).plus(course(right).reversed()),
+        ("at_time_zone", [time, zone]) if is_zoned(expr) || is_utc(zone) => course(time),
+        ("date_trunc", [_, time]) => course(time),
+        ("date_trunc", [_, time, zone]) if is_utc(zone) => course(time),
+        _ => Course::Unknown,
+    }
+}
+
+/// A column of the plan as RisingWave's optimizer shows it.
+fn field_name(expr: &Expr) -> String {
+    let plain = |name: &str| name.split('#').next().unwrap_or(name).to_owned();
+    match expr {
+        Expr::Column(column) => match &column.relation {
+            Some(table) => format!("{}.{}", plain(table.table()), plain(&column.name)),
+            None => plain(&column.name),
+        },
+        _ => "$expr1".to_owned(),
+    }
 }
 
 impl Binder<'_> {
+    /// Refuses to keep state of a stream by jsonb, unless the session lets it be.
+    pub(super) fn state_key(&self, bound: &Bound, what: &str) -> Result<(), QueryError> {
+        const SETTING: &str = "streaming_allow_jsonb_in_stream_key";
+        let refused = self.streaming
+            && bound.data_type == DataType::Jsonb
+            && self
+                .settings
+                .variables
+                .get(SETTING)
+                .is_some_and(|v| v == "false");
+        if !refused {
+            return Ok(());
+        }
+        Err(QueryError::Bind(format!(
+            "Not supported: JSONB column \"{what}\" should not be in the {}.\nHINT: Using JSONB columns as part of the join or \
+             aggregation keys can severely impair performance. If you intend to proceed, force to enable it with: `set \
+             rw_streaming_allow_jsonb_in_stream_key to true`",
+            field_name(&bound.expr)
+        )))
+    }
+
     /// Refuses a condition of a stream that compares with `now()` in a way that no time settles.
     pub(super) fn stream_condition(&self, condition: &Expr) -> Result<(), QueryError> {
-        if !self.streaming || self.settled_by_time(condition)? {
+        if !self.streaming || settled_by_time(condition)? {
             return Ok(());
         }
         Err(QueryError::Bind(
@@ -139,46 +148,100 @@ impl Binder<'_> {
                 .into(),
         ))
     }
+}
 
-    fn settled_by_time(&self, condition: &Expr) -> Result<bool, QueryError> {
-        if !has_now(condition)? {
-            return Ok(true);
+/// Whether each comparison with `now()` is one of a column with what grows with time.
+fn settled_by_time(condition: &Expr) -> Result<bool, QueryError> {
+    if !has_now(condition)? {
+        return Ok(true);
+    }
+    let compared = |a: &Expr, b: &Expr| -> Result<bool, QueryError> {
+        let (input, time) = if has_now(a)? { (b, a) } else { (a, b) };
+        Ok(!has_now(input)?
+            && reads_rows(input)
+            && !reads_rows(time)
+            && course(time) == Course::Rising)
+    };
+    match condition {
+        Expr::Not(inner) => settled_by_time(inner),
+        Expr::Between(between) => {
+            let bounds = [&between.low, &between.high];
+            let fits = |bound: &&Box<Expr>| -> Result<bool, QueryError> {
+                let found = has_now(bound)? || has_now(&between.expr)?;
+                Ok(!found || compared(&between.expr, bound)?)
+            };
+            Ok(fits(&bounds[0])? && fits(&bounds[1])?)
         }
-        let compared = |a: &Expr, b: &Expr| -> Result<bool, QueryError> {
-            let (input, time) = if has_now(a)? { (b, a) } else { (a, b) };
-            let utc = self.style.zone == chrono_tz::Tz::UTC;
-            Ok(!has_now(input)?
-                && reads_rows(input)
-                && !reads_rows(time)
-                && course(time, utc) == Course::Rising)
-        };
-        match condition {
-            Expr::Not(inner) => self.settled_by_time(inner),
-            Expr::Between(between) => {
-                let bounds = [&between.low, &between.high];
-                let fits = |bound: &&Box<Expr>| -> Result<bool, QueryError> {
-                    let found = has_now(bound)? || has_now(&between.expr)?;
-                    Ok(!found || compared(&between.expr, bound)?)
-                };
-                Ok(fits(&bounds[0])? && fits(&bounds[1])?)
+        Expr::BinaryExpr(binary) => match binary.op {
+            Operator::And => Ok(settled_by_time(&binary.left)? && settled_by_time(&binary.right)?),
+            // Each row has to leave at one time: only one of several ways in may end.
+            Operator::Or => Ok(!(has_now(&binary.left)? && has_now(&binary.right)?)
+                && settled_by_time(&binary.left)?
+                && settled_by_time(&binary.right)?),
+            Operator::Eq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => {
+                compared(&binary.left, &binary.right)
             }
-            Expr::BinaryExpr(binary) => match binary.op {
-                Operator::And => {
-                    Ok(self.settled_by_time(&binary.left)?
-                        && self.settled_by_time(&binary.right)?)
-                }
-                // Each row has to leave at one time: only one of several ways in may end.
-                Operator::Or => Ok(!(has_now(&binary.left)? && has_now(&binary.right)?)
-                    && self.settled_by_time(&binary.left)?
-                    && self.settled_by_time(&binary.right)?),
-                Operator::Eq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => {
-                    compared(&binary.left, &binary.right)
-                }
-                _ => Ok(false),
-            },
             _ => Ok(false),
+        },
+        _ => Ok(false),
+    }
+}
+
+/// Refuses `approx_count_distinct` of rows that may go again: its registers cannot forget.
+pub(super) fn refuse_approximations(
+    select: &Select,
+    input: &LogicalPlan,
+) -> Result<(), QueryError> {
+    struct Approximates;
+    impl Visitor for Approximates {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Ast) -> ControlFlow<()> {
+            match expr {
+                Ast::Function(f) if names::key(&f.name).1 == "approx_count_distinct" => {
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            }
         }
     }
+    let found = select.projection.visit(&mut Approximates).is_break()
+        || select.having.visit(&mut Approximates).is_break();
+    if !found || only_gains_rows(input)? {
+        return Ok(());
+    }
+    Err(QueryError::NotImplemented(
+        "append-only approx_count_distinct on a stream with updates".into(),
+    ))
+}
+
+fn only_gains_rows(plan: &LogicalPlan) -> Result<bool, QueryError> {
+    let passes = match plan {
+        LogicalPlan::TableScan(scan) => {
+            let provider = source_as_provider(&scan.source)?;
+            let table = provider.as_any().downcast_ref::<RelationTable>();
+            table.is_none_or(RelationTable::append_only)
+        }
+        // What now() lets in may go out again.
+        LogicalPlan::Filter(filter) => !has_now(&filter.predicate)?,
+        LogicalPlan::Join(join) => join.join_type == JoinType::Inner,
+        LogicalPlan::Projection(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Union(_)
+        | LogicalPlan::Unnest(_)
+        | LogicalPlan::Values(_)
+        | LogicalPlan::EmptyRelation(_) => true,
+        _ => false,
+    };
+    for input in plan.inputs() {
+        if !passes {
+            break;
+        }
+        if !only_gains_rows(input)? {
+            return Ok(false);
+        }
+    }
+    Ok(passes)
 }
 
 /// Refuses joins that compare every row with every row. The plan is the optimized one, in which conditions of WHERE have
@@ -216,15 +279,15 @@ fn refuse_below<'a>(
 }
 
 /// Whether a join with at most one row on a side is RisingWave's dynamic filter: one comparison with a value that nothing
-/// else reads.
+/// else reads. An outer join is one if the comparison, which stands above it then, is never true of NULL.
 fn is_dynamic_filter(join: &Join, single: &LogicalPlan, above: &[&LogicalPlan]) -> bool {
     let of_single = |expr: &Expr| {
         expr.column_refs()
             .iter()
             .any(|c| single.schema().has_column(c))
     };
-    let compares = match &join.filter {
-        Some(Expr::BinaryExpr(binary)) => {
+    let compares = |expr: &Expr| match expr {
+        Expr::BinaryExpr(binary) => {
             let ordered = matches!(
                 binary.op,
                 Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq
@@ -233,11 +296,40 @@ fn is_dynamic_filter(join: &Join, single: &LogicalPlan, above: &[&LogicalPlan]) 
         }
         _ => false,
     };
-    if join.join_type != JoinType::Inner || !compares {
-        return false;
-    }
+    // Of an outer join equality will do as well: it is one by key then.
+    let settles = |expr: &Expr| match expr {
+        Expr::BinaryExpr(binary) => {
+            let (value, other) = match of_single(&binary.left) {
+                true => (&binary.left, &binary.right),
+                false => (&binary.right, &binary.left),
+            };
+            let by_key = binary.op == Operator::Eq && !of_single(other);
+            (compares(expr) || by_key) && is_strict(value)
+        }
+        _ => false,
+    };
+    let filter = match (join.join_type, &join.filter) {
+        (JoinType::Inner, Some(filter)) if compares(filter) => None,
+        (JoinType::Left, None) if std::ptr::eq(single, join.right.as_ref()) => {
+            let Some(LogicalPlan::Filter(filter)) = above
+                .iter()
+                .rev()
+                .find(|node| !matches!(node, LogicalPlan::Join(_)))
+            else {
+                return false;
+            };
+            let parts = split_conjunction(&filter.predicate);
+            let of_this: Vec<_> = parts.into_iter().filter(|p| of_single(p)).collect();
+            if !matches!(of_this.as_slice(), [one] if settles(one)) {
+                return false;
+            }
+            Some(&filter.predicate)
+        }
+        _ => return false,
+    };
     for node in above.iter().rev() {
-        if node.expressions().iter().any(of_single) {
+        let is_filter = matches!(node, LogicalPlan::Filter(f) if Some(&f.predicate) == filter);
+        if !is_filter && node.expressions().iter().any(of_single) {
             return false;
         }
         if matches!(node, LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_)) {
@@ -245,6 +337,22 @@ fn is_dynamic_filter(join: &Join, single: &LogicalPlan, above: &[&LogicalPlan]) 
         }
     }
     false
+}
+
+/// Whether an expression is NULL as soon as one of its columns is.
+fn is_strict(expr: &Expr) -> bool {
+    match expr {
+        Expr::Column(_) | Expr::Literal(..) => true,
+        Expr::BinaryExpr(binary) => is_strict(&binary.left) && is_strict(&binary.right),
+        Expr::Cast(cast) => is_strict(&cast.expr),
+        Expr::ScalarFunction(call) => {
+            matches!(
+                call.func.name(),
+                "key" | "cast" | "add" | "subtract" | "multiply" | "divide" | "modulus"
+            ) && call.args.iter().all(is_strict)
+        }
+        _ => false,
+    }
 }
 
 pub(super) fn nested_loop() -> QueryError {
