@@ -448,6 +448,14 @@ async fn definitions_that_risingwave_refuses_are_refused() {
             "CREATE TABLE bad (a int, b timestamptz AS now())",
             "generated column",
         ),
+        (
+            "CREATE TABLE bad (a int DEFAULT (SELECT 1))",
+            "Default expression used in column `a` cannot be evaluated",
+        ),
+        (
+            "INSERT INTO t VALUES (1, 1) RETURNING count(*)",
+            "Bind error: should not have agg/window in the `RETURNING` list",
+        ),
         ("ALTER TABLE t SET foo = 10", "found: foo"),
         ("ALTER TABLE t ADD COLUMN c int PRIMARY KEY", "primary key"),
         ("CREATE INDEX i ON t (a) DISTRIBUTED BY (b)", "prefix"),

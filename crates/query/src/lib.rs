@@ -81,6 +81,20 @@ pub fn called_functions(sql: &str) -> Vec<(Option<String>, String)> {
     )
 }
 
+/// Whether the text of an expression has a sub-query, or a function that looks at several rows.
+pub fn needs_rows(expression: &str) -> bool {
+    let Ok(query) = parse::query(&format!("SELECT {expression}")) else {
+        return false;
+    };
+    match query.body.as_ref() {
+        sqlparser::ast::SetExpr::Select(select) => select
+            .projection
+            .iter()
+            .any(|item| window_close::looks_at_others(item) || bind::has_query(item)),
+        _ => true,
+    }
+}
+
 pub use datafusion::common::ScalarValue;
 pub use dml::{Changes, Dml, DmlKind, Target, TargetColumn};
 pub use error::QueryError;

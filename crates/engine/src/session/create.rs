@@ -188,14 +188,20 @@ impl Session {
     async fn check_expressions(&mut self, columns: &[Column]) -> Result<(), SqlError> {
         for column in columns {
             if let Some(default) = &column.default {
+                let not_constant = || {
+                    SqlError::internal(format!(
+                        "Bind error: Default expression used in column `{}` cannot be evaluated. Use generated columns instead if you mean to reference another column.",
+                        column.name
+                    ))
+                };
+                if rwt_query::needs_rows(default) {
+                    return Err(not_constant());
+                }
                 let sql = format!("SELECT ({default})::{}", column.data_type);
                 match self.select_all(&sql).await {
                     Ok(_) => {}
                     Err(error) if error.root_cause().contains("Invalid column") => {
-                        return Err(SqlError::internal(format!(
-                            "Bind error: Default expression used in column `{}` cannot be evaluated. Use generated columns instead if you mean to reference another column.",
-                            column.name
-                        )));
+                        return Err(not_constant());
                     }
                     Err(error) => return Err(error),
                 }

@@ -47,6 +47,7 @@ pub(crate) use cast::Context as CastContext;
 pub(crate) use name::output_name;
 pub(crate) use operator::Comparison;
 pub(crate) use subquery::subquery;
+pub(crate) use user_function::has_query;
 
 use crate::catalog::Catalog;
 use crate::error::QueryError;
