@@ -879,6 +879,8 @@ async fn a_stream_compares_with_what_grows_with_time() {
         "ts > date_trunc('day', now(), 'Asia/Tokyo')",
         "now() > '2020-01-01'",
         "ts > now() OR ts < now()",
+        "ts NOT BETWEEN now() - interval '1 hour' AND now()",
+        "NOT ts = now()",
         "ts - now() < interval '1 hour'",
         "n > now() AT TIME ZONE 'Asia/Tokyo'",
         "CASE WHEN ts > now() THEN true ELSE false END",

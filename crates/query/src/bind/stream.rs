@@ -138,7 +138,7 @@ impl Binder<'_> {
 
     /// Refuses a condition of a stream that compares with `now()` in a way that no time settles.
     pub(super) fn stream_condition(&self, condition: &Expr) -> Result<(), QueryError> {
-        if !self.streaming || settled_by_time(condition)? {
+        if !self.streaming || settled_by_time(condition, false)? {
             return Ok(());
         }
         Err(QueryError::Bind(
@@ -150,8 +150,8 @@ impl Binder<'_> {
     }
 }
 
-/// Whether each comparison with `now()` is one of a column with what grows with time.
-fn settled_by_time(condition: &Expr) -> Result<bool, QueryError> {
+/// Whether each comparison with `now()` is one of a column with what grows with time, in a condition or its opposite.
+fn settled_by_time(condition: &Expr, negated: bool) -> Result<bool, QueryError> {
     if !has_now(condition)? {
         return Ok(true);
     }
@@ -162,27 +162,23 @@ fn settled_by_time(condition: &Expr) -> Result<bool, QueryError> {
             && !reads_rows(time)
             && course(time) == Course::Rising)
     };
-    match condition {
-        Expr::Not(inner) => settled_by_time(inner),
-        Expr::Between(between) => {
-            let bounds = [&between.low, &between.high];
-            let fits = |bound: &&Box<Expr>| -> Result<bool, QueryError> {
-                let found = has_now(bound)? || has_now(&between.expr)?;
-                Ok(!found || compared(&between.expr, bound)?)
-            };
-            Ok(fits(&bounds[0])? && fits(&bounds[1])?)
-        }
-        Expr::BinaryExpr(binary) => match binary.op {
-            Operator::And => Ok(settled_by_time(&binary.left)? && settled_by_time(&binary.right)?),
+    let binary = match condition {
+        Expr::Not(inner) => return settled_by_time(inner, !negated),
+        Expr::BinaryExpr(binary) => binary,
+        _ => return Ok(false),
+    };
+    let (left, right) = (&binary.left, &binary.right);
+    match binary.op {
+        Operator::And | Operator::Or => {
             // Each row has to leave at one time: only one of several ways in may end.
-            Operator::Or => Ok(!(has_now(&binary.left)? && has_now(&binary.right)?)
-                && settled_by_time(&binary.left)?
-                && settled_by_time(&binary.right)?),
-            Operator::Eq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => {
-                compared(&binary.left, &binary.right)
-            }
-            _ => Ok(false),
-        },
+            let either = (binary.op == Operator::Or) != negated;
+            Ok(!(either && has_now(left)? && has_now(right)?)
+                && settled_by_time(left, negated)?
+                && settled_by_time(right, negated)?)
+        }
+        Operator::Eq if !negated => compared(left, right),
+        Operator::NotEq if negated => compared(left, right),
+        Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => compared(left, right),
         _ => Ok(false),
     }
 }
