@@ -16,7 +16,7 @@ use crate::ui::Printer;
 
 /// Runs the hooks at the start; nothing goes on where one fails. True if they may have changed what the catalog shows.
 pub(super) fn start(context: &Context) -> Result<bool, Failure> {
-    if context.compiler.project().file.on_run_start.is_empty() {
+    if !context.compiler.has_hooks(When::Start) {
         return Ok(false);
     }
     let mut session = HookSession::open(context)?;
@@ -30,7 +30,7 @@ pub(super) fn end(
     results: &[RunResult],
     printer: &Printer,
 ) -> Result<bool, Failure> {
-    if context.compiler.project().file.on_run_end.is_empty() {
+    if !context.compiler.has_hooks(When::End) {
         return Ok(true);
     }
     let mut session = HookSession::open(context)?;

@@ -235,6 +235,39 @@ fn project_hooks_run_in_order_and_their_errors_show_the_project_file() {
 }
 
 #[test]
+fn hooks_of_packages_run_before_the_projects_with_their_own_macros_and_variables() {
+    let compiler = loaded(&[
+        ("packages.yml", "packages: [{local: zoo}, {local: ark}]"),
+        (
+            "zoo/dbt_project.yml",
+            "name: zoo\non-run-start: [\"select '{{ who() }}'\", \"select '{{ var('size') }}'\"]\nvars: {size: 3}\n",
+        ),
+        ("zoo/macros/who.sql", "{% macro who() %}zoo{% endmacro %}"),
+        (
+            "ark/dbt_project.yml",
+            "name: ark\non-run-start: \"select 'ark'\"\non-run-end: \"select 'end'\"\n",
+        ),
+        (
+            "project.yml",
+            "name: shop\nprofile: shop\nconfig-version: 2\non-run-start: \"select '{{ who() }}'\"\n",
+        ),
+        ("macros/who.sql", "{% macro who() %}shop{% endmacro %}"),
+    ]);
+    let mut database = Database::default();
+    for when in [When::Start, When::End] {
+        compiler.run_hooks(when, &mut database).expect("run");
+    }
+    let sent = [
+        "select 'ark'",
+        "select 'zoo'",
+        "select '3'",
+        "select 'shop'",
+        "select 'end'",
+    ];
+    assert_eq!(database.sent, sent);
+}
+
+#[test]
 fn a_users_materialization_can_look_and_ask_and_say_so() {
     #[derive(Default)]
     struct Heard(Mutex<Vec<(Level, Option<String>, String)>>);

@@ -12,7 +12,7 @@ use rwt_query::{Column, QueryError, Relation, RelationData, Relations, Settings}
 use rwt_sql::{DataType, Ident, ObjectName};
 
 use crate::catalog::{
-    BY_ID, Body, Kind, Object, ObjectId, SYSTEM_SCHEMAS, SearchPath, Source, Temporal,
+    BY_ID, Body, Kind, Object, ObjectId, SYSTEM_SCHEMAS, SearchPath, Source, Temporal, references,
 };
 use crate::engine::Inner;
 use crate::results::Versions;
@@ -131,6 +131,18 @@ impl Reading {
         }
     }
 
+    /// Whether a query reads a system table, also through views.
+    pub fn reads_system(&self, query: &str) -> bool {
+        references(query).iter().any(|reference| {
+            let (schema, name) = (reference.name.schema(), reference.name.name());
+            match self.find(schema, name).map(|object| &object.body) {
+                Some(Body::View(view)) => self.reads_system(&view.query),
+                Some(_) => false,
+                None => crate::system::columns(schema, name).is_some(),
+            }
+        })
+    }
+
     /// The stored rows of a table or source, with `_row_id` behind the columns.
     pub async fn stored_rows(&self, id: ObjectId) -> Result<Arc<Vec<RecordBatch>>, QueryError> {
         let object = self.state.catalog.get(id).ok_or_else(|| gone(id))?;
@@ -174,9 +186,12 @@ impl Reading {
                     columns: view.names.clone(),
                 },
                 key: Vec::new(),
+                append_only: false,
             },
             Body::MaterializedView(view) => {
-                Relation::rows(columns, self.materialized(object).await?).with_key(view.key.clone())
+                Relation::rows(columns, self.materialized(object).await?)
+                    .with_key(view.key.clone())
+                    .with_append_only(view.append_only)
             }
             Body::Table(_) | Body::Source(_) if object.part_of.is_none() => {
                 columns.push(Column::hidden(rwt_query::ROW_ID, DataType::Serial));
@@ -187,7 +202,9 @@ impl Reading {
                     _ => self.stored_rows(object.id).await?,
                 };
                 let key = object.table().map(|table| table.key.clone());
-                Relation::rows(columns, rows).with_key(key.unwrap_or_default())
+                Relation::rows(columns, rows)
+                    .with_key(key.unwrap_or_default())
+                    .with_append_only(object.append_only())
             }
             _ => return Ok(None),
         }))

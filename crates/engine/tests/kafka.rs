@@ -7,16 +7,21 @@ mod support;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rwt_broker::{Broker, Config};
 use support::{Served, message, rows, until};
 
-async fn produce(brokers: &str, topic: &str, payloads: &[&str]) {
-    let producer: FutureProducer = ClientConfig::new()
+fn producer(brokers: &str) -> FutureProducer {
+    ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("linger.ms", "1")
         .create()
-        .unwrap();
+        .unwrap()
+}
+
+async fn produce(brokers: &str, topic: &str, payloads: &[&str]) {
+    let producer = producer(brokers);
     for payload in payloads {
         let record: FutureRecord<'_, str, str> = FutureRecord::to(topic).payload(payload);
         producer
@@ -136,6 +141,52 @@ async fn a_source_feeds_views_tables_and_the_lake() {
     .await;
     until(&client, "SELECT count(*) FROM copies", &["5"]).await;
     until(&client, "SELECT count(*) FROM in_lake", &["5"]).await;
+    served.stop().await;
+    broker.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_of_messages_are_columns() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::start(Config::new(data.path())).await.unwrap();
+    broker.create_topic("marked", 1).await.unwrap();
+    let brokers = broker.local_addr().to_string();
+    let served = Served::start().await;
+    let client = served.client().await;
+    let headers = OwnedHeaders::new()
+        .insert(Header {
+            key: "trace",
+            value: Some("abc"),
+        })
+        .insert(Header {
+            key: "empty",
+            value: None::<&str>,
+        });
+    let record = || FutureRecord::<str, str>::to("marked").payload("{\"a\": 1}");
+    let sender = producer(&brokers);
+    for record in [record().headers(headers), record()] {
+        sender.send(record, Duration::from_secs(10)).await.unwrap();
+    }
+    let create = format!(
+        "CREATE TABLE marked (a int) INCLUDE header AS heads INCLUDE header 'trace' varchar AS trace INCLUDE header 'trace' \
+         INCLUDE offset AS off WITH (connector = 'kafka', topic = 'marked', properties.bootstrap.server = '{brokers}') \
+         FORMAT PLAIN ENCODE JSON"
+    );
+    client.batch_execute(&create).await.unwrap();
+    until(
+        &client,
+        "SELECT heads, trace, _rw_kafka_header_trace, (heads[1]).value FROM marked ORDER BY off",
+        &[
+            r#"{"(trace,\"\\\\x616263\")","(empty,)"} abc \x616263 \x616263"#,
+            "NULL NULL NULL NULL",
+        ],
+    )
+    .await;
+    let shown = rows(&client, "SHOW CREATE TABLE marked").await.join(" ");
+    assert!(
+        shown.contains("INCLUDE header AS heads INCLUDE header 'trace' character varying AS trace"),
+        "{shown}"
+    );
     served.stop().await;
     broker.shutdown().await;
 }

@@ -448,6 +448,14 @@ async fn definitions_that_risingwave_refuses_are_refused() {
             "CREATE TABLE bad (a int, b timestamptz AS now())",
             "generated column",
         ),
+        (
+            "CREATE TABLE bad (a int DEFAULT (SELECT 1))",
+            "Default expression used in column `a` cannot be evaluated",
+        ),
+        (
+            "INSERT INTO t VALUES (1, 1) RETURNING count(*)",
+            "Bind error: should not have agg/window in the `RETURNING` list",
+        ),
         ("ALTER TABLE t SET foo = 10", "found: foo"),
         ("ALTER TABLE t ADD COLUMN c int PRIMARY KEY", "primary key"),
         ("CREATE INDEX i ON t (a) DISTRIBUTED BY (b)", "prefix"),
@@ -836,4 +844,281 @@ async fn a_generated_column_may_be_called_like_a_field() {
         "Generated can not reference another generated column",
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_compares_with_what_grows_with_time() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &["CREATE TABLE t (id int, ts timestamptz, n timestamp, d date)"],
+    )
+    .await;
+    for condition in [
+        "ts >= date_trunc('day', now())",
+        "ts = date_trunc('day', now()) - interval '1 day'",
+        "d >= date_trunc('day', now())",
+        "ts > now() - interval '1 month'",
+        "ts BETWEEN now() - interval '1 hour' AND now()",
+        "ts > now() - interval '1 hour' OR ts IS NULL OR id < 1",
+        "NOT ts < current_timestamp",
+        "n > now() AT TIME ZONE 'utc'",
+        "ts + interval '1 hour' > date_trunc('hour', now()) + interval '3 minutes'",
+    ] {
+        let view = format!("CREATE MATERIALIZED VIEW v AS SELECT * FROM t WHERE {condition}");
+        run(&client, &[view.as_str(), "DROP MATERIALIZED VIEW v"]).await;
+    }
+    const REFUSED: &str = "`now_expr` is a non-decreasing expression contains `now()`.";
+    let of = |condition: &str| {
+        format!("CREATE MATERIALIZED VIEW v AS SELECT * FROM t WHERE {condition}")
+    };
+    for condition in [
+        "d >= now()::date",
+        "n >= now()::timestamp - interval '1 day'",
+        "ts > date_trunc('day', now(), 'Asia/Tokyo')",
+        "now() > '2020-01-01'",
+        "ts > now() OR ts < now()",
+        "ts NOT BETWEEN now() - interval '1 hour' AND now()",
+        "NOT ts = now()",
+        "ts - now() < interval '1 hour'",
+        "n > now() AT TIME ZONE 'Asia/Tokyo'",
+        "CASE WHEN ts > now() THEN true ELSE false END",
+    ] {
+        refused(&client, &of(condition), REFUSED).await;
+    }
+    let groups = "SELECT id, max(ts) AS last FROM t GROUP BY id HAVING max(ts) >= now() - interval '24 hours'";
+    let view = format!("CREATE MATERIALIZED VIEW v AS {groups}");
+    run(&client, &["SET timezone = 'Europe/Berlin'", &view]).await;
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_filtered_by_a_value_of_another() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &[
+            "CREATE TABLE t (a int, b numeric, f double precision, ts timestamptz)",
+            "CREATE TABLE w (a int, b numeric) APPEND ONLY",
+            "CREATE TABLE k (a int, j jsonb)",
+            "INSERT INTO t VALUES (1, 1.5, 1, '2024-01-01 00:00:00Z'), (2, 2.5, 3, '2024-01-01 00:30:00Z'), (3, NULL, NULL, NULL)",
+            "INSERT INTO w VALUES (1, 2), (2, 2)",
+        ],
+    )
+    .await;
+    for (condition, expected) in [
+        ("b > (SELECT avg(b) FROM w)", "2"),
+        ("f < (SELECT avg(f) FROM t)", "1"),
+        ("b * 2 > (SELECT max(b) FROM w) + 2", "2"),
+        ("coalesce(b, 9) > (SELECT avg(b) FROM w) AND a < 3", "2"),
+        ("NOT b > (SELECT avg(b) FROM w)", "1"),
+        ("b - 0.5 = (SELECT avg(b) FROM w)", "2"),
+        (
+            "b > (SELECT min(b) FROM t) AND b <= (SELECT max(b) FROM t)",
+            "2",
+        ),
+        ("ts > (SELECT max(ts) FROM t) - INTERVAL '10 minutes'", "2"),
+    ] {
+        let view = format!("CREATE MATERIALIZED VIEW v AS SELECT a FROM t WHERE {condition}");
+        run(&client, &[&view]).await;
+        assert_eq!(
+            rows(&client, "SELECT a FROM v").await,
+            [expected],
+            "{condition}"
+        );
+        run(&client, &["DROP MATERIALIZED VIEW v"]).await;
+    }
+    let nested = "streaming nested-loop join";
+    for (query, expected) in [
+        ("SELECT a FROM t WHERE b <> (SELECT avg(b) FROM w)", nested),
+        (
+            "SELECT a FROM t WHERE b > (SELECT avg(b) FROM w) OR a = 1",
+            nested,
+        ),
+        (
+            "SELECT a FROM t WHERE b > coalesce((SELECT avg(b) FROM w), 0)",
+            nested,
+        ),
+        ("SELECT a, (SELECT avg(b) FROM w) AS m FROM t", nested),
+        (
+            "SELECT approx_count_distinct(a) AS n FROM t",
+            "append-only approx_count_distinct on a stream with updates",
+        ),
+        (
+            "SELECT approx_count_distinct(a) AS n FROM (SELECT a FROM w UNION SELECT 1) AS s",
+            "append-only approx_count_distinct on a stream with updates",
+        ),
+        (
+            "SELECT j, count(*) AS n FROM k GROUP BY j",
+            "JSONB column \"aggregation group key\" should not be in the k.j.",
+        ),
+        (
+            "SELECT DISTINCT j FROM k",
+            "JSONB column \"aggregation group key\" should not be in the k.j.",
+        ),
+        (
+            "SELECT j FROM k UNION SELECT j FROM k",
+            "JSONB column \"field\" should not be in the ",
+        ),
+        (
+            "SELECT row_number() OVER (PARTITION BY j ORDER BY a) AS n FROM k",
+            "JSONB column \"over window partition key\" should not be in the k.j.",
+        ),
+        (
+            "SELECT relname FROM pg_catalog.pg_class",
+            "streaming on system table is not allowed",
+        ),
+        (
+            "SELECT table_name FROM information_schema.tables",
+            "streaming on system table is not allowed",
+        ),
+    ] {
+        refused(
+            &client,
+            &format!("CREATE MATERIALIZED VIEW v AS {query}"),
+            expected,
+        )
+        .await;
+    }
+    run(
+        &client,
+        &["CREATE MATERIALIZED VIEW v AS SELECT approx_count_distinct(s.a) AS n FROM (SELECT a FROM w WHERE b > 1) AS s"],
+    )
+    .await;
+    assert_eq!(rows(&client, "SELECT n FROM v").await, ["2"]);
+    run(
+        &client,
+        &[
+            "INSERT INTO k VALUES (1, '1'), (2, '1')",
+            "SET rw_streaming_allow_jsonb_in_stream_key TO true",
+            "CREATE MATERIALIZED VIEW by_json AS SELECT j, count(*) AS n FROM k GROUP BY j",
+            "SET rw_streaming_allow_jsonb_in_stream_key TO false",
+        ],
+    )
+    .await;
+    assert_eq!(rows(&client, "SELECT * FROM by_json").await, ["1 2"]);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connectors_that_are_not_here_are_said_so() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(&client, &["CREATE TABLE t (a int)"]).await;
+    for (sql, expected) in [
+        (
+            "CREATE SOURCE s WITH (connector = 'postgres-cdc', hostname = 'x')",
+            "the source connector 'postgres-cdc' in the embedded engine",
+        ),
+        (
+            "CREATE TABLE s (a int PRIMARY KEY) WITH (connector = 'mysql-cdc')",
+            "the source connector 'mysql-cdc' in the embedded engine",
+        ),
+        (
+            "CREATE SOURCE s (a int) WITH (connector = 'nexmark')",
+            "the source connector 'nexmark' in the embedded engine",
+        ),
+        (
+            "CREATE SOURCE s (a int, PRIMARY KEY (a)) WITH (connector = 'datagen')",
+            "Source does not support PRIMARY KEY constraint, please use \"CREATE TABLE\" instead",
+        ),
+        (
+            "CREATE SOURCE s (a int) WITH (connector = 'foo') FORMAT PLAIN ENCODE JSON",
+            "Protocol error: connector \"foo\" is not supported, accept [",
+        ),
+        (
+            "CREATE SOURCE s (a int) WITH (connector = 'kafka') FORMAT PLAIN ENCODE PARQUET",
+            "Protocol error: connector kafka does not support format Plain with encode Parquet",
+        ),
+        (
+            "CREATE SOURCE s (a int) WITH (connector = 'datagen') FORMAT UPSERT ENCODE JSON",
+            "Protocol error: connector datagen does not support format Upsert",
+        ),
+        (
+            "CREATE SOURCE s WITH (connector = 'kafka', topic = 't') FORMAT PLAIN ENCODE JSON (schema.registry = 'http://x')",
+            "a schema of JSON messages in the embedded engine",
+        ),
+        (
+            "CREATE SOURCE s (a int) INCLUDE foo WITH (connector = 'kafka') FORMAT PLAIN ENCODE JSON",
+            "additional column type foo is not supported for connector kafka",
+        ),
+        (
+            "CREATE SINK k FROM t WITH (connector = 'google_pubsub')",
+            "CREATE SINK with connector = 'google_pubsub' in the embedded engine",
+        ),
+        (
+            "CREATE SINK k FROM t WITH (connector = 'foo')",
+            "Invalid input syntax: unsupported sink type foo",
+        ),
+    ] {
+        refused(&client, sql, expected).await;
+    }
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_stays_while_something_calls_it() {
+    let served = Served::start().await;
+    let client = served.client().await;
+    run(
+        &client,
+        &[
+            "CREATE TABLE t (id int)",
+            "INSERT INTO t VALUES (1)",
+            "CREATE FUNCTION one_more(int) RETURNS int LANGUAGE sql AS 'SELECT $1 + 1'",
+            "CREATE FUNCTION doubled(int) RETURNS int LANGUAGE sql AS 'SELECT one_more($1) * 2'",
+            "CREATE VIEW v AS SELECT doubled(id) AS x, 'one_more' AS word FROM t",
+            "CREATE MATERIALIZED VIEW m AS SELECT doubled(id) AS x FROM t",
+            "CREATE TABLE g (a int, b int AS one_more(a), c int DEFAULT one_more(3))",
+            "CREATE SINK k AS SELECT one_more(id) AS x FROM t WITH (connector = 'blackhole')",
+            "CREATE VIEW words AS SELECT 'one_more' AS one_more FROM t",
+            "INSERT INTO g (a) VALUES (5)",
+        ],
+    )
+    .await;
+    assert_eq!(rows(&client, "SELECT * FROM g").await, ["5 6 4"]);
+    for (sql, expected) in [
+        (
+            "DROP FUNCTION doubled",
+            "function used by 2 other objects. \nDETAIL: view public.v depends on it\nmaterialized view public.m depends on it",
+        ),
+        ("DROP FUNCTION one_more", "function used by 4 other objects"),
+    ] {
+        refused(&client, sql, expected).await;
+    }
+    run(&client, &["DROP FUNCTION one_more CASCADE"]).await;
+    let left = "SELECT name FROM rw_catalog.rw_relations WHERE schema_id = (SELECT id FROM rw_catalog.rw_schemas WHERE name = 'public') ORDER BY name";
+    assert_eq!(rows(&client, left).await, ["t", "words"]);
+    run(&client, &["DROP FUNCTION doubled"]).await;
+    for (sql, expected) in [
+        (
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'INSERT INTO t VALUES (1)'",
+            "Invalid input syntax: failed to parse the input query and extract the udf expression",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS f",
+            "Invalid Parameter Value: expect quoted string",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql",
+            "Invalid Parameter Value: AS or RETURN must be specified",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1' USING LINK 'x'",
+            "Invalid Parameter Value: USING must NOT be specified with sql udf function",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS int AS f USING LINK 'http://localhost:1'",
+            "CREATE FUNCTION ... USING LINK in the embedded engine",
+        ),
+        (
+            "CREATE FUNCTION f() LANGUAGE sql AS 'SELECT 1'",
+            "Invalid Parameter Value: return type must be specified",
+        ),
+    ] {
+        refused(&client, sql, expected).await;
+    }
+    served.stop().await;
 }

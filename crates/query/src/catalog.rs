@@ -32,11 +32,21 @@ impl Catalog {
         relations: &dyn Relations,
     ) -> Result<Self, QueryError> {
         let mut catalog = Self::default();
+        catalog.add(statement, relations).await?;
+        Ok(catalog)
+    }
+
+    /// The same of a further statement.
+    pub(crate) async fn add(
+        &mut self,
+        statement: &Statement,
+        relations: &dyn Relations,
+    ) -> Result<(), QueryError> {
         let mut pending = vec![names::mentions(statement)];
         while let Some(mentions) = pending.pop() {
-            catalog.fetch(mentions, relations, &mut pending).await?;
+            self.fetch(mentions, relations, &mut pending).await?;
         }
-        Ok(catalog)
+        Ok(())
     }
 
     async fn fetch(
@@ -71,7 +81,9 @@ impl Catalog {
             }
             let found = relations.functions(key.0.as_deref(), &key.1).await?;
             for function in &found {
-                pending.push(names::mentions_of_query(&parse::query(&function.body)?));
+                pending.push(names::mentions_of_query(&parse::function_body(
+                    &function.body,
+                )?));
             }
             self.functions.insert(key, found);
         }

@@ -19,7 +19,7 @@ use crate::error::QueryError;
 use crate::plan::Plan;
 use crate::queries::Queries;
 use crate::relation::{Column, Relation, Relations, Settings};
-use crate::{names, parse, types};
+use crate::{names, parse, types, window_close};
 
 /// A column that DML writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -273,7 +273,11 @@ impl Queries {
         params: &[Option<DataType>],
     ) -> Result<Dml, QueryError> {
         let statement = parse::statement(sql)?;
-        let catalog = Catalog::load(&statement, relations).await?;
+        let mut catalog = Catalog::load(&statement, relations).await?;
+        for text in target.columns.iter().filter_map(|c| c.default.as_ref()) {
+            let default = parse::statement(&format!("SELECT {text}"))?;
+            catalog.add(&default, relations).await?;
+        }
         let binder = Binder::new(&catalog, settings, params)?;
         let (kind, query, returning) = match &statement {
             Statement::Insert(insert) => (
@@ -335,6 +339,11 @@ impl Queries {
         target: &Target,
         settings: &Settings,
     ) -> Result<Plan, QueryError> {
+        if items.iter().any(window_close::looks_at_others) {
+            return Err(QueryError::bind(
+                "should not have agg/window in the `RETURNING` list",
+            ));
+        }
         let mut query = parse::query(&format!(
             "SELECT * FROM {}",
             Ident::new(&target.name).quoted()

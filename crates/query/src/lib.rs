@@ -72,6 +72,29 @@ pub fn parse_statement(sql: &str) -> Result<sqlparser::ast::Statement, QueryErro
     parse::statement(sql)
 }
 
+/// The functions that a query calls: the schema, if one is written, and the name. Empty for a text that is not understood.
+pub fn called_functions(sql: &str) -> Vec<(Option<String>, String)> {
+    let mentions = parse_statement(sql).map(|statement| names::mentions(&statement));
+    mentions.map_or_else(
+        |_| Vec::new(),
+        |found| found.functions.into_iter().collect(),
+    )
+}
+
+/// Whether the text of an expression has a sub-query, or a function that looks at several rows.
+pub fn needs_rows(expression: &str) -> bool {
+    let Ok(query) = parse::query(&format!("SELECT {expression}")) else {
+        return false;
+    };
+    match query.body.as_ref() {
+        sqlparser::ast::SetExpr::Select(select) => select
+            .projection
+            .iter()
+            .any(|item| window_close::looks_at_others(item) || bind::has_query(item)),
+        _ => true,
+    }
+}
+
 pub use datafusion::common::ScalarValue;
 pub use dml::{Changes, Dml, DmlKind, Target, TargetColumn};
 pub use error::QueryError;

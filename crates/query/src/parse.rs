@@ -4,6 +4,8 @@ use sqlparser::ast::{Expr, Ident, Query, Statement};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace, Word};
 
+mod trim;
+
 use crate::dialect::RisingWaveDialect;
 
 use crate::error::QueryError;
@@ -43,6 +45,16 @@ pub(crate) fn query(sql: &str) -> Result<Query, QueryError> {
         other => Err(QueryError::Syntax(format!(
             "expected SELECT, found: {other}"
         ))),
+    }
+}
+
+/// The query that an SQL function's body is.
+pub(crate) fn function_body(sql: &str) -> Result<Query, QueryError> {
+    match statement(sql)? {
+        Statement::Query(query) => Ok(*query),
+        _ => Err(QueryError::invalid_input(
+            "failed to parse the input query and extract the udf expression, please recheck the syntax",
+        )),
     }
 }
 
@@ -235,7 +247,7 @@ fn joins(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
 fn risingwave_tokens(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, QueryError> {
     refuse_left_out(&tokens)?;
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
-    let mut tokens = last_in_parentheses(joins(excepted_names(tokens)?)?)
+    let mut tokens = last_in_parentheses(joins(excepted_names(trim::trims(tokens))?)?)
         .into_iter()
         .peekable();
     while let Some(mut next) = tokens.next() {

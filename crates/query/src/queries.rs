@@ -178,7 +178,7 @@ impl Queries {
         relations: &dyn Relations,
         settings: &Settings,
     ) -> Result<rwt_sql::DataType, QueryError> {
-        let body = Statement::Query(Box::new(parse::query(&function.body)?));
+        let body = Statement::Query(Box::new(parse::function_body(&function.body)?));
         let catalog = Catalog::load(&body, relations).await?;
         Binder::new(&catalog, settings, &[])?.function_type(function)
     }

@@ -53,6 +53,8 @@ pub struct Relation {
     pub data: RelationData,
     /// Positions of the columns that identify a row; empty where none are known.
     pub key: Vec<usize>,
+    /// It only ever gains rows.
+    pub append_only: bool,
 }
 
 /// Where a relation's rows come from.
@@ -76,12 +78,21 @@ impl Relation {
             columns,
             data: RelationData::Batches(batches),
             key: Vec::new(),
+            append_only: false,
         }
     }
 
     /// The same with the positions of the columns that identify a row.
     pub fn with_key(self, key: Vec<usize>) -> Self {
         Self { key, ..self }
+    }
+
+    /// The same, known to only ever gain rows or not.
+    pub fn with_append_only(self, append_only: bool) -> Self {
+        Self {
+            append_only,
+            ..self
+        }
     }
 
     /// The Arrow schema of the rows: that of the batches, or of the column types while there are none.

@@ -26,6 +26,7 @@ pub(crate) struct RelationTable {
     batches: Vec<RecordBatch>,
     /// Positions of columns that no two rows share.
     keys: Vec<Vec<usize>>,
+    append_only: bool,
 }
 
 impl RelationTable {
@@ -66,11 +67,16 @@ impl RelationTable {
             schema,
             batches,
             keys: own.into_iter().chain(row_id.map(|i| vec![i])).collect(),
+            append_only: relation.append_only,
         })
     }
 
     pub(crate) fn key(&self) -> &Key {
         &self.key
+    }
+
+    pub(crate) fn append_only(&self) -> bool {
+        self.append_only
     }
 
     pub(crate) fn keys(&self) -> &[Vec<usize>] {

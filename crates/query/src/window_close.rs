@@ -179,7 +179,7 @@ fn is_tumble(select: &Select) -> bool {
 }
 
 /// Whether an item makes one row of many, or looks at other rows.
-fn looks_at_others(item: &SelectItem) -> bool {
+pub(crate) fn looks_at_others(item: &SelectItem) -> bool {
     struct Calls(bool);
     impl Visitor for Calls {
         type Break = ();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use indexmap::{IndexMap, IndexSet};
 use minijinja::Value;
 use rwt_project::manifest::{Node, ResourceType, UniqueId};
-use rwt_project::project::FunctionProperties;
+use rwt_project::project::{FunctionProperties, Hook, ProjectFile};
 use rwt_project::yaml::{Location, SourceFile};
 use serde_json::Value as Json;
 
@@ -96,12 +96,31 @@ impl Compiler {
     /// Whether an `on-run-end` hook reads how the nodes went: then all of them are rendered when the run is over, and what
     /// they say is not known before.
     pub fn has_late_hooks(&self) -> bool {
-        let hooks = self.project.file.on_run_end.iter();
-        let mut texts = hooks.map(|hook| hook.text.as_str());
-        texts.any(|text| {
-            let is_part = |c: char| c.is_alphanumeric() || c == '_';
-            text.split(|c: char| !is_part(c))
-                .any(|word| word == "results")
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        self.project_hooks(When::End).any(|hook| {
+            let mut words = hook.hook.text.split(|c: char| !is_part(c));
+            words.any(|word| word == "results")
+        })
+    }
+
+    /// Whether there are hooks of a kind, of the project or of a package.
+    pub fn has_hooks(&self, when: When) -> bool {
+        self.project_hooks(when).next().is_some()
+    }
+
+    /// The hooks of a kind in the order in which they run: those of packages by the packages' names, the project's last.
+    fn project_hooks(&self, when: When) -> impl Iterator<Item = ProjectHook<'_>> {
+        let packages = self.project.packages.iter().map(|package| &package.file);
+        let mut files: Vec<&ProjectFile> = packages.collect();
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        files.push(&self.project.file);
+        files.into_iter().flat_map(move |file| {
+            let hooks = match when {
+                When::Start => &file.on_run_start,
+                When::End => &file.on_run_end,
+            };
+            let hooks = hooks.iter().enumerate();
+            hooks.map(move |(index, hook)| ProjectHook { file, index, hook })
         })
     }
 
@@ -111,10 +130,7 @@ impl Compiler {
         results: &[RunResult],
         session: &mut dyn Session,
     ) -> Result<Vec<NodeResult>, CompileError> {
-        let hooks = match when {
-            When::Start => &self.project.file.on_run_start,
-            When::End => &self.project.file.on_run_end,
-        };
+        let hooks: Vec<ProjectHook<'_>> = self.project_hooks(when).collect();
         if hooks.is_empty() {
             return Ok(Vec::new());
         }
@@ -130,21 +146,17 @@ impl Compiler {
         })?
     }
 
-    /// The hooks of the project file as dbt's manifest has them, `operation.<project>.<project>-on-run-start-0`, with
-    /// what they read and call.
+    /// The hooks of the project file and of packages as dbt's manifest has them, `operation.<project>.<project>-on-run-start-0`,
+    /// with what they read and call.
     pub(crate) fn hook_nodes(&self) -> Vec<(Node, When, usize)> {
-        let file = &self.project.file;
-        let starts = file.on_run_start.iter().enumerate();
-        let ends = file.on_run_end.iter().enumerate();
-        let hooks = starts
-            .map(|(index, hook)| (When::Start, index, hook))
-            .chain(ends.map(|(index, hook)| (When::End, index, hook)));
+        let kinds = [When::Start, When::End].into_iter();
+        let hooks = kinds.flat_map(|when| self.project_hooks(when).map(move |hook| (when, hook)));
         hooks
-            .map(|(when, index, hook)| {
-                let package = self.project.name();
+            .map(|(when, ProjectHook { file, index, hook })| {
+                let package = file.name.as_str();
                 let name = format!("{package}-{}-{index}", when.key());
                 // What a hook does wrong is told when it runs.
-                let scope = Arc::new(self.scope(Phase::Parse));
+                let scope = Arc::new(self.hook_scope(file, Phase::Parse));
                 let _ = self.jinja.render_text("hook", &hook.text, &scope);
                 let captured = scope.captured();
                 let reads = captured.refs.iter().chain(&captured.functions);
@@ -223,14 +235,23 @@ impl Compiler {
         ]
     }
 
+    /// What a hook sees. That of a package sees the package's macros first, and its variables.
+    fn hook_scope(&self, file: &ProjectFile, phase: Phase) -> Scope {
+        let mut scope = self.scope(phase);
+        if file.name != self.project.name() {
+            scope.package = Some(file.name.clone());
+        }
+        scope
+    }
+
     fn run_hook(
         &self,
-        hook: &rwt_project::project::Hook,
+        ProjectHook { file, hook, .. }: &ProjectHook<'_>,
         names: &[(&'static str, Value)],
         session: &SharedSession,
     ) -> Result<NodeResult, CompileError> {
         const NAME: &str = "hook";
-        let mut scope = self.scope(Phase::Materialize);
+        let mut scope = self.hook_scope(file, Phase::Materialize);
         scope.session = Some(session.clone());
         scope.extra.extend(names.iter().cloned());
         let here = |mut error: TemplateError| {
@@ -590,6 +611,13 @@ fn template(node: &Node) -> String {
         }
         kind => node_template(&node.original_file_path, &node.name, kind),
     }
+}
+
+/// A hook of a project file, and its place among the file's hooks of its kind.
+struct ProjectHook<'a> {
+    file: &'a ProjectFile,
+    index: usize,
+    hook: &'a Hook,
 }
 
 /// A node's hooks as macros see them: `{sql, transaction, index}`.

@@ -190,6 +190,8 @@ pub struct Scope {
     pub phase: Phase,
     /// The node, unless a project's hook is rendered.
     pub node: Option<NodeScope>,
+    /// The package whose hook is rendered; a node has its own.
+    pub package: Option<String>,
     /// The node's configuration: in the parse phase without its own `config()` calls.
     pub config: Arc<IndexMap<String, Json>>,
     /// `ref` and `source`
@@ -236,6 +238,7 @@ impl Scope {
             shared,
             phase,
             node: None,
+            package: None,
             config: Arc::default(),
             resolver,
             session: None,
@@ -354,11 +357,14 @@ impl Scope {
 
     /// What `var` knows here.
     pub fn vars(&self) -> &IndexMap<String, Json> {
-        let package = self
-            .node
-            .as_ref()
-            .and_then(|node| self.shared.package_vars.get(&node.package));
+        let package = self.shared.package_vars.get(self.package());
         package.unwrap_or(&self.shared.vars)
+    }
+
+    /// The package whose macros and variables come first; empty for the root project's hooks.
+    fn package(&self) -> &str {
+        let of_node = self.node.as_ref().map(|node| &node.package);
+        of_node.or(self.package.as_ref()).map_or("", String::as_str)
     }
 
     /// The value of a variable that a unit test gives.
@@ -470,8 +476,7 @@ impl Object for ScopeValue {
         if let Some(value) = scope.overridden_macro(key) {
             return Some(value);
         }
-        let package = scope.node.as_ref().map_or("", |node| node.package.as_str());
-        if let Some(found) = scope.shared.macros.value_from(package, key) {
+        if let Some(found) = scope.shared.macros.value_from(scope.package(), key) {
             return Some(found);
         }
         if let Some(value) = scope.extra.get(key) {

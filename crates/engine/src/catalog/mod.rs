@@ -27,7 +27,7 @@ pub use object::{
     MessageFormat, Messages, Object, ObjectId, OnConflict, Origin, Secret, Sink, SinkFrom,
     SinkMode, Source, Subscription, Table, Temporal, View, Watermark,
 };
-pub use rewrite::{BY_ID, columns_read, resolve};
+pub use rewrite::{BY_ID, columns_read, references, resolve};
 
 /// A schema.
 #[derive(Debug, Clone, Serialize, Deserialize)]

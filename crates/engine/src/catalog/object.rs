@@ -268,6 +268,10 @@ pub enum Origin {
     Partition,
     Timestamp,
     Payload,
+    /// All headers, as key and value.
+    Headers,
+    /// The value of the first header of this name.
+    Header(String),
 }
 
 /// A plain view.

@@ -588,7 +588,7 @@ fn holds_struct(data_type: &rwt_sql::DataType) -> bool {
 }
 
 /// A word of a text.
-pub(super) fn mentions(text: &str, word: &str) -> bool {
+fn mentions(text: &str, word: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {
         !text[..at].ends_with(is_word) && !text[at + word.len()..].starts_with(is_word)

@@ -7,7 +7,8 @@ use rwt_sql::statement::{ColumnDef, Columns, CreateTable};
 use rwt_sql::{DataType, ObjectName};
 use rwt_wire::{Outcome, SqlError};
 
-use super::create_source::{include_text, option_pairs, stream_of, with_includes};
+use super::create_source::{connector_of, include_text, option_pairs, stream_of, with_includes};
+use super::create_view::functions_called;
 use super::lake_table::add_table;
 use super::message_schema::avro_of;
 use super::{Session, not_implemented};
@@ -62,9 +63,11 @@ impl Session {
         };
         let mut source = None;
         if has_connector {
-            let avro = avro_of(create.format.as_ref(), &mut columns).await?;
             let with = self.opened(&create.with);
-            let mut stream = stream_of(&with, create.format.as_ref(), "TABLE", &columns)?;
+            let connector = connector_of(&with)?;
+            let avro = avro_of(create.format.as_ref(), &mut columns).await?;
+            let format = create.format.as_ref();
+            let mut stream = stream_of(connector, &with, format, "TABLE", &columns)?;
             stream.options = option_pairs(&create.with)?;
             stream.secrets = self.secrets_of(&create.with)?;
             stream.avro = avro;
@@ -105,7 +108,8 @@ impl Session {
         };
         let definition = table_definition(&create, &columns);
         let secrets = source.iter().flat_map(|source| &source.secrets);
-        let depends_on = secrets.map(|(_, id)| *id).collect();
+        let mut depends_on: Vec<ObjectId> = secrets.map(|(_, id)| *id).collect();
+        depends_on.extend(self.functions_of(&columns));
         let count = rows
             .as_ref()
             .map(|r| r.iter().map(|b| b.num_rows()).sum::<usize>());
@@ -184,14 +188,20 @@ impl Session {
     async fn check_expressions(&mut self, columns: &[Column]) -> Result<(), SqlError> {
         for column in columns {
             if let Some(default) = &column.default {
+                let not_constant = || {
+                    SqlError::internal(format!(
+                        "Bind error: Default expression used in column `{}` cannot be evaluated. Use generated columns instead if you mean to reference another column.",
+                        column.name
+                    ))
+                };
+                if rwt_query::needs_rows(default) {
+                    return Err(not_constant());
+                }
                 let sql = format!("SELECT ({default})::{}", column.data_type);
                 match self.select_all(&sql).await {
                     Ok(_) => {}
                     Err(error) if error.root_cause().contains("Invalid column") => {
-                        return Err(SqlError::internal(format!(
-                            "Bind error: Default expression used in column `{}` cannot be evaluated. Use generated columns instead if you mean to reference another column.",
-                            column.name
-                        )));
+                        return Err(not_constant());
                     }
                     Err(error) => return Err(error),
                 }
@@ -209,6 +219,20 @@ impl Session {
                 .await?;
         }
         Ok(())
+    }
+
+    /// The functions that defaults and generated columns call.
+    fn functions_of(&self, columns: &[Column]) -> Vec<ObjectId> {
+        let catalog = self.inner.catalog();
+        let expressions = columns
+            .iter()
+            .flat_map(|c| c.default.iter().chain(&c.generated));
+        let mut found: Vec<ObjectId> = expressions
+            .flat_map(|text| functions_called(&catalog, &format!("SELECT {text}"), &self.path()))
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// What `WATERMARK FOR column AS expression` comes to: the expression has to lie a fixed time behind the column.

@@ -385,11 +385,40 @@ fn external(create: &CreateSink) -> Result<String, SqlError> {
                 ))),
             }
         }
-        "jdbc" | "elasticsearch" | "redis" | "clickhouse" | "kinesis" | "pulsar" | "nats"
-        | "mqtt" | "mongodb" | "snowflake" | "starrocks" | "doris" | "deltalake" | "bigquery"
-        | "cassandra" | "opensearch" | "postgres" => Err(not_implemented(format!(
+        other if OTHER_CONNECTORS.contains(&other) => Err(not_implemented(format!(
             "CREATE SINK with connector = '{connector}' in the embedded engine"
         ))),
         other => Err(invalid_input(format!("unsupported sink type {other}"))),
     }
 }
+
+/// RisingWave's connectors that this engine does not have.
+const OTHER_CONNECTORS: [&str; 27] = [
+    "azblob",
+    "bigquery",
+    "cassandra",
+    "clickhouse",
+    "deltalake",
+    "doris",
+    "dynamodb",
+    "elasticsearch",
+    "fs",
+    "gcs",
+    "google_pubsub",
+    "jdbc",
+    "kinesis",
+    "mongodb",
+    "mqtt",
+    "nats",
+    "opensearch",
+    "postgres",
+    "pulsar",
+    "redis",
+    "redshift",
+    "s3",
+    "snowflake",
+    "snowflake_v2",
+    "sqlserver",
+    "starrocks",
+    "webhdfs",
+];

@@ -36,10 +36,17 @@ impl Session {
                 "NOT NULL constraint is not supported in source schema",
             ));
         }
+        let with = self.opened(&create.with);
+        let connector = connector_of(&with)?;
+        if !create.columns.primary_key.is_empty() {
+            return Err(invalid_input(
+                "Source does not support PRIMARY KEY constraint, please use \"CREATE TABLE\" instead",
+            ));
+        }
         let avro = avro_of(create.format.as_ref(), &mut columns).await?;
         let secrets = self.secrets_of(&create.with)?;
-        let with = self.opened(&create.with);
-        let mut stream = stream_of(&with, create.format.as_ref(), "SOURCE", &columns)?;
+        let format = create.format.as_ref();
+        let mut stream = stream_of(connector, &with, format, "SOURCE", &columns)?;
         stream.options = option_pairs(&create.with)?;
         stream.avro = avro;
         stream.secrets = secrets;
@@ -130,22 +137,99 @@ pub(super) fn option_pairs(options: &Options) -> Result<Vec<(String, String)>, S
         .collect()
 }
 
+/// The connector, if it is one of those that read messages here.
+pub(super) fn connector_of(with: &Options) -> Result<String, SqlError> {
+    let connector = with
+        .text("connector")
+        .ok_or_else(|| SqlError::internal("Protocol error: missing field 'connector'"))?
+        .to_lowercase();
+    if matches!(connector.as_str(), "kafka" | "datagen") {
+        return Ok(connector);
+    }
+    if !OTHER_CONNECTORS.contains(&connector.as_str()) {
+        let mut accepted = vec!["kafka", "datagen"];
+        accepted.extend(OTHER_CONNECTORS);
+        return Err(SqlError::internal(format!(
+            "Protocol error: connector {connector:?} is not supported, accept {accepted:?}"
+        )));
+    }
+    Err(not_implemented(format!(
+        "the source connector '{connector}' in the embedded engine"
+    )))
+}
+
+/// RisingWave's connectors that this engine does not have.
+const OTHER_CONNECTORS: [&str; 20] = [
+    "pulsar",
+    "kinesis",
+    "google_pubsub",
+    "nexmark",
+    "nats",
+    "mqtt",
+    "s3",
+    "gcs",
+    "azblob",
+    "posix_fs",
+    "batch_posix_fs",
+    "iceberg",
+    "adbc_snowflake",
+    "webhook",
+    "mysql-cdc",
+    "postgres-cdc",
+    "citus-cdc",
+    "sqlserver-cdc",
+    "mongodb-cdc",
+    "oracle-cdc",
+];
+
+/// What a connector reads, by RisingWave's names of formats and encodings; an error in its words for the rest.
+fn check_format(connector: &str, format: &Format) -> Result<(), SqlError> {
+    let encodes: &[&str] = match (connector, format.format.as_str()) {
+        ("kafka", "PLAIN") => &["JSON", "PROTOBUF", "AVRO", "BYTES", "CSV"],
+        ("kafka", "UPSERT") => &["JSON", "AVRO", "PROTOBUF"],
+        ("kafka", "DEBEZIUM") => &["JSON", "AVRO"],
+        ("kafka", "MAXWELL" | "CANAL" | "DEBEZIUM_MONGO") => &["JSON"],
+        ("datagen", "NATIVE") => &["NATIVE"],
+        ("datagen", "PLAIN") => &["BYTES", "JSON"],
+        _ => &[],
+    };
+    let words = |name: &str| -> String {
+        let parts = name.split('_').map(|part| {
+            let (first, rest) = part.split_at(1.min(part.len()));
+            format!("{first}{}", rest.to_lowercase())
+        });
+        parts.collect()
+    };
+    if encodes.contains(&format.encode.as_str()) {
+        return Ok(());
+    }
+    let with_encode = match encodes {
+        [] => String::new(),
+        _ => format!(" with encode {}", words(&format.encode)),
+    };
+    Err(SqlError::internal(format!(
+        "Protocol error: connector {connector} does not support format {}{with_encode}",
+        words(&format.format)
+    )))
+}
+
 /// The stream that WITH and FORMAT describe.
 pub(super) fn stream_of(
+    connector: String,
     with: &Options,
     format: Option<&Format>,
     what: &str,
     columns: &[Column],
 ) -> Result<Source, SqlError> {
-    let connector = with
-        .text("connector")
-        .ok_or_else(|| SqlError::internal("Protocol error: missing field 'connector'"))?
-        .to_lowercase();
     let format = format.ok_or_else(|| {
         SqlError::internal(
             "sql parser error: expected description of the format, found: end of statement",
         )
     })?;
+    check_format(&connector, format)?;
+    let has_schema = ["schema.registry", "schema.location"]
+        .iter()
+        .any(|key| format.options.get(key).is_some());
     match (format.format.as_str(), format.encode.as_str()) {
         ("DEBEZIUM" | "UPSERT" | "MAXWELL" | "CANAL" | "DEBEZIUM_MONGO", _)
             if what == "SOURCE" && format.format != "UPSERT" =>
@@ -166,6 +250,11 @@ pub(super) fn stream_of(
         ("PLAIN" | "UPSERT", "AVRO") | ("PLAIN", "PROTOBUF") => {
             return Err(SqlError::internal(
                 "Protocol error: missing either a schema location or a schema registry",
+            ));
+        }
+        (_, "JSON") if has_schema => {
+            return Err(not_implemented(
+                "a schema of JSON messages in the embedded engine; name the columns instead of schema.registry",
             ));
         }
         ("PLAIN", "JSON") => {}
@@ -201,11 +290,6 @@ pub(super) fn stream_of(
         return Err(SqlError::internal(
             "Protocol error: Schema definition is required, either from SQL or schema registry.",
         ));
-    }
-    if connector != "kafka" && connector != "datagen" {
-        return Err(not_implemented(format!(
-            "the source connector '{connector}' in the embedded engine"
-        )));
     }
     Ok(Source {
         connector,
@@ -251,22 +335,11 @@ pub(super) fn with_includes(
         })
         .collect();
     for item in include {
-        let (origin, data_type) = match item.what.as_str() {
-            "key" => (Origin::Key, DataType::Bytea),
-            "offset" => (Origin::Offset, DataType::Varchar),
-            "partition" => (Origin::Partition, DataType::Varchar),
-            "timestamp" => (Origin::Timestamp, DataType::Timestamptz),
-            "payload" => (Origin::Payload, DataType::Jsonb),
-            other => {
-                return Err(not_implemented(format!(
-                    "INCLUDE {other} in the embedded engine"
-                )));
-            }
+        let (origin, data_type) = included(&source.connector, item)?;
+        let name = match &item.alias {
+            Some(alias) => alias.value().to_owned(),
+            None => included_name(&source.connector, item),
         };
-        let name = item.alias.as_ref().map_or_else(
-            || format!("_rw_kafka_{}", item.what),
-            |a| a.value().to_owned(),
-        );
         columns.push(Column::new(name, data_type));
         source.origins.push(origin);
     }
@@ -291,18 +364,78 @@ pub(super) fn with_includes(
     Ok(source)
 }
 
+/// Where an INCLUDE column comes from, and its type.
+fn included(connector: &str, item: &Include) -> Result<(Origin, DataType), SqlError> {
+    if connector != "kafka" {
+        return Err(SqlError::internal(format!(
+            "Protocol error: additional column is not supported for connector {connector}, acceptable connectors: [\"kafka\"]"
+        )));
+    }
+    if let (Some(field), false) = (&item.field, item.what == "header") {
+        return Err(SqlError::internal(format!(
+            "Protocol error: Only header column supports inner field, but got {} with inner field {field:?}",
+            item.what
+        )));
+    }
+    Ok(match (item.what.as_str(), &item.field) {
+        ("key", _) => (Origin::Key, DataType::Bytea),
+        ("offset", _) => (Origin::Offset, DataType::Varchar),
+        ("partition", _) => (Origin::Partition, DataType::Varchar),
+        ("timestamp", _) => (Origin::Timestamp, DataType::Timestamptz),
+        ("payload", _) => (Origin::Payload, DataType::Jsonb),
+        ("header", None) => {
+            let pair = vec![
+                ("key".to_owned(), DataType::Varchar),
+                ("value".to_owned(), DataType::Bytea),
+            ];
+            let pairs = DataType::List(Box::new(DataType::Struct(pair)));
+            (Origin::Headers, pairs)
+        }
+        ("header", Some(name)) => {
+            let data_type = item.data_type.clone().unwrap_or(DataType::Bytea);
+            if !matches!(data_type, DataType::Bytea | DataType::Varchar) {
+                return Err(not_implemented(format!(
+                    "INCLUDE header '{name}' as {data_type} in the embedded engine; bytea and varchar are"
+                )));
+            }
+            (Origin::Header(name.clone()), data_type)
+        }
+        (other, _) => {
+            return Err(SqlError::internal(format!(
+                "Protocol error: additional column type {other} is not supported for connector {connector}, acceptable column types: \
+                 [\"key\", \"timestamp\", \"partition\", \"offset\", \"header\", \"payload\"]"
+            )));
+        }
+    })
+}
+
+/// `_rw_kafka_header_<field>_<type>`, as far as they are given.
+fn included_name(connector: &str, item: &Include) -> String {
+    let data_type = item.data_type.as_ref().map(|data_type| match data_type {
+        DataType::Varchar => "varchar".to_owned(),
+        other => other.to_string(),
+    });
+    let parts = [item.field.clone(), data_type].into_iter().flatten();
+    parts.fold(format!("_rw_{connector}_{}", item.what), |name, part| {
+        format!("{name}_{part}")
+    })
+}
+
 pub(super) fn include_text(include: &[Include]) -> String {
-    include
-        .iter()
-        .map(|i| {
-            let alias = i
-                .alias
-                .as_ref()
-                .map(|a| format!(" AS {a}"))
-                .unwrap_or_default();
-            format!(" INCLUDE {}{alias}", i.what)
-        })
-        .collect()
+    let mut text = String::new();
+    for item in include {
+        text.push_str(&format!(" INCLUDE {}", item.what));
+        if let Some(field) = &item.field {
+            text.push_str(&format!(" '{}'", field.replace('\'', "''")));
+        }
+        if let Some(data_type) = &item.data_type {
+            text.push_str(&format!(" {data_type}"));
+        }
+        if let Some(alias) = &item.alias {
+            text.push_str(&format!(" AS {alias}"));
+        }
+    }
+    text
 }
 
 fn source_definition(create: &CreateSource, columns: &[Column]) -> Definition {

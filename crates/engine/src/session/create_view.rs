@@ -98,16 +98,12 @@ impl Session {
         let (query, mut reads) = resolve(query, |name| {
             catalog.find_readable(name, &path).map(|o| o.id)
         });
-        // What the functions that it may call read: it is computed anew when that changes.
-        for function in catalog.of_kind(Kind::Function) {
-            let Body::Function(body) = &function.body else {
-                continue;
-            };
-            if super::alter::mentions(&query.to_lowercase(), &function.name.to_lowercase()) {
-                let (_, within) = resolve(&body.body, |name| {
-                    catalog.find_readable(name, &path).map(|o| o.id)
-                });
-                reads.extend(within);
+        // Functions are computed with the query: what they read is read by it.
+        for id in functions_called(&catalog, &query, &path) {
+            reads.push(id);
+            if let Some(Body::Function(function)) = catalog.get(id).map(|o| &o.body) {
+                let find = |name: &ObjectName| Some(catalog.find_readable(name, &path)?.id);
+                reads.extend(resolve(&function.body, find).1);
             }
         }
         reads.sort_unstable();
@@ -447,6 +443,32 @@ impl Session {
             .await?;
         Ok(Outcome::done(DONE))
     }
+}
+
+/// The users' functions that a query calls, with those that their bodies call.
+pub(super) fn functions_called(catalog: &Catalog, query: &str, path: &SearchPath) -> Vec<ObjectId> {
+    let mut found = Vec::new();
+    let mut open = vec![query];
+    while let Some(text) = open.pop() {
+        let called = rwt_query::called_functions(text);
+        for object in catalog.of_kind(Kind::Function) {
+            let schema = catalog.schema_name(object.schema);
+            let is_called = called.iter().any(|(within, name)| {
+                let in_sight = match within {
+                    Some(within) => within == schema,
+                    None => path.0.iter().any(|s| s == schema),
+                };
+                in_sight && *name == object.name
+            });
+            if let (true, Body::Function(function)) = (is_called, &object.body)
+                && !found.contains(&object.id)
+            {
+                found.push(object.id);
+                open.push(&function.body);
+            }
+        }
+    }
+    found
 }
 
 /// What a materialized view takes in WITH.

@@ -61,6 +61,14 @@ impl Relations for Given<'_> {
         }
         self.reading.relation(schema, name).await
     }
+
+    async fn functions(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<Vec<rwt_query::SqlFunction>, QueryError> {
+        self.reading.functions(schema, name).await
+    }
 }
 
 /// The columns of a batch cast to these types.

@@ -47,6 +47,11 @@ impl Session {
     /// The columns of a query that will run as a stream.
     pub(super) async fn describe_stream(&self, sql: &str) -> Result<Vec<QueryColumn>, SqlError> {
         let reading = self.reading();
+        if reading.reads_system(sql) {
+            return Err(super::not_implemented(
+                "streaming on system table is not allowed",
+            ));
+        }
         let plan = self
             .inner
             .queries

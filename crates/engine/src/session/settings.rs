@@ -209,6 +209,48 @@ const SETTINGS: &[(&str, &str, Shape, &str)] = &[
         "no effect in the embedded engine",
     ),
     (
+        "streaming_allow_jsonb_in_stream_key",
+        "false",
+        Shape::Bool,
+        "materialized views may group by jsonb",
+    ),
+    (
+        "streaming_enable_unaligned_join",
+        "false",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "streaming_enable_materialized_expressions",
+        "true",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "streaming_force_filter_inside_join",
+        "false",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "enable_index_selection",
+        "true",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "enable_locality_backfill",
+        "false",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
+        "upsert_dml",
+        "false",
+        Shape::Bool,
+        "no effect in the embedded engine",
+    ),
+    (
         "streaming_separate_consecutive_join",
         "false",
         Shape::Bool,

@@ -342,63 +342,113 @@ fn read_function(text: &str) -> Result<(ObjectName, bool, Function), SqlError> {
             word => item.push(word.to_owned()),
         }
     }
-    let mut returns = Vec::new();
-    let mut body = None;
+    let (body, returns) = clauses(&mut words)?.sql()?;
+    // The blanks around a body are shown, the sign of its end is not.
+    let ended = body.trim_end().strip_suffix(';').map(str::to_owned);
+    let function = Function {
+        params,
+        returns,
+        body: ended.unwrap_or(body),
+    };
+    Ok((name, if_not_exists, function))
+}
+
+/// What a function's statement says behind the parameters.
+#[derive(Default)]
+struct Clauses {
+    returns: Vec<String>,
+    language: Option<String>,
+    /// The text behind AS, and whether it is a string.
+    definition: Option<(String, bool)>,
+    /// The expression behind RETURN.
+    result: Option<String>,
+    uses_link: bool,
+}
+
+fn clauses(words: &mut Words) -> Result<Clauses, SqlError> {
+    let mut found = Clauses::default();
     let mut in_returns = false;
     while words.at < words.words.len() {
+        let is_string = words.words.get(words.at + 1).is_some_and(|(.., s)| *s);
         let word = words.next();
-        match word.to_ascii_lowercase().as_str() {
-            "returns" => in_returns = true,
+        let lower = word.to_ascii_lowercase();
+        in_returns = match lower.as_str() {
+            "returns" if words.take("table") => {
+                return Err(not_implemented(
+                    "CREATE FUNCTION ... RETURNS TABLE in the embedded engine",
+                ));
+            }
+            "returns" => true,
             "language" => {
-                in_returns = false;
-                let language = words.next();
-                if !language.eq_ignore_ascii_case("sql") {
-                    return Err(
-                        if ["python", "javascript", "rust", "java", "wasm"]
-                            .contains(&language.to_lowercase().as_str())
-                        {
-                            not_implemented(format!(
-                                "CREATE FUNCTION ... LANGUAGE {language} in the embedded engine"
-                            ))
-                        } else {
-                            SqlError::internal(format!(
-                                "Invalid Parameter Value: language {language} is not supported"
-                            ))
-                        },
-                    );
-                }
+                found.language = Some(words.next());
+                false
             }
             "as" => {
-                in_returns = false;
-                body = Some(words.next());
+                found.definition = Some((words.next(), is_string));
+                false
             }
             "return" => {
-                in_returns = false;
-                body = Some(format!("SELECT {}", words.rest()));
+                found.result = Some(words.rest());
+                false
+            }
+            "using" => {
+                found.uses_link = true;
+                words.rest();
+                false
             }
             "with" => {
                 return Err(SqlError::internal(
                     "Invalid Parameter Value: SQL UDF does not support WITH options yet",
                 ));
             }
-            "immutable" | "stable" | "volatile" | "strict" => in_returns = false,
-            _ if in_returns => returns.push(word),
+            "immutable" | "stable" | "volatile" | "strict" => false,
+            _ if in_returns => {
+                found.returns.push(word);
+                true
+            }
             other => {
                 return Err(not_implemented(format!(
                     "CREATE FUNCTION ... {other} in the embedded engine"
                 )));
             }
-        }
+        };
     }
-    let body = body.ok_or_else(|| SqlError::internal("Bind error: AS must be specified"))?;
-    // The blanks around a body are shown, the sign of its end is not.
-    let ended = body.trim_end().strip_suffix(';').map(str::to_owned);
-    let function = Function {
-        params,
-        returns: canonical(&returns.join(" "))?,
-        body: ended.unwrap_or(body),
-    };
-    Ok((name, if_not_exists, function))
+    Ok(found)
+}
+
+impl Clauses {
+    /// The body and the type of an SQL function; the others are refused.
+    fn sql(self) -> Result<(String, String), SqlError> {
+        let wrong = |why: &str| SqlError::internal(format!("Invalid Parameter Value: {why}"));
+        match self.language.map(|l| l.to_lowercase()).as_deref() {
+            Some("sql") => {}
+            Some(other @ ("python" | "javascript" | "rust" | "java" | "wasm")) => {
+                return Err(not_implemented(format!(
+                    "CREATE FUNCTION ... LANGUAGE {other} in the embedded engine"
+                )));
+            }
+            Some(other) => return Err(wrong(&format!("language {other} is not supported"))),
+            None if self.uses_link => {
+                return Err(not_implemented(
+                    "CREATE FUNCTION ... USING LINK in the embedded engine",
+                ));
+            }
+            None => return Err(wrong("LANGUAGE must be specified")),
+        }
+        let body = match (self.definition, self.result) {
+            (Some((text, true)), _) => text,
+            (Some(_), _) => return Err(wrong("expect quoted string")),
+            (None, Some(result)) => format!("SELECT {result}"),
+            (None, None) => return Err(wrong("AS or RETURN must be specified")),
+        };
+        if self.uses_link {
+            return Err(wrong("USING must NOT be specified with sql udf function"));
+        }
+        if self.returns.is_empty() {
+            return Err(wrong("return type must be specified"));
+        }
+        Ok((body, canonical(&self.returns.join(" "))?))
+    }
 }
 
 /// What stands behind a function's name.

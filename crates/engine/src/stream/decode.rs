@@ -12,7 +12,7 @@ use super::value::ColumnBuilder;
 use crate::catalog::{Column, Origin, Source};
 
 /// A message as the broker gave it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Message<'a> {
     /// `None` for a tombstone.
     pub payload: Option<&'a [u8]>,
@@ -24,7 +24,12 @@ pub struct Message<'a> {
     pub offset: i64,
     /// Milliseconds since 1970.
     pub timestamp: Option<i64>,
+    /// Its headers, if it has any.
+    pub headers: Option<Vec<Header<'a>>>,
 }
+
+/// A header of a message: its name, and its value if it has one.
+pub type Header<'a> = (&'a str, Option<&'a [u8]>);
 
 /// What became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,6 +237,17 @@ impl Decoder {
                     }
                     _ => builder.push_null(),
                 },
+                Origin::Headers => match &message.headers {
+                    Some(headers) => {
+                        builder.push(&pairs(headers));
+                    }
+                    None => builder.push_null(),
+                },
+                Origin::Header(name) => {
+                    let mut headers = message.headers.iter().flatten();
+                    let found = headers.find(|(key, _)| key == name);
+                    builder.push_bytes(found.and_then(|(_, value)| *value));
+                }
             }
         }
         self.rows += 1;
@@ -265,6 +281,17 @@ impl Decoder {
         self.rows = 0;
         Ok(std::mem::take(&mut self.closed))
     }
+}
+
+fn pairs<'a>(headers: &[Header<'a>]) -> Json<'a> {
+    let pair = |(key, value): &Header<'a>| {
+        let value = value.map_or(Json::Null, |value| Json::Bytes(value.to_vec()));
+        Json::Object(vec![
+            ("key".into(), Json::Text((*key).into())),
+            ("value".into(), value),
+        ])
+    };
+    Json::List(headers.iter().map(pair).collect())
 }
 
 /// Adds a field of a JSON object, and says what was lost.

@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message as _;
+use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use rwt_query::Held;
 
@@ -317,6 +317,9 @@ fn borrowed<'a>(message: &'a rdkafka::message::BorrowedMessage<'_>) -> Message<'
         partition: message.partition(),
         offset: message.offset(),
         timestamp: message.timestamp().to_millis(),
+        headers: message
+            .headers()
+            .map(|all| all.iter().map(|h| (h.key, h.value)).collect()),
     }
 }
 

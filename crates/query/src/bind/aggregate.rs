@@ -280,9 +280,6 @@ impl Binder<'_> {
             ("stddev_pop" | "stddev_samp" | "var_pop" | "var_samp", 1) if number => {
                 self.deviation(name, first, &unordered)
             }
-            ("approx_count_distinct", 1) if self.streaming => Err(QueryError::NotImplemented(
-                "append-only approx_count_distinct on a stream with updates".into(),
-            )),
             ("approx_count_distinct", 1) => {
                 let first = self.default_type(first)?;
                 let m = Modifiers {

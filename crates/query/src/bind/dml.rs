@@ -74,7 +74,7 @@ impl Binder<'_> {
                     }
                     rows.push(
                         row.iter()
-                            .map(|ast| self.expr(ast, &env))
+                            .map(|ast| self.value_of_row(ast, &env))
                             .collect::<Result<Vec<_>, _>>()?,
                     );
                 }

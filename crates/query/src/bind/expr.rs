@@ -9,6 +9,7 @@ use sqlparser::ast::{
     FunctionArgExpr, FunctionArguments, Ident, Subscript, UnaryOperator, Value,
 };
 
+use super::group::{plain_row, rows_alone};
 use super::literal::data_type;
 use super::operator::Comparison;
 use super::shown::shown;
@@ -43,6 +44,11 @@ impl Binder<'_> {
         clause: &str,
     ) -> Result<Bound, QueryError> {
         let bound = self.expr(ast, env)?;
+        match clause {
+            "HAVING" | "FILTER" => rows_alone(&bound.expr, clause)?,
+            "ON" => plain_row(&bound.expr, "JOIN ON")?,
+            _ => plain_row(&bound.expr, clause)?,
+        }
         if bound.untyped || bound.data_type == DataType::Boolean {
             return self.cast(bound, &DataType::Boolean, CastContext::Implicit);
         }

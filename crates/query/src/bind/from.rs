@@ -103,6 +103,7 @@ impl Binder<'_> {
         let right = self.factor(factor, Some(&left.1), env)?;
         let (left_plan, left_scope) = left;
         let (mut right_plan, right_scope) = right;
+        left_scope.refuse_same_tables(&right_scope)?;
         // What reads columns of the left side is computed for each of its rows, see `crate::unnest`.
         let reads = |c: &PlanColumn| left_plan.schema().has_column(c);
         if crate::unnest::outer_columns(&right_plan)?.iter().any(reads) {
@@ -250,10 +251,21 @@ impl Binder<'_> {
                 alias,
                 args: None,
                 version,
+                sample,
                 ..
             } => {
                 if let Some(version) = version {
                     return Err(self.refused_version(version));
+                }
+                if sample.is_some() {
+                    return Err(QueryError::Syntax(
+                        "expected end of statement, found: TABLESAMPLE".into(),
+                    ));
+                }
+                if let [database, _, _] = names::parts(name).as_slice()
+                    && *database != self.settings.database
+                {
+                    return Err(QueryError::RelationNotFound(names::key(name).1));
                 }
                 let key = names::key(name);
                 let bound = self.named_relation(&key, env)?;

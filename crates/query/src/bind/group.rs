@@ -3,6 +3,7 @@
 use arrow::datatypes::DataType as ArrowType;
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use sqlparser::ast::{Expr as Ast, GroupByExpr, GroupByWithModifier, Value};
 
@@ -36,7 +37,7 @@ impl Binder<'_> {
             return Ok(stage);
         }
         for aggregate in &aggregates {
-            no_nested_aggregates(aggregate)?;
+            check_aggregate(aggregate)?;
         }
         let grouped = stage.plan.schema().clone();
         for expr in stage.exprs_mut() {
@@ -47,7 +48,13 @@ impl Binder<'_> {
         let mut keys: Vec<(Expr, Expr)> = Vec::new();
         let mut computed: Vec<Expr> = Vec::new();
         for (expr, arrow) in grouping.iter().flatten() {
-            no_aggregates(expr, "GROUP BY")?;
+            if has_aggregate(expr) {
+                return Err(not_allowed("aggregate functions", "GROUP BY"));
+            }
+            if expr.exists(|e| Ok(matches!(e, Expr::WindowFunction(_))))? {
+                return Err(not_allowed("window functions", "GROUP BY"));
+            }
+            computed_before(expr, "GROUP BY")?;
             if keys.iter().any(|(from, _)| from == expr) {
                 continue;
             }
@@ -122,6 +129,10 @@ impl Binder<'_> {
             }
             named.push(call.alias(&name));
             replaced.push((aggregate.clone(), column(&name)));
+        }
+        // HAVING alone makes one group of all rows.
+        if group_exprs.is_empty() && named.is_empty() {
+            named.push(count(lit(1)).alias(self.fresh("aggregate")));
         }
         stage.plan = LogicalPlanBuilder::from(stage.plan)
             .aggregate(group_exprs, named)?
@@ -243,31 +254,34 @@ impl Binder<'_> {
         output: &[OutputColumn],
         env: &Env<'_>,
     ) -> Result<GroupKey, QueryError> {
-        let of = |bound: &Bound| (bound.expr.clone(), bound.arrow.clone());
+        let of = |bound: &Bound| -> Result<GroupKey, QueryError> {
+            self.state_key(bound, "aggregation group key")?;
+            Ok((bound.expr.clone(), bound.arrow.clone()))
+        };
         match ast {
             Ast::Identifier(ident) => {
                 // A name that is no column, or that of several, may be that of an output column.
                 let found = env.scope.find(None, &folded(ident));
                 if let Ok(Some(found)) = found {
-                    return Ok(of(found));
+                    return of(found);
                 }
                 match output_position(ast, output)? {
-                    Some(i) => Ok(of(&output[i].bound)),
+                    Some(i) => of(&output[i].bound),
                     None => {
                         found?;
-                        Ok(of(&self.any(ast, env)?))
+                        of(&self.any(ast, env)?)
                     }
                 }
             }
             Ast::Value(value) if matches!(value.value, Value::Number(..)) => {
                 match output_position(ast, output) {
-                    Ok(Some(i)) => Ok(of(&output[i].bound)),
+                    Ok(Some(i)) => of(&output[i].bound),
                     _ => Err(QueryError::invalid_input(format!(
                         "Invalid ordinal number in GROUP BY: {value}"
                     ))),
                 }
             }
-            ast => Ok(of(&self.any(ast, env)?)),
+            ast => of(&self.any(ast, env)?),
         }
     }
 }
@@ -301,38 +315,60 @@ fn has_aggregate(expr: &Expr) -> bool {
         .unwrap_or(false)
 }
 
-pub(super) fn no_aggregates(expr: &Expr, clause: &str) -> Result<(), QueryError> {
+/// Refuses what a clause cannot have that sees rows one by one, before they are grouped.
+pub(super) fn plain_row(expr: &Expr, clause: &str) -> Result<(), QueryError> {
     if has_aggregate(expr) {
-        return Err(QueryError::invalid_input(format!(
-            "aggregate functions are not allowed in {clause}"
-        )));
+        return Err(not_allowed("aggregate functions", clause));
     }
-    no_windows(expr, clause)
+    rows_alone(expr, clause)
 }
 
-/// Refuses window functions where rows have none yet.
-fn no_windows(expr: &Expr, clause: &str) -> Result<(), QueryError> {
+/// Refuses functions that look at other rows or give several.
+pub(super) fn rows_alone(expr: &Expr, clause: &str) -> Result<(), QueryError> {
     if expr.exists(|e| Ok(matches!(e, Expr::WindowFunction(_))))? {
-        return Err(QueryError::invalid_input(format!(
-            "window functions are not allowed in {clause}"
-        )));
+        return Err(not_allowed("window functions", clause));
+    }
+    if expr.exists(|e| Ok(matches!(e, Expr::Unnest(_))))? {
+        return Err(not_allowed("table functions", clause));
     }
     Ok(())
 }
 
-fn no_nested_aggregates(expr: &Expr) -> Result<(), QueryError> {
+fn not_allowed(what: &str, clause: &str) -> QueryError {
+    QueryError::invalid_input(format!("{what} are not allowed in {clause}"))
+}
+
+/// Refuses what RisingWave's grouping cannot compute before it groups.
+fn computed_before(expr: &Expr, place: &str) -> Result<(), QueryError> {
+    let has = |found: fn(&Expr) -> bool| expr.exists(|e| Ok(found(e)));
+    let what = if crate::unnest::has_subquery(expr)? {
+        "subquery"
+    } else if has_aggregate(expr) {
+        "aggregate function"
+    } else if has(|e| matches!(e, Expr::Unnest(_)))? {
+        "table function"
+    } else if has(|e| matches!(e, Expr::WindowFunction(_)))? {
+        "window function"
+    } else {
+        return Ok(());
+    };
+    Err(QueryError::NotImplemented(format!("{what} inside {place}")))
+}
+
+fn check_aggregate(expr: &Expr) -> Result<(), QueryError> {
     let Expr::AggregateFunction(call) = expr else {
         return Ok(());
     };
-    if call.params.args.iter().any(has_aggregate) {
-        return Err(QueryError::NotImplemented(
-            "aggregate function inside aggregation calls".into(),
-        ));
+    let sorted = call.params.order_by.iter().map(|by| &by.expr);
+    for part in call.params.args.iter().chain(sorted) {
+        computed_before(part, "aggregation calls")?;
     }
-    call.params
-        .args
-        .iter()
-        .try_for_each(|arg| no_windows(arg, "aggregate functions"))
+    match &call.params.filter {
+        Some(filter) if crate::unnest::has_subquery(filter)? => Err(QueryError::NotImplemented(
+            "subquery in filter clause".into(),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// RisingWave knows no sub-query that reads what was grouped.

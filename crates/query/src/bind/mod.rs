@@ -47,6 +47,7 @@ pub(crate) use cast::Context as CastContext;
 pub(crate) use name::output_name;
 pub(crate) use operator::Comparison;
 pub(crate) use subquery::subquery;
+pub(crate) use user_function::has_query;
 
 use crate::catalog::Catalog;
 use crate::error::QueryError;
@@ -179,6 +180,19 @@ impl Scope {
             }
         }
         Ok(found.map(|column| &column.bound))
+    }
+
+    /// An error if a table of the other side has the name of one of these.
+    fn refuse_same_tables(&self, other: &Self) -> Result<(), QueryError> {
+        for column in &other.columns {
+            let same = |c: &ScopeColumn| c.table == column.table && c.schema == column.schema;
+            if let (Some(table), true) = (&column.table, self.columns.iter().any(same)) {
+                return Err(QueryError::Bind(format!(
+                    "internal error: Duplicated table name while binding table to context: {table}"
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn has_table(&self, table: &str) -> bool {

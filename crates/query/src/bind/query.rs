@@ -14,6 +14,7 @@ use sqlparser::ast::{
 };
 
 use super::cast::wider;
+use super::group::plain_row;
 use super::{Binder, Bound, BoundQuery, Cte, Ctes, Env, OutputColumn, Scope, column};
 use crate::error::QueryError;
 use crate::names::folded;
@@ -43,6 +44,11 @@ impl Binder<'_> {
         env: &Env<'_>,
         outer: Option<&Env<'_>>,
     ) -> Result<BoundQuery, QueryError> {
+        if let Some(lock) = query.locks.first() {
+            return Err(QueryError::Syntax(format!(
+                "expected end of statement, found: {lock}"
+            )));
+        }
         let mut ctes = env.ctes.clone();
         if let Some(with) = &query.with {
             if with.recursive {
@@ -152,6 +158,9 @@ impl Binder<'_> {
                         internal_name(&r.bound.data_type)
                     ))
                 })?;
+            if !all && op == SetOperator::Union {
+                self.state_key(&l.bound, "field")?;
+            }
             let name = self.fresh(&l.name);
             let side = |b: Bound| if all { b.expr } else { b.key() }.alias(&name);
             right_exprs.extend(sides.pop().map(side));
@@ -195,9 +204,16 @@ impl Binder<'_> {
         let rows: Vec<Vec<Bound>> = values
             .rows
             .iter()
-            .map(|row| row.iter().map(|ast| self.expr(ast, env)).collect())
+            .map(|row| row.iter().map(|ast| self.value_of_row(ast, env)).collect())
             .collect::<Result<_, _>>()?;
         self.rows(rows, None)
+    }
+
+    /// An expression of VALUES.
+    pub(super) fn value_of_row(&self, ast: &Ast, env: &Env<'_>) -> Result<Bound, QueryError> {
+        let bound = self.expr(ast, env)?;
+        plain_row(&bound.expr, "VALUES")?;
+        Ok(bound)
     }
 
     /// Rows of expressions as a plan; each column of the type given or common to its values.
@@ -333,22 +349,32 @@ impl Binder<'_> {
             return Ok(bound);
         }
         let count = |ast: &Ast, clause: &str| -> Result<Option<usize>, QueryError> {
-            let wrong = || {
-                QueryError::invalid_input(format!(
-                    "expects an integer or expression that can be evaluated to an integer after {clause}"
+            let wrong = |why: &str| {
+                QueryError::Evaluation(format!(
+                    "expects an integer or expression that can be evaluated to an integer after {clause}{why}"
                 ))
             };
             let value = self.expr(ast, env)?;
-            if matches!(value.expr, Expr::Placeholder(_)) {
-                return Err(wrong());
+            let constant = !value.expr.any_column_refs()
+                && !crate::unnest::has_subquery(&value.expr)?
+                && !matches!(value.expr, Expr::Placeholder(_));
+            let value = self.cast(value, &DataType::BigInt, super::CastContext::Assign);
+            let value = value.map_err(|_| wrong(""))?;
+            if !constant {
+                return Err(wrong(", but found non-const expression"));
             }
-            let value = self.cast(value, &DataType::BigInt, super::CastContext::Explicit)?;
             match crate::execute::constant(&value.expr)? {
-                ScalarValue::Int64(Some(n)) => usize::try_from(n).map(Some).map_err(|_| {
-                    QueryError::invalid_input(format!("{clause} must not be negative"))
-                }),
+                ScalarValue::Int64(Some(n)) => match usize::try_from(n) {
+                    Ok(n) => Ok(Some(n)),
+                    Err(_) if clause == "LIMIT" => Err(QueryError::Evaluation(format!(
+                        "LIMIT must not be negative, but found: {n}"
+                    ))),
+                    Err(_) => Err(QueryError::invalid_input(format!(
+                        "{clause} must not be negative"
+                    ))),
+                },
                 ScalarValue::Int64(None) => Ok(None),
-                _ => Err(wrong()),
+                _ => Err(wrong("")),
             }
         };
         let skip = offset

@@ -8,7 +8,7 @@ use sqlparser::ast::{
     SelectItemQualifiedWildcardKind, WildcardAdditionalOptions,
 };
 
-use super::group::{collect, no_aggregates, replace};
+use super::group::{collect, replace};
 use super::query::{output_position, sort};
 use super::{Binder, Bound, BoundQuery, Env, OutputColumn, Scope, column, output_name};
 use crate::error::QueryError;
@@ -52,19 +52,25 @@ impl Binder<'_> {
         };
         if let Some(condition) = &select.selection {
             let condition = self.condition(condition, &env, "WHERE")?.expr;
-            no_aggregates(&condition, "WHERE")?;
             self.stream_condition(&condition)?;
             let (with_keys, condition) = self.correlated_keys(plan, condition)?;
             plan = LogicalPlanBuilder::from(with_keys)
                 .filter(condition)?
                 .build()?;
         }
+        if self.streaming {
+            super::stream::refuse_approximations(select, &plan)?;
+        }
         let output = self.projection(&select.projection, &scope, &env)?;
         if self.streaming && !self.settings.in_columns {
             stream_output(&output)?;
         }
         let having = match &select.having {
-            Some(having) => Some(self.condition(having, &env, "HAVING")?.expr),
+            Some(having) => {
+                let condition = self.condition(having, &env, "HAVING")?.expr;
+                self.stream_condition(&condition)?;
+                Some(condition)
+            }
             None => None,
         };
         let mut sorts = Vec::with_capacity(order.len());
@@ -320,6 +326,9 @@ impl Binder<'_> {
         for out in stage.output {
             let name = self.fresh(&out.name);
             by_expr.push((out.bound.expr.clone(), column(&name)));
+            if matches!(distinct, Some(Distinct::Distinct)) {
+                self.state_key(&out.bound, "aggregation group key")?;
+            }
             let value = match distinct {
                 Some(Distinct::Distinct) => out.bound.key(),
                 _ => out.bound.expr.clone(),

@@ -64,7 +64,7 @@ impl Binder<'_> {
         values: Vec<(Option<String>, Bound)>,
         around: &Env<'_>,
     ) -> Result<Bound, QueryError> {
-        let query = parse::query(&function.body)?;
+        let query = parse::function_body(&function.body)?;
         let (scope, ctes) = (Scope::default(), super::Ctes::new());
         if let Some(expr) = expression(&query) {
             let arguments = Arguments { values };
@@ -101,7 +101,7 @@ fn expression(query: &Query) -> Option<&Ast> {
         && query.limit_clause.is_none()
         && query.fetch.is_none()
         && is_bare(select)
-        && expr.visit(&mut Queries).is_continue();
+        && !has_query(expr);
     is_bare.then_some(expr)
 }
 
@@ -111,6 +111,11 @@ fn is_bare(select: &Select) -> bool {
         GroupByExpr::Expressions(by, _) => !by.is_empty(),
     };
     select.from.is_empty() && select.selection.is_none() && select.having.is_none() && !is_grouped
+}
+
+/// Whether there is a sub-query in a part of a statement.
+pub(crate) fn has_query(part: &impl Visit) -> bool {
+    part.visit(&mut Queries).is_break()
 }
 
 /// Breaks at the first sub-query.

@@ -102,7 +102,9 @@ impl Binder<'_> {
             },
         };
         for ast in &spec.partition_by {
-            over.partition_by.push(self.any(ast, env)?.key());
+            let by = self.any(ast, env)?;
+            self.state_key(&by, "over window partition key")?;
+            over.partition_by.push(by.key());
         }
         over.order_by.extend(self.sorts(&spec.order_by, env)?);
         over.frame = match &spec.window_frame {

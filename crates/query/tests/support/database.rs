@@ -351,6 +351,7 @@ impl Database {
                 columns,
             },
             key: Vec::new(),
+            append_only: false,
         };
         self.views.entry(name.to_owned()).or_insert(relation);
         Ok(())
