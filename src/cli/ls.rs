@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use rwt_compiler::artifacts;
-use rwt_project::manifest::Node;
+use rwt_project::manifest::{Node, UniqueId};
 use serde_json::{Value, json};
 
 use super::args::{GlobalArgs, KindArgs, SelectArgs};
@@ -62,9 +62,18 @@ pub(super) fn main(global: &GlobalArgs, args: &LsArgs, printer: &Printer) -> Com
         .iter()
         .filter_map(|id| context.compiler.manifest().nodes.get(id))
         .filter(|node| args.kinds.takes(node.resource_type));
+    let manifest = match args.output_keys.is_empty() {
+        true => None,
+        false => serde_json::to_value(context.compiler.artifact(&[])).ok(),
+    };
     for node in nodes {
         let line = match args.output {
-            LsOutput::Json => shown(node, &args.output_keys).to_string(),
+            LsOutput::Json => {
+                let written = manifest
+                    .as_ref()
+                    .and_then(|all| node_of(all, &node.unique_id));
+                shown(node, written, &args.output_keys).to_string()
+            }
             _ => node.listed(args.output.word()),
         };
         printer.line(line);
@@ -72,8 +81,14 @@ pub(super) fn main(global: &GlobalArgs, args: &LsArgs, printer: &Printer) -> Com
     Ok(Exit::Ok)
 }
 
-/// A node with the usual keys, or with those that are asked for.
-fn shown(node: &Node, keys: &[String]) -> Value {
+/// The node of an id in a manifest.
+fn node_of<'a>(manifest: &'a Value, id: &UniqueId) -> Option<&'a Value> {
+    const PARTS: [&str; 5] = ["nodes", "sources", "functions", "exposures", "unit_tests"];
+    PARTS.iter().find_map(|part| manifest.get(part)?.get(&id.0))
+}
+
+/// A node with the usual keys, or with those that are asked for: of these, or of what the manifest has of it.
+fn shown(node: &Node, written: Option<&Value>, keys: &[String]) -> Value {
     let mut usual = json!({
         "unique_id": node.unique_id,
         "name": node.name,
@@ -93,23 +108,10 @@ fn shown(node: &Node, keys: &[String]) -> Value {
     if keys.is_empty() {
         return usual;
     }
-    let more = json!({
-        "fqn": node.fqn,
-        "path": node.path,
-        "database": node.database,
-        "schema": node.schema,
-        "relation_name": node.relation_name(),
-        "description": node.description,
-        "columns": node.columns,
-        "raw_code": node.raw_code,
-        "group": node.group(),
-        "meta": node.config.get("meta"),
-        "access": node.config.get("access"),
-    });
     let value = |key: &str| {
         let mut parts = key.split('.');
         let first = parts.next()?;
-        let first = usual.get(first).or_else(|| more.get(first))?;
+        let first = usual.get(first).or_else(|| written?.get(first))?;
         parts.try_fold(first, |value, part| value.get(part))
     };
     let found = keys

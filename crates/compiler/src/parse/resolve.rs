@@ -166,6 +166,10 @@ pub fn node_json(node: &Node) -> Json {
     fields.insert("alias".to_owned(), node.identifier.as_str().into());
     fields.insert("relation_name".to_owned(), node.relation_name().into());
     fields.insert("language".to_owned(), "sql".into());
+    fields.insert("raw_code".to_owned(), node.raw_code.trim_end().into());
+    for (key, value) in as_macros_see(node) {
+        fields.insert(key.to_owned(), value);
+    }
     let version = node.version.as_ref();
     for (key, value) in [
         ("version", version.map(|version| version.v.clone())),
@@ -200,6 +204,38 @@ pub fn node_json(node: &Node) -> Json {
         }
     }
     value
+}
+
+/// What dbt has in a node's own fields, of its configuration and of what its text calls.
+fn as_macros_see(node: &Node) -> [(&'static str, Json); 7] {
+    let config = |key: &str| {
+        node.config
+            .get(key)
+            .filter(|value| !value.is_null())
+            .cloned()
+    };
+    let refs = node.declared.refs.iter().map(|reference| {
+        json!({"name": reference.name, "package": reference.package, "version": reference.version})
+    });
+    let contract = config("contract").and_then(|contract| contract.get("enforced").cloned());
+    [
+        (
+            "access",
+            config("access").unwrap_or_else(|| "protected".into()),
+        ),
+        ("meta", config("meta").unwrap_or_else(|| json!({}))),
+        (
+            "docs",
+            config("docs").unwrap_or_else(|| json!({"show": true, "node_color": null})),
+        ),
+        ("refs", refs.collect()),
+        ("sources", json!(node.declared.sources)),
+        ("metrics", json!([])),
+        (
+            "contract",
+            json!({"enforced": contract.unwrap_or(false.into()), "alias_types": true, "checksum": null}),
+        ),
+    ]
 }
 
 /// The relations of a parsed project.
