@@ -343,11 +343,13 @@ impl Log {
 
     /// Looks for the record with the largest timestamp; the first of them if there are several.
     pub fn at_newest(&self) -> NewestLookup {
-        let newest = self.readable().map(|segment| segment.max_timestamp).max();
+        // The largest timestamp of one whose beginning is deleted may belong to a deleted record.
+        let is_whole = |segment: &&Segment| segment.base_offset >= self.start_offset;
+        let whole = self.readable().filter(is_whole);
+        let newest = whole.map(|segment| segment.max_timestamp).max();
         let mut views = Vec::new();
         for segment in self.readable() {
-            if segment.base_offset < self.start_offset {
-                // Its largest timestamp may belong to a deleted record.
+            if !is_whole(&segment) {
                 views.push(segment.view(self.start_offset));
             } else if Some(segment.max_timestamp) == newest {
                 views.push(segment.view_at_newest());

@@ -240,6 +240,20 @@ proptest! {
 }
 
 #[test]
+fn the_newest_record_is_not_hidden_by_a_deleted_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = Log::open(dir.path(), 0).unwrap();
+    // Each batch is a segment of its own.
+    for records in [[(909, 1), (861, 1)], [(700, 1), (877, 1)], [(5, 1), (6, 1)]] {
+        append(&mut log, &batch(&records, Compression::None), 1);
+    }
+    let newest = |log: &Log| log.at_newest().find().unwrap().map(|place| place.offset);
+    assert_eq!(newest(&log), Some(0));
+    log.delete_before(1).unwrap();
+    assert_eq!(newest(&log), Some(3));
+}
+
+#[test]
 fn a_bomb_is_not_unfolded() {
     let header = |codec: u8| {
         let mut bytes = batch(&[(1, 1)], Compression::None).to_vec();
