@@ -237,3 +237,213 @@ fn a_macro_reads_what_its_file_sets_and_takes_defaults_and_names() {
         "30 6 3",
     );
 }
+
+/// What dbt-core 1.12 gives for each.
+#[track_caller]
+fn all_give(cases: &[(&str, &str)]) {
+    let model: Vec<&str> = cases.iter().map(|(model, _)| *model).collect();
+    let expected: Vec<&str> = cases.iter().map(|(_, expected)| *expected).collect();
+    match render(&model.join("\u{1}"), "") {
+        Ok(text) => {
+            let got: Vec<&str> = text.split('\u{1}').collect();
+            for ((model, expected), got) in cases.iter().zip(&got) {
+                assert_eq!(got, expected, "{model}");
+            }
+            assert_eq!(got.len(), expected.len());
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn regular_expressions_take_pythons_arguments() {
+    all_give(&[
+        (
+            "{{ modules.re.sub('A','b','aAa',flags=modules.re.IGNORECASE) }}",
+            "bbb",
+        ),
+        ("{{ modules.re.sub('A','b','aAa',1,modules.re.I) }}", "bAa"),
+        ("{{ modules.re.sub('a','b','aAa',count=1) }}", "bAa"),
+        (
+            "{{ modules.re.sub(pattern='a', repl='b', string='aa') }}",
+            "bb",
+        ),
+        (
+            "{{ modules.re.sub('(a)(?P<x>b)', '\\\\2\\\\g<x>', 'ab') }}",
+            "bb",
+        ),
+        ("{{ modules.re.sub('x*', '-', 'abxd') }}", "-a-b--d-"),
+        ("{{ modules.re.subn('a','b','aa') }}", "('bb', 2)"),
+        ("{{ modules.re.split('(,)','a,b') }}", "['a', ',', 'b']"),
+        (
+            "{{ modules.re.split('(a)(x)?','bac') }}",
+            "['b', 'a', None, 'c']",
+        ),
+        ("{{ modules.re.split(',', 'a,b,c', 1) }}", "['a', 'b,c']"),
+        (
+            "{{ modules.re.split(',', 'a,b,c', maxsplit=1) }}",
+            "['a', 'b,c']",
+        ),
+        (
+            "{{ modules.re.split('x*', 'axbc') }}",
+            "['', 'a', '', 'b', 'c', '']",
+        ),
+        (
+            "{{ modules.re.match('(a)(b)?', 'a').groups('x') }}",
+            "('a', 'x')",
+        ),
+        (
+            "{{ modules.re.match('(a)(b)?', 'a').groups(default='y') }}",
+            "('a', 'y')",
+        ),
+        ("{{ modules.re.compile('a+').pattern }}", "a+"),
+        ("{{ modules.re.compile('a', modules.re.I).flags }}", "34"),
+        (
+            "{{ modules.re.compile('(a)(?P<n>b)').groupindex }}",
+            "{'n': 2}",
+        ),
+        ("{{ modules.re.match('(a)(b)?', 'ac').string }}", "ac"),
+        ("{{ modules.re.match('(?P<z>a)(b)?', 'a').lastindex }}", "1"),
+        ("{{ modules.re.match('(?P<z>a)', 'a').lastgroup }}", "z"),
+        ("{{ modules.re.match('b','ab') }}", "None"),
+        (
+            "{{ modules.re.fullmatch('A|AB','ab', flags=modules.re.I) }}",
+            "<re.Match object; span=(0, 2), match='ab'>",
+        ),
+        ("{{ modules.re.search('ü','aüü').span() }}", "(1, 2)"),
+        ("{{ modules.re.compile('a') }}", "re.compile('a')"),
+    ]);
+    for wrong in [
+        "{{ modules.re.sub('a') }}",
+        "{{ modules.re.sub('a', 'b', 'c', 1, 2, 3) }}",
+        "{{ modules.re.split('a', 1) }}",
+        "{{ modules.re.search('a', 'a', more=1) }}",
+    ] {
+        assert!(render(wrong, "").is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn every_list_and_dictionary_has_pythons_methods() {
+    all_give(&[
+        (
+            "{{ ['a','b'].index('b') }} {{ [1].pop() }} {{ [1].copy() }} {{ [1].append(2) }}",
+            "1 1 [1] None",
+        ),
+        (
+            "{{ {'a':1}.update({'b':2}) }} {{ {'a':1}.setdefault('b',2) }} {{ {'a':1}.popitem() }}",
+            "None 2 ('a', 1)",
+        ),
+        (
+            "{{ {}.fromkeys([1,2], 3) }} {{ ('a','b').index('b') }} {{ ('a','a').count('a') }}",
+            "{1: 3, 2: 3} 1 2",
+        ),
+        ("{{ [1,2,3,1].index(1, 1) }}", "3"),
+        (
+            "{% set l=['b','C','a'] %}{% do l.sort(reverse=true) %}{{ l }}",
+            "['b', 'a', 'C']",
+        ),
+        (
+            "{% set b=[1] %}{% set a = b + [2] %}{% do a.append(3) %}{{ a }}{{ b }}",
+            "[1, 2, 3][1]",
+        ),
+        (
+            "{% set a, b = [], {} %}{% do a.append(1) %}{% do b.update(x=1) %}{{ a }}{{ b }}",
+            "[1]{'x': 1}",
+        ),
+        (
+            "{% set ns=namespace(l=[]) %}{% set ns.l = ns.l + [1] %}{% do ns.l.append(2) %}{{ ns.l }}",
+            "[1, 2]",
+        ),
+        (
+            "{% set a = [1]*3 %}{% do a.append(2) %}{{ a }}{% set b=a[1:] %}{% do b.append(7) %}{{ b }}{{ a }}",
+            "[1, 1, 1, 2][1, 1, 2, 7][1, 1, 1, 2]",
+        ),
+        (
+            "{% set c = [[1],[2]]|sum(start=[]) %}{% do c.append(3) %}{{ c }}",
+            "[1, 2, 3]",
+        ),
+        (
+            "{% for x in [[1],[2]] %}{% do x.append(3) %}{{ x }}{% endfor %}",
+            "[1, 3][2, 3]",
+        ),
+        (
+            "{% for k, v in {'a':[]}.items() if v is not none %}{% do v.append(1) %}{{ v }}{% endfor %}",
+            "[1]",
+        ),
+        (
+            "{% for k, v in [('a', [])] %}{% do v.append(1) %}{{ v }}{% endfor %}",
+            "[1]",
+        ),
+        (
+            "{% for g in [1,2,3]|batch(2) %}{% do g.append(9) %}{{ g }}{% endfor %}",
+            "[1, 2, 9][3, 9]",
+        ),
+        (
+            "{% with a=[], b=1 %}{% do a.append(b) %}{{ a }}{% endwith %}",
+            "[1]",
+        ),
+        (
+            "{% for x in [1,2,3] if x > 1 %}{{ x }}{% endfor %}{% for x in 1, 2 %}{{ x }}{% endfor %}{% for x in ([1] if true else [2]) %}{{ x }}{% else %}none{% endfor %}",
+            "23121",
+        ),
+        (
+            "{% for x in [{'a': [{'a': []}]}] recursive %}.{{ loop(x.a) }}{% endfor %}",
+            "..",
+        ),
+        (
+            "{% for c in 'ab' %}{{ c }}{{ ',' if not loop.last }}{{ loop.length }}{{ loop.revindex }}{% endfor %}",
+            "a,22b21",
+        ),
+    ]);
+}
+
+#[test]
+fn do_takes_any_expression() {
+    all_give(&[(
+        "{% set a=[] %}{% do a.append(1) if a|length == 0 %}{% do [a.append(1), a.append(2)] %}\
+         {% do a.append(3) or a.append(4) %}{% do a.append(5), a.append(6) %}{%- do a -%}{{ a }}",
+        "[1, 1, 2, 3, 4, 5, 6]",
+    )]);
+}
+
+#[test]
+fn defaults_of_macros_use_earlier_parameters() {
+    gives(
+        "{{ d(1) }}{{ d(1, 2) }}{{ d(1, b=none) }}{{ d(a=3) }}{{ e(1) }}{{ e(1, c=2) }}{{ f(1) }}{{ f(1) }}{{ g('x') }}",
+        "{% macro d(a, b=a) %}[{{ a }}{{ b }}]{% endmacro %}\
+         {% macro e(a, b=a, c='%s-' % b) -%}\n [{{ a }}{{ b }}{{ c }}]{%- endmacro %}\
+         {% macro f(a, b=[a]) %}{% do b.append(2) %}{{ b }}{% endmacro %}\
+         {% macro g(a, b=a ~ '=', c={'k': b}) %}{{ c }}{{ varargs }}{% endmacro %}",
+        "[11][12][1None][33][111-][112][1, 2][1, 2]{'k': 'x='}()",
+    );
+}
+
+#[test]
+fn tests_and_indent_are_jinjas() {
+    all_give(&[
+        (
+            "{{ none is iterable }} {{ 'a' is iterable }} {{ {} is iterable }} {{ 1 is iterable }} {{ x is iterable }}",
+            "False True True False True",
+        ),
+        (
+            "{{ 'a' is sequence }} {{ {} is sequence }} {{ 1 is sequence }} {{ (1,) is sequence }} {{ none is sequence }} {{ range(3) is sequence }}",
+            "True True False True False True",
+        ),
+        (
+            "{{ 1 is callable }} {{ range is callable }} {{ set is callable }} {{ ref is callable }} {{ config is callable }} {{ [] is callable }}",
+            "False True True True True False",
+        ),
+        (
+            "{{ 'select 1\\nfrom x\\n' | indent(4) }}!",
+            "select 1\n    from x\n!",
+        ),
+        ("{{ 'a\\n\\nb' | indent('--') }}!", "a\n\n--b!"),
+        ("{{ 'a\\n\\nb' | indent(2, true) }}!", "  a\n\n  b!"),
+        (
+            "{{ 'a\\n\\nb' | indent(width=2, first=true, blank=true) }}!",
+            "  a\n  \n  b!",
+        ),
+        ("{{ '' | indent(2, true) }}!", "  !"),
+    ]);
+}

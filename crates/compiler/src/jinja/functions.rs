@@ -10,13 +10,13 @@ use rwt_project::profile::{is_secret_name, marker};
 use rwt_project::yaml::{SourceFile, nearest, parse};
 use serde_json::Value as Json;
 
-use super::collections::{dict, from_json, list, mutable, pairs_of, to_json};
+use super::collections::{dict, each, from_json, list, mutable, pairs_of, to_json};
 use super::column::{self, Column};
 use super::contract;
 use super::error::raise;
 use super::macros::{Loaded, return_value};
 use super::relation::{self, Relation};
-use super::rewrite::MUTABLE;
+use super::rewrite::{DONE, EACH, MUTABLE};
 use super::scope::{Captured, Level, Phase, Scope, ScopeValue, scope_of};
 use super::statement;
 use crate::checksum;
@@ -55,8 +55,13 @@ fn machinery(env: &mut Environment<'static>) {
     );
     env.add_function(MUTABLE, |values: Rest<Value>| match values.as_slice() {
         [value] => mutable(value),
+        values => mutable(&Value::from(Tuple::from(values))),
+    });
+    env.add_function(EACH, |values: Rest<Value>| match values.as_slice() {
+        [value] => each(value),
         values => Value::from(Tuple::from(values)),
     });
+    env.add_function(DONE, |_: Rest<Value>| Value::from(()));
     env.add_function("return", |value: Option<Value>| {
         return_value(&value.unwrap_or_else(|| Value::from(())))
     });
@@ -322,7 +327,7 @@ fn text_of_variable(
 
 /// `var('name', default)` and `var.has_var('name')`
 #[derive(Debug)]
-struct Var;
+pub(super) struct Var;
 
 impl Object for Var {
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {

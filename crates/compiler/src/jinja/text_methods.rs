@@ -3,7 +3,7 @@
 use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
-use super::collections::list;
+use super::collections::{self, list};
 use super::error::raise;
 use super::table::tuple;
 
@@ -21,6 +21,9 @@ pub fn method(
         && let Some(text) = value.as_str()
         && let Some(done) = text_method(text, method, args)
     {
+        return done;
+    }
+    if let Some(done) = collections::method(state, value, method, args) {
         return done;
     }
     minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args)
