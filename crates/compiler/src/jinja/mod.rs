@@ -29,6 +29,7 @@ mod seed;
 mod seed_check;
 mod statement;
 mod table;
+mod table_methods;
 mod text_methods;
 mod timedelta;
 mod yaml;

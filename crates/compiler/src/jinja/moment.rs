@@ -12,6 +12,7 @@ use super::error::raise;
 use super::table::tuple;
 use super::timedelta::Timedelta;
 use super::zones::{InZone, Pytz, Zone};
+use crate::materialize::TextOf;
 
 /// A point in time, in UTC, as a template's value.
 pub fn datetime(at: DateTime<Utc>) -> Value {
@@ -277,6 +278,28 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// What a database wrote; none for what Python has no date for.
+    pub fn of_sql(text: &str, of: TextOf) -> Option<Value> {
+        let (at, form) = match of {
+            TextOf::Text => return None,
+            TextOf::Date => {
+                let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+                (day.and_time(NaiveTime::MIN), Form::Date)
+            }
+            TextOf::Timestamp => {
+                let at = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok()?;
+                (at, Form::Time(None))
+            }
+            TextOf::Timestamptz => {
+                let at = DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z").ok()?;
+                let utc = at.naive_utc();
+                (utc, Form::Time(Some(Zone(chrono_tz::Tz::UTC).at_utc(utc))))
+            }
+        };
+        let is_in_calendar = (1..=9999).contains(&at.year());
+        is_in_calendar.then(|| Self::new(at, form).value())
+    }
+
     fn new(at: NaiveDateTime, form: Form) -> Self {
         // Python counts microseconds.
         let micros = at.nanosecond() / 1000 * 1000;
