@@ -447,3 +447,83 @@ fn tests_and_indent_are_jinjas() {
         ("{{ '' | indent(2, true) }}!", "  !"),
     ]);
 }
+
+#[test]
+fn methods_of_text_take_pythons_arguments() {
+    all_give(&[
+        (
+            "{{ 'a,b'.split(sep=',') }} {{ 'a,b,c'.split(',', maxsplit=1) }} {{ 'a b  c'.split(maxsplit=1) }} {{ ' a  b '.split(none, 1) }} {{ ' a b '.split() }}",
+            "['a', 'b'] ['a', 'b,c'] ['a', 'b  c'] ['a', 'b '] ['a', 'b']",
+        ),
+        (
+            "{{ 'a,b,c'.rsplit(',', maxsplit=1) }} {{ 'a,b,c'.rsplit(sep=',') }} {{ 'a b  c'.rsplit(maxsplit=1) }}",
+            "['a,b', 'c'] ['a', 'b', 'c'] ['a b', 'c']",
+        ),
+        (
+            "{{ 'a\\nb'.splitlines(keepends=true) }} {{ 'a\\nb\\n'.splitlines() }} {{ 'a\\r\\n\\rb'.splitlines(true) }}",
+            "['a\\n', 'b'] ['a', 'b'] ['a\\r\\n', '\\r', 'b']",
+        ),
+        (
+            "{{ 'banana'.find('a',2) }} {{ 'banana'.find('a',2,3) }} {{ 'banana'.rfind('a',0,3) }} {{ 'banana'.index('n',3) }} {{ 'üb'.find('b') }} {{ 'banana'.find('a',-1) }}",
+            "3 -1 1 4 1 5",
+        ),
+        (
+            "{{ 'banana'.count('a',2) }} {{ 'banana'.count('') }} {{ 'ab'.startswith('b',1) }} {{ 'abc'.endswith('b',0,2) }} {{ 'ab'.startswith(('x','a')) }}",
+            "2 7 True True True",
+        ),
+        (
+            "{{ 'abc'.translate({97: 'x', 98: none}) }} {{ 'abc'.translate(''.maketrans('ab','xy')) }} {{ 'abc'.translate(''.maketrans('ab','xy','c')) }} {{ ''.maketrans({'a':'b'}) }}",
+            "xc xyc xy {97: 'b'}",
+        ),
+        (
+            "{{ 'ab'.isprintable() }} {{ 'a\\n'.isprintable() }} {{ '{a}'.format_map({'a':1}) }}",
+            "True False 1",
+        ),
+    ]);
+}
+
+#[test]
+fn conversions_fail_and_count_as_in_dbt() {
+    all_give(&[
+        (
+            "{{ fromjson('bad') }} {{ fromjson('bad', 1) }} {{ fromyaml('{') }} {{ zip(1) }} {{ zip(1, default=2) }}",
+            "None 1 None None 2",
+        ),
+        (
+            "{{ diff_of_two_dicts({'a':['x','Y'],'B':['z'], 'c': ['q']}, {'A':['y'], 'c': ['Q']}) }}",
+            "{'a': ['x'], 'B': ['z']}",
+        ),
+        (
+            "{{ {1:'a'}|tojson }} {{ {'a':[1,2], 'b': {}}|tojson(indent=2) }}",
+            "{\"1\": \"a\"} {\n  \"a\": [\n    1,\n    2\n  ],\n  \"b\": {}\n}",
+        ),
+        (
+            "{{ ['b','A','c']|sort(false) }} {{ ['b','A','c']|sort(true) }} {{ ['b','A']|sort(false,true) }}",
+            "['A', 'b', 'c'] ['c', 'b', 'A'] ['A', 'b']",
+        ),
+        (
+            "{{ {'b':1,'a':2}|dictsort(false,'value') }} {{ {'b':1,'A':2}|dictsort(true) }} {{ {'b':1,'a':2}|dictsort(false,'value',true) }}",
+            "[('b', 1), ('a', 2)] [('A', 2), ('b', 1)] [('a', 2), ('b', 1)]",
+        ),
+        (
+            "{{ '1_000'|int }} {{ ' 7 '|int }} {{ []|int }} {{ 'x'|int(5) }} {{ '0x1F'|int(0,16) }} {{ '7.9'|int }} {{ '1e3'|int }} {{ none|int }} {{ 'ff'|int(base=16) }} {{ true|int }} {{ -7.9|int }} {{ '_1'|int }}",
+            "1000 7 0 5 31 7 1000 0 255 1 -7 0",
+        ),
+        (
+            "{{ none|float }} {{ ' 1.5 '|float }} {{ '1_0.5'|float }} {{ 'x'|float(2) }} {{ []|float }} {{ 'x'|float(default=3) }}",
+            "0.0 1.5 10.5 2 0.0 3",
+        ),
+        (
+            "{% set ns=namespace({'a':1}, b=2) %}{{ ns.a }}{{ ns.b }}",
+            "12",
+        ),
+        (
+            "{% set c=cycler('a','b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}{{ c.current }}{% do c.reset() %}{{ c.next() }}",
+            "ababa",
+        ),
+        (
+            "{% set j=joiner() %}{{ j() }}{{ j() }}{{ j() }}{% set j=joiner('|') %}{{ j() }}{{ j() }}",
+            ", , |",
+        ),
+    ]);
+}
