@@ -483,6 +483,33 @@ fn methods_of_text_take_pythons_arguments() {
 }
 
 #[test]
+fn sets_are_pythons() {
+    all_give(&[
+        (
+            "{% set a=set([2,1]) %}{% set b=set([2]) %}{{ a.difference(b) }} {{ a.union([3]) }} {{ a.intersection(b) }} {{ a.symmetric_difference([1, 4]) }}",
+            "{1} {2, 1, 3} {2} {2, 4}",
+        ),
+        (
+            "{% set a=set([2,1]) %}{% set b=set([2]) %}{{ b.issubset(a) }} {{ a.issuperset(b) }} {{ a.isdisjoint([5]) }} {{ a | length }} {{ 1 in a }} {{ 3 in a }}",
+            "True True True 2 True False",
+        ),
+        (
+            "{{ set([1,2]) == set([2,1]) }} {{ set([1]) == set([2]) }} {{ set([]) }} {{ set(5) }} {{ set(5, default=1) }} {{ 'x' if set([]) else 'y' }}",
+            "True False set() None 1 y",
+        ),
+        (
+            "{% set a=set([1,2]) %}{% do a.add(3) %}{% do a.add(3) %}{{ a }}{% do a.discard(1) %}{{ a }}{% do a.update([7], a) %}{{ a }}",
+            "{1, 2, 3}{2, 3}{2, 3, 7}",
+        ),
+        (
+            "{{ set('aba') | sort | join }} {{ set({'k': 1}) }} {{ set([1]) is iterable }} {{ set([1]) is sequence }} {% for x in set([1, 1]) %}{{ x }}{% endfor %} {{ set(['b', 'b']) | list }}",
+            "ab {'k'} True False 1 ['b']",
+        ),
+    ]);
+    assert!(render("{{ set([1]).remove(2) }}", "").is_err());
+}
+
+#[test]
 fn conversions_fail_and_count_as_in_dbt() {
     all_give(&[
         (

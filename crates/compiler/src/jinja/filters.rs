@@ -10,6 +10,7 @@ use super::error::raise;
 use super::functions::Var;
 use super::macros::MacroValue;
 use super::moment::places;
+use super::sets::SetValue;
 
 /// Adds every filter to an environment.
 pub fn add_to(env: &mut Environment<'static>) {
@@ -63,7 +64,9 @@ fn add_tests(env: &mut Environment<'static>) {
         matches!(
             kind,
             ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Undefined
-        ) || kind == ValueKind::Iterable && value.len().is_some()
+        ) || kind == ValueKind::Iterable
+            && value.len().is_some()
+            && value.downcast_object_ref::<SetValue>().is_none()
     });
     env.add_test("callable", |value: Value| {
         value.is_undefined() || value.as_object().is_some_and(is_callable)

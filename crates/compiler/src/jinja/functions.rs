@@ -20,6 +20,7 @@ use super::moment::places;
 use super::relation::{self, Relation};
 use super::rewrite::{DONE, EACH, MUTABLE};
 use super::scope::{Captured, Level, Phase, Scope, ScopeValue, scope_of};
+use super::sets::SetValue;
 use super::statement;
 use crate::checksum;
 
@@ -607,15 +608,7 @@ fn zipped(sequences: &[Value]) -> Result<Value, Error> {
 
 /// `set(items)`
 fn distinct(args: &[Value]) -> Result<Value, Error> {
-    let mut seen: Vec<Value> = Vec::new();
-    if let Some(items) = args.first() {
-        for item in each(items).try_iter()? {
-            if !seen.contains(&item) {
-                seen.push(item);
-            }
-        }
-    }
-    Ok(list(seen))
+    SetValue::build(args.first().unwrap_or(&list([])))
 }
 
 /// dbt's `diff_of_two_dicts`: of lists by key, what the second dictionary does not have; names in any case are the same.

@@ -27,6 +27,7 @@ pub(crate) mod scan;
 mod scope;
 mod seed;
 mod seed_check;
+mod sets;
 mod statement;
 mod table;
 mod table_methods;
