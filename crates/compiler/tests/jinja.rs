@@ -554,3 +554,30 @@ fn conversions_fail_and_count_as_in_dbt() {
         ),
     ]);
 }
+
+#[test]
+fn columns_have_sizes() {
+    all_give(&[
+        (
+            "{% set c = api.Column('a','numeric',none,10,2) %}{{ c.data_type }} {{ c.dtype }} {{ c.numeric_precision }} {{ c.char_size }} {{ c.literal(1) }}",
+            "numeric(10,2) numeric 10 None 1::numeric(10,2)",
+        ),
+        (
+            "{% set c = api.Column('a','varchar',10) %}{{ c.data_type }} {{ c.dtype }} {{ c.string_size() }} {{ c.can_expand_to(api.Column('b', 'varchar', 20)) }} {{ c.can_expand_to(api.Column('b', 'varchar', 5)) }}",
+            "character varying(10) varchar 10 True False",
+        ),
+        (
+            "{{ api.Column('a','numeric',numeric_precision=10).data_type }} {{ api.Column('a','text').string_size() }} {{ api.Column('a','integer',none,10,0).data_type }} {{ api.Column('a','varchar').data_type }}",
+            "numeric 256 integer varchar",
+        ),
+        (
+            "{% for t in ['numeric(10,2)', 'character varying(20)', 'integer', 'numeric(5)', 'bad('] %}{{ api.Column.from_description('a', t).data_type }} {% endfor %}",
+            "numeric(10,2) character varying(20) integer numeric bad ",
+        ),
+        (
+            "{{ api.Column.from_description('a', 'character varying(20)').char_size }}",
+            "20",
+        ),
+    ]);
+    assert!(render("{{ api.Column.from_description('a', 'varchar(x)') }}", "").is_err());
+}

@@ -231,11 +231,7 @@ impl Object for Builtins {
 
 /// `api.Column`, whose methods do not need a column.
 pub(super) fn column_class() -> Value {
-    let class = Column {
-        name: String::new(),
-        data_type: String::new(),
-    };
-    class.value()
+    Column::default().value()
 }
 
 /// `api.Relation` and `api.Column`
