@@ -581,3 +581,30 @@ fn columns_have_sizes() {
     ]);
     assert!(render("{{ api.Column.from_description('a', 'varchar(x)') }}", "").is_err());
 }
+
+#[test]
+fn times_are_read_and_written_as_in_python() {
+    all_give(&[
+        (
+            "{{ modules.datetime.datetime.strptime('2024-01-02T03:04:05.123Z','%Y-%m-%dT%H:%M:%S.%fZ') }}",
+            "2024-01-02 03:04:05.123000",
+        ),
+        (
+            "{{ modules.datetime.datetime(2024,1,2,3,4).isoformat(' ') }} {{ modules.datetime.datetime(2024,1,2,3,4,5,6).isoformat() }}",
+            "2024-01-02 03:04:00 2024-01-02T03:04:05.000006",
+        ),
+        (
+            "{{ modules.datetime.datetime(2024,1,2,3,4,5,6).isoformat(timespec='milliseconds') }} {{ modules.datetime.datetime(2024,1,2,3,4,5,6).isoformat(' ', 'minutes') }}",
+            "2024-01-02T03:04:05.000 2024-01-02 03:04",
+        ),
+        (
+            "{{ modules.datetime.time(3,4).isoformat(timespec='seconds') }} {{ modules.datetime.date(2024,1,2).isoformat() }}",
+            "03:04:00 2024-01-02",
+        ),
+        (
+            "{{ modules.datetime.datetime.utcfromtimestamp(0) }} {{ modules.datetime.date.fromordinal(738000) }}",
+            "1970-01-01 00:00:00 2021-07-29",
+        ),
+    ]);
+    assert!(render("{{ modules.datetime.date.fromordinal(0) }}", "").is_err());
+}
