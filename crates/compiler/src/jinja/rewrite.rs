@@ -587,6 +587,17 @@ mod tests {
     }
 
     #[test]
+    fn loops_do_and_late_defaults() {
+        let out = macros(
+            "{% for x in [1] if x %}{% endfor %}{% do a.b(1) %}{% do a.b() or c %}{% macro m(a, b=a ~ 1) -%}{% endmacro %}",
+        );
+        assert_eq!(
+            out.text,
+            "{% for x in  rwt_each([1]) if x %}{% endfor %}{% do a.b(1) %}{% do rwt_done( a.b() or c) %}{% macro rwt__m(a, b=rwt_default) %}{% if b is undefined %}{% set b = rwt_mutable(a ~ 1) %}{% endif -%}{% endmacro %}"
+        );
+    }
+
+    #[test]
     fn varargs_become_parameters() {
         let out = macros(
             "{% macro m(a) %}{{ varargs | join }}{{ kwargs }}{% endmacro %}{% macro n() %}{{ varargs }}{% endmacro %}",
@@ -623,6 +634,11 @@ mod tests {
             Just("-%}"),
             Just("\n"),
             Just("macro m(a, b=1)"),
+            Just("macro m(a, b='%s' % a,\n c=[b])"),
+            Just("for x in "),
+            Just(" if "),
+            Just("do "),
+            Just("with a="),
             Just("endmacro"),
             Just("set x = "),
             Just("set y"),
