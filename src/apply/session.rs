@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rwt_compiler::QueryComment;
 use rwt_compiler::materialize::{
-    DatabaseError, ExistingRelation, Response, Session, Table, created,
+    DatabaseError, ExistingRelation, Response, Session, Table, TextOf, created,
 };
 use rwt_sql::statement::ObjectKind;
 use rwt_sql::{ObjectName, Statement};
@@ -128,6 +128,7 @@ impl Session for LiveSession {
                 })
                 .collect(),
             columns: last.columns,
+            texts: types.iter().map(text_of).collect(),
         });
         Ok(Response {
             message,
@@ -164,12 +165,25 @@ pub fn typed(cell: Option<&str>, column: Option<&Type>) -> Value {
         Some(&Type::INT2 | &Type::INT4 | &Type::INT8) => {
             text.parse::<i64>().map_or_else(|_| as_text(), Value::from)
         }
+        // A numeric without a fraction is exact and has none in Python either.
+        Some(&Type::NUMERIC) if text.parse::<i64>().is_ok() => {
+            text.parse::<i64>().map_or_else(|_| as_text(), Value::from)
+        }
         Some(&Type::FLOAT4 | &Type::FLOAT8 | &Type::NUMERIC) => text
             .parse::<f64>()
             .ok()
             .and_then(serde_json::Number::from_f64)
             .map_or_else(as_text, Value::Number),
         _ => as_text(),
+    }
+}
+
+fn text_of(column: &Type) -> TextOf {
+    match *column {
+        Type::DATE => TextOf::Date,
+        Type::TIMESTAMP => TextOf::Timestamp,
+        Type::TIMESTAMPTZ => TextOf::Timestamptz,
+        _ => TextOf::Text,
     }
 }
 
@@ -181,6 +195,7 @@ mod tests {
     fn cells_take_their_columns_types() {
         assert_eq!(typed(Some("t"), Some(&Type::BOOL)), Value::Bool(true));
         assert_eq!(typed(Some("7"), Some(&Type::INT8)), Value::from(7));
+        assert_eq!(typed(Some("100"), Some(&Type::NUMERIC)), Value::from(100));
         assert_eq!(typed(Some("0.5"), Some(&Type::NUMERIC)), Value::from(0.5));
         assert_eq!(typed(Some("7"), None), Value::from("7"));
         assert_eq!(typed(None, Some(&Type::INT8)), Value::Null);

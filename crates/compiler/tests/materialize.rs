@@ -39,6 +39,7 @@ impl Session for Database {
             table: is_query.then(|| Table {
                 columns: vec!["n".to_owned(), "name".to_owned()],
                 rows: vec![vec![7.into(), "seven".into()]],
+                ..Table::default()
             }),
         })
     }

@@ -367,6 +367,7 @@ pub(super) fn columns(state: &State<'_, '_>, relation: &Relation) -> Result<Valu
         Column {
             name: text(0).to_string(),
             data_type: text(1).to_string(),
+            ..Column::default()
         }
         .value()
     })))

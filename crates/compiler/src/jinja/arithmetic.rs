@@ -11,9 +11,14 @@ use super::timedelta::Operator;
 
 /// Whether a file may hold operators between times.
 pub(super) fn speaks_of_times(text: &str) -> bool {
-    ["timedelta", "run_started_at", "modules.datetime"]
-        .iter()
-        .any(|word| text.contains(word))
+    const WORDS: [&str; 5] = [
+        "timedelta",
+        "run_started_at",
+        "modules.datetime",
+        "run_query",
+        "load_result",
+    ];
+    WORDS.iter().any(|word| text.contains(word))
 }
 
 /// Adds the filters that stand for the operators.
@@ -22,6 +27,7 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
         env.add_filter(name, move |state: &State<'_, '_>, a: Value, b: Value| {
             operator
                 .of_times(&a, &b)
+                .or_else(|| operator.of_integers(&a, &b).map(Ok))
                 .unwrap_or_else(|| plain(state, text, a, b))
         });
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
-use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, Tuple, from_args};
+use minijinja::value::{DynObject, Enumerator, Kwargs, Object, ObjectRepr, Tuple, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use serde_json::Value as Json;
 
@@ -43,28 +43,80 @@ pub fn dict(items: impl IntoIterator<Item = (Value, Value)>) -> Value {
     Value::from_object(MutDict(Mutex::new(items.into_iter().collect())))
 }
 
-/// The value with every plain list and dictionary in it made changeable. Tuples and everything else stay.
+/// The most items that are copied from a value that makes them as it is asked.
+const MOST_COPIED: usize = 1_000_000;
+
+/// The value with every plain list and dictionary in it made changeable, and what an operator or a slice made of lists.
+/// Everything else stays.
 pub fn mutable(value: &Value) -> Value {
     let Some(object) = value.as_object() else {
         return value.clone();
     };
-    if object.is::<MutList>() || object.is::<MutDict>() || value.is_kwargs() || value.is_tuple() {
+    if object.is::<MutList>() || object.is::<MutDict>() {
         return value.clone();
     }
+    if let Some(collection) = collection(value, object) {
+        return collection;
+    }
+    let is_made = matches!(object.repr(), ObjectRepr::Seq | ObjectRepr::Iterable)
+        && object.type_name().starts_with("minijinja::value::")
+        && object.enumerator_len().unwrap_or(0) <= MOST_COPIED;
+    match object.try_iter().filter(|_| is_made && !value.is_tuple()) {
+        Some(items) => list(items.map(|item| mutable(&item))),
+        None => value.clone(),
+    }
+}
+
+/// What a loop goes over: changeable items, and the characters of a text.
+pub fn each(value: &Value) -> Value {
+    if let Some(text) = value.as_str() {
+        return list(text.chars().map(Value::from));
+    }
+    value
+        .as_object()
+        .and_then(|object| collection(value, object))
+        .unwrap_or_else(|| value.clone())
+}
+
+/// A literal, and whatever else is one of minijinja's own lists, dictionaries or tuples, with all in it changeable.
+fn collection(value: &Value, object: &DynObject) -> Option<Value> {
+    if value.is_tuple() {
+        let holds_objects = |items: &Tuple| items.iter().any(|item| item.as_object().is_some());
+        let items = object
+            .downcast_ref::<Tuple>()
+            .filter(|items| holds_objects(items))?;
+        let items: Vec<Value> = items.iter().map(mutable).collect();
+        return Some(Value::from(Tuple::from(items)));
+    }
     if object.is::<Vec<Value>>() {
-        return list(
-            object
-                .try_iter()
-                .into_iter()
-                .flatten()
-                .map(|item| mutable(&item)),
-        );
+        let items = object.try_iter().into_iter().flatten();
+        return Some(list(items.map(|item| mutable(&item))));
     }
-    if object.is::<IndexMap<Value, Value>>() {
+    if object.is::<IndexMap<Value, Value>>() && !value.is_kwargs() {
         let pairs = object.try_iter_pairs().into_iter().flatten();
-        return dict(pairs.map(|(key, item)| (key, mutable(&item))));
+        return Some(dict(pairs.map(|(key, item)| (key, mutable(&item)))));
     }
-    value.clone()
+    None
+}
+
+/// Python's methods of the lists, tuples and dictionaries that no template can hold on to: they change a copy.
+pub fn method(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    method: &str,
+    args: &[Value],
+) -> Option<Result<Value, Error>> {
+    let object = value.as_object()?;
+    if value.is_tuple() {
+        let items = || list(object.try_iter().into_iter().flatten());
+        return matches!(method, "index" | "count")
+            .then(|| items().call_method(state, method, args));
+    }
+    let copy = mutable(value);
+    let copied = copy.as_object()?;
+    let is_copy = copied.is::<MutList>() || copied.is::<MutDict>();
+    let is_plain = !object.is::<MutList>() && !object.is::<MutDict>();
+    (is_copy && is_plain).then(|| copy.call_method(state, method, args))
 }
 
 /// Refuses to put a collection into itself: nothing could print it.
@@ -163,7 +215,7 @@ impl Object for MutList {
 
     fn call_method(
         self: &Arc<Self>,
-        _state: &mut State<'_, '_>,
+        state: &mut State<'_, '_>,
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
@@ -208,9 +260,15 @@ impl Object for MutList {
                     .ok_or_else(|| operation(format!("the list has no item {item:?}")))
             }
             "index" => {
-                let (item,): (Value,) = from_args(args)?;
-                let at = locked(&self.0).iter().position(|other| *other == item);
-                at.map(Value::from)
+                let (item, start, stop): (Value, Option<i64>, Option<i64>) = from_args(args)?;
+                let items = locked(&self.0);
+                let bound = |at: Option<i64>, default| {
+                    at.map_or(default, |at| position(at, items.len()).unwrap_or(0))
+                };
+                let start = bound(start, 0);
+                let mut places = items.iter().enumerate().take(bound(stop, items.len()));
+                let at = places.find(|(at, other)| *at >= start && **other == item);
+                at.map(|(at, _)| Value::from(at))
                     .ok_or_else(|| operation(format!("the list has no item {item:?}")))
             }
             "count" => {
@@ -227,7 +285,35 @@ impl Object for MutList {
                 none
             }
             "sort" => {
-                locked(&self.0).sort();
+                let (keywords,): (Kwargs,) = from_args(args)?;
+                let reverse = keywords.get::<Option<Value>>("reverse")?;
+                let key = keywords.get::<Option<Value>>("key")?;
+                keywords.assert_all_used()?;
+                let mut items = locked(&self.0).clone();
+                let mut failed = None;
+                let mut keyed: Vec<(Value, Value)> = Vec::with_capacity(items.len());
+                for item in items.drain(..) {
+                    let by = match key.as_ref().filter(|key| !key.is_none()) {
+                        Some(key) => {
+                            key.call(state, std::slice::from_ref(&item))
+                                .unwrap_or_else(|error| {
+                                    failed.get_or_insert(error);
+                                    Value::UNDEFINED
+                                })
+                        }
+                        None => item.clone(),
+                    };
+                    keyed.push((by, item));
+                }
+                if let Some(error) = failed {
+                    return Err(error);
+                }
+                // Equal items keep their order, backwards too.
+                match reverse.is_some_and(|reverse| reverse.is_true()) {
+                    true => keyed.sort_by(|a, b| b.0.cmp(&a.0)),
+                    false => keyed.sort_by(|a, b| a.0.cmp(&b.0)),
+                }
+                *locked(&self.0) = keyed.into_iter().map(|(_, item)| item).collect();
                 none
             }
             "clear" => {
@@ -305,6 +391,16 @@ impl Object for MutDict {
                 Ok(Value::from(()))
             }
             "copy" => Ok(dict(locked(&self.0).clone())),
+            "popitem" => {
+                let last = locked(&self.0).pop();
+                last.map(|(key, value)| Value::from(Tuple::from([key, value])))
+                    .ok_or_else(|| operation("popitem from an empty dictionary"))
+            }
+            "fromkeys" => {
+                let (keys, value): (Value, Option<Value>) = from_args(args)?;
+                let value = mutable(&value.unwrap_or_else(|| Value::from(())));
+                Ok(dict(keys.try_iter()?.map(|key| (key, value.clone()))))
+            }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }

@@ -81,7 +81,12 @@ pub fn column_schema(state: &State<'_, '_>, args: &[Value]) -> Result<Value, Err
         .map_err(raise_database)?;
     Ok(list(columns.into_iter().map(|(name, oid)| {
         let data_type = type_word(oid);
-        Column { name, data_type }.value()
+        Column {
+            name,
+            data_type,
+            ..Column::default()
+        }
+        .value()
     })))
 }
 

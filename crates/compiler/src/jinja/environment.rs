@@ -539,7 +539,7 @@ impl error::Sources for Jinja {
             .env
             .globals()
             .map(|(name, _)| name.to_owned())
-            .filter(|name| !name.starts_with("rwt__"))
+            .filter(|name| !name.starts_with("rwt_"))
             .collect();
         let known = [
             "this", "target", "config", "model", "execute", "flags", "schema", "database",

@@ -10,14 +10,17 @@ use rwt_project::profile::{is_secret_name, marker};
 use rwt_project::yaml::{SourceFile, nearest, parse};
 use serde_json::Value as Json;
 
-use super::collections::{dict, from_json, list, mutable, pairs_of, to_json};
+use super::collections::{dict, each, from_json, list, mutable, pairs_of, to_json};
 use super::column::{self, Column};
 use super::contract;
 use super::error::raise;
+use super::itertools::Cycler;
 use super::macros::{Loaded, return_value};
+use super::moment::places;
 use super::relation::{self, Relation};
-use super::rewrite::MUTABLE;
+use super::rewrite::{DONE, EACH, MUTABLE};
 use super::scope::{Captured, Level, Phase, Scope, ScopeValue, scope_of};
+use super::sets::SetValue;
 use super::statement;
 use crate::checksum;
 
@@ -55,16 +58,23 @@ fn machinery(env: &mut Environment<'static>) {
     );
     env.add_function(MUTABLE, |values: Rest<Value>| match values.as_slice() {
         [value] => mutable(value),
+        values => mutable(&Value::from(Tuple::from(values))),
+    });
+    env.add_function(EACH, |values: Rest<Value>| match values.as_slice() {
+        [value] => each(value),
         values => Value::from(Tuple::from(values)),
     });
+    env.add_function(DONE, |_: Rest<Value>| Value::from(()));
+    env.add_function("cycler", |items: Rest<Value>| Cycler::build(&items));
+    env.add_function("joiner", minijinja_contrib::globals::joiner);
     env.add_function("return", |value: Option<Value>| {
         return_value(&value.unwrap_or_else(|| Value::from(())))
     });
-    env.add_function("namespace", |defaults: Option<ValueOrKwargs>| {
-        let defaults = match defaults {
-            Some(defaults) => pairs_of(&defaults.into_value())?,
-            None => Vec::new(),
-        };
+    env.add_function("namespace", |defaults: Args| {
+        let defaults = defaults.into_values();
+        let defaults: Vec<Vec<(Value, Value)>> =
+            defaults.iter().map(pairs_of).collect::<Result<_, _>>()?;
+        let defaults = defaults.concat();
         let defaults = dict(
             defaults
                 .into_iter()
@@ -221,11 +231,7 @@ impl Object for Builtins {
 
 /// `api.Column`, whose methods do not need a column.
 pub(super) fn column_class() -> Value {
-    let class = Column {
-        name: String::new(),
-        data_type: String::new(),
-    };
-    class.value()
+    Column::default().value()
 }
 
 /// `api.Relation` and `api.Column`
@@ -322,7 +328,7 @@ fn text_of_variable(
 
 /// `var('name', default)` and `var.has_var('name')`
 #[derive(Debug)]
-struct Var;
+pub(super) struct Var;
 
 impl Object for Var {
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
@@ -549,10 +555,8 @@ fn conversions(env: &mut Environment<'static>) {
     env.add_function(
         "fromjson",
         |text: String, default: Option<Value>| match serde_json::from_str::<Json>(&text) {
-            Ok(json) => Ok(from_json(&json)),
-            Err(error) => {
-                default.ok_or_else(|| raise("rwt::jinja::json", format!("not JSON: {error}"), None))
-            }
+            Ok(json) => from_json(&json),
+            Err(_) => default.unwrap_or_else(|| Value::from(())),
         },
     );
     env.add_function("toyaml", |value: Value| {
@@ -562,49 +566,73 @@ fn conversions(env: &mut Environment<'static>) {
     env.add_function(
         "fromyaml",
         |text: String, default: Option<Value>| match parse(&SourceFile::new("fromyaml", text)) {
-            Ok(yaml) => Ok(from_json(&yaml.to_value())),
-            Err(errors) => default.ok_or_else(|| {
-                let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                raise("rwt::jinja::yaml", told.join("; "), None)
-            }),
+            Ok(yaml) => from_json(&yaml.to_value()),
+            Err(_) => default.unwrap_or_else(|| Value::from(())),
         },
     );
-    for name in ["zip", "zip_strict"] {
-        env.add_function(name, |sequences: Rest<Value>| {
-            let mut columns = Vec::new();
-            for sequence in sequences.iter() {
-                columns.push(sequence.try_iter()?.collect::<Vec<_>>());
-            }
-            let length = columns.iter().map(Vec::len).min().unwrap_or(0);
-            let row = |i: usize| {
-                let items: Vec<Value> = columns.iter().map(|column| column[i].clone()).collect();
-                Value::from(Tuple::from(items))
-            };
-            Ok::<_, Error>(list((0..length).map(row)))
-        });
-    }
-    for name in ["set", "set_strict"] {
-        env.add_function(name, |items: Value| {
-            let mut seen: Vec<Value> = Vec::new();
-            for item in items.try_iter()? {
-                if !seen.contains(&item) {
-                    seen.push(item);
-                }
-            }
-            Ok::<_, Error>(list(seen))
-        });
-    }
+    env.add_function("zip_strict", |sequences: Rest<Value>| zipped(&sequences));
+    env.add_function("zip", |args: Args| or_default(args, zipped));
+    env.add_function("set_strict", |items: Value| distinct(&[items]));
+    env.add_function("set", |args: Args| or_default(args, distinct));
     env.add_function("local_md5", |text: String| checksum::md5(&text));
-    env.add_function("diff_of_two_dicts", |first: Value, second: Value| {
-        let second = pairs_of(&second)?;
-        let rest = pairs_of(&first)?
-            .into_iter()
-            .filter(|pair| !second.contains(pair));
-        Ok::<_, Error>(dict(rest))
-    });
+    env.add_function("diff_of_two_dicts", difference);
     env.add_global("modules", super::modules::modules());
     env.add_global("dbt_version", Value::from(crate::DBT_VERSION));
     env.add_global("thread_id", Value::from("main"));
+}
+
+/// What a function gives, or its `default` where its arguments are not what it takes.
+fn or_default(args: Args, function: fn(&[Value]) -> Result<Value, Error>) -> Result<Value, Error> {
+    let (places, keywords) = places(&args.into_values())?;
+    let default: Option<Value> = keywords.get("default")?;
+    keywords.assert_all_used()?;
+    Ok(function(&places).unwrap_or_else(|_| default.unwrap_or_else(|| Value::from(()))))
+}
+
+fn zipped(sequences: &[Value]) -> Result<Value, Error> {
+    let mut columns = Vec::new();
+    for sequence in sequences {
+        columns.push(each(sequence).try_iter()?.collect::<Vec<_>>());
+    }
+    let length = columns.iter().map(Vec::len).min().unwrap_or(0);
+    let row = |i: usize| {
+        let items: Vec<Value> = columns.iter().map(|column| column[i].clone()).collect();
+        Value::from(Tuple::from(items))
+    };
+    Ok(list((0..length).map(row)))
+}
+
+/// `set(items)`
+fn distinct(args: &[Value]) -> Result<Value, Error> {
+    SetValue::build(args.first().unwrap_or(&list([])))
+}
+
+/// dbt's `diff_of_two_dicts`: of lists by key, what the second dictionary does not have; names in any case are the same.
+fn difference(first: Value, second: Value) -> Result<Value, Error> {
+    let folded = |value: &Value| match value.as_str() {
+        Some(text) => Value::from(text.to_lowercase()),
+        None => value.clone(),
+    };
+    let items =
+        |value: &Value| -> Result<Vec<Value>, Error> { Ok(each(value).try_iter()?.collect()) };
+    let mut known = Vec::new();
+    for (key, values) in pairs_of(&second)? {
+        let values: Vec<Value> = items(&values)?.iter().map(folded).collect();
+        known.push((folded(&key), values));
+    }
+    let mut rest = Vec::new();
+    for (key, values) in pairs_of(&first)? {
+        let Some((_, without)) = known.iter().find(|(other, _)| *other == folded(&key)) else {
+            rest.push((key, mutable(&values)));
+            continue;
+        };
+        let mut left = items(&values)?;
+        left.retain(|value| !without.contains(&folded(value)));
+        if !left.is_empty() {
+            rest.push((key, list(left)));
+        }
+    }
+    Ok(dict(rest))
 }
 
 /// JSON with Python's spaces behind commas and colons, as `json.dumps` writes it.
@@ -626,9 +654,43 @@ fn python_json(json: &Json) -> String {
     }
 }
 
+/// JSON as `json.dumps` writes it with an indentation.
+fn indented_json(json: &Json, indent: usize, depth: usize) -> String {
+    let items: Vec<String> = match json {
+        Json::Array(items) => items
+            .iter()
+            .map(|item| indented_json(item, indent, depth + 1))
+            .collect(),
+        Json::Object(map) => map
+            .iter()
+            .map(|(key, value)| {
+                let value = indented_json(value, indent, depth + 1);
+                format!("{}: {value}", ascii_json(key))
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    if items.is_empty() {
+        return python_json(json);
+    }
+    let (open, close) = if json.is_array() {
+        ('[', ']')
+    } else {
+        ('{', '}')
+    };
+    let inside = format!("\n{}", " ".repeat(indent * depth));
+    let items = items.join(&format!(",{inside}"));
+    let end = " ".repeat(indent * (depth - 1));
+    format!("{open}{inside}{items}\n{end}{close}")
+}
+
 /// Jinja2's filter `tojson`: sorted keys, and nothing that HTML would read.
-pub(super) fn html_safe_json(value: &Value) -> Result<String, Error> {
-    let json = python_json(&sort_keys(to_json(value)?));
+pub(super) fn html_safe_json(value: &Value, indent: Option<usize>) -> Result<String, Error> {
+    let json = sort_keys(to_json(value)?);
+    let json = match indent {
+        Some(indent) => indented_json(&json, indent.min(100), 1),
+        None => python_json(&json),
+    };
     Ok(json
         .replace('<', "\\u003c")
         .replace('>', "\\u003e")

@@ -1,6 +1,7 @@
 //! `modules.itertools`, as far as lists go: `product`, `chain`, `combinations`, `permutations`, `zip_longest`, `repeat`, `islice`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use minijinja::value::{Object, Rest, ValueOrKwargs, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
@@ -120,6 +121,62 @@ impl Object for Itertools {
                 };
                 let step = count(3).unwrap_or(1).max(1);
                 Ok(list(all.into_iter().take(stop).skip(start).step_by(step)))
+            }
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+/// Jinja2's `cycler('a', 'b')`.
+#[derive(Debug)]
+pub struct Cycler {
+    items: Vec<Value>,
+    at: AtomicUsize,
+}
+
+impl Cycler {
+    /// Of so many values.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn build(items: &[Value]) -> Result<Value, Error> {
+        if items.is_empty() {
+            return Err(Error::new(
+                ErrorKind::MissingArgument,
+                "cycler() takes the values to go through",
+            ));
+        }
+        Ok(Value::from_object(Self {
+            items: items.to_vec(),
+            at: AtomicUsize::new(0),
+        }))
+    }
+}
+
+impl Object for Cycler {
+    fn is_true(self: &Arc<Self>) -> bool {
+        true
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let at = self.at.load(Ordering::Relaxed);
+        (key.as_str()? == "current").then(|| self.items[at % self.items.len()].clone())
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        _args: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            "next" => {
+                let at = self.at.fetch_add(1, Ordering::Relaxed);
+                Ok(self.items[at % self.items.len()].clone())
+            }
+            "reset" => {
+                self.at.store(0, Ordering::Relaxed);
+                Ok(Value::from(()))
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }

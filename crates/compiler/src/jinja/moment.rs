@@ -12,6 +12,7 @@ use super::error::raise;
 use super::table::tuple;
 use super::timedelta::Timedelta;
 use super::zones::{InZone, Pytz, Zone};
+use crate::materialize::TextOf;
 
 /// A point in time, in UTC, as a template's value.
 pub fn datetime(at: DateTime<Utc>) -> Value {
@@ -163,7 +164,8 @@ impl Class {
     }
 
     fn of_format(text: &str, format: &str) -> Result<Value, Error> {
-        let format = format.replace("%f", "%6f");
+        // Python takes one to six digits.
+        let format = format.replace(".%f", "%.f").replace("%f", "%6f");
         let at = NaiveDateTime::parse_from_str(text, &format)
             .or_else(|_| {
                 NaiveDate::parse_from_str(text, &format).map(|date| date.and_time(NaiveTime::MIN))
@@ -241,7 +243,18 @@ impl Object for Class {
                 let (text, format): (&str, &str) = from_args(args)?;
                 Self::of_format(text, format)
             }
-            ("fromtimestamp", Self::Datetime) => Self::of_timestamp(args),
+            ("fromtimestamp" | "utcfromtimestamp", Self::Datetime) => Self::of_timestamp(args),
+            ("fromordinal", Self::Datetime | Self::Date) => {
+                let (days,): (i32,) = from_args(args)?;
+                let day = NaiveDate::from_num_days_from_ce_opt(days)
+                    .filter(|day| (1..=9999).contains(&day.year()))
+                    .ok_or_else(no_such_time)?;
+                let form = match **self {
+                    Self::Date => Form::Date,
+                    _ => Form::Time(None),
+                };
+                Ok(Moment::new(day.and_time(NaiveTime::MIN), form).value())
+            }
             ("fromisoformat", Self::Datetime | Self::Date) => {
                 let (text,): (&str,) = from_args(args)?;
                 self.of_iso(text)
@@ -277,6 +290,28 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// What a database wrote; none for what Python has no date for.
+    pub fn of_sql(text: &str, of: TextOf) -> Option<Value> {
+        let (at, form) = match of {
+            TextOf::Text => return None,
+            TextOf::Date => {
+                let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+                (day.and_time(NaiveTime::MIN), Form::Date)
+            }
+            TextOf::Timestamp => {
+                let at = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok()?;
+                (at, Form::Time(None))
+            }
+            TextOf::Timestamptz => {
+                let at = DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z").ok()?;
+                let utc = at.naive_utc();
+                (utc, Form::Time(Some(Zone(chrono_tz::Tz::UTC).at_utc(utc))))
+            }
+        };
+        let is_in_calendar = (1..=9999).contains(&at.year());
+        is_in_calendar.then(|| Self::new(at, form).value())
+    }
+
     fn new(at: NaiveDateTime, form: Form) -> Self {
         // Python counts microseconds.
         let micros = at.nanosecond() / 1000 * 1000;
@@ -406,6 +441,51 @@ impl Moment {
         }
     }
 
+    /// `isoformat(sep, timespec)`
+    fn iso(&self, args: &[Value]) -> Result<String, Error> {
+        let (mut places, keywords) = places(args)?;
+        // A time of day has no date to part from it.
+        if self.form == Form::Clock {
+            places.insert(0, Value::from("T"));
+        }
+        let argument = |at: usize, name: &str| -> Result<Option<String>, Error> {
+            let named: Option<Value> = keywords.get(name)?;
+            Ok(places
+                .get(at)
+                .cloned()
+                .or(named)
+                .map(|value| value.to_string()))
+        };
+        let between = argument(0, "sep")?.and_then(|text| text.chars().next());
+        let precision = argument(1, "timespec")?;
+        keywords.assert_all_used()?;
+        let between = between.unwrap_or('T');
+        let form = match precision.as_deref() {
+            None | Some("auto") => return Ok(self.text(between)),
+            Some("hours") => "%H",
+            Some("minutes") => "%H:%M",
+            Some("seconds") => "%H:%M:%S",
+            Some("milliseconds") => "%H:%M:%S%.3f",
+            Some("microseconds") => "%H:%M:%S%.6f",
+            Some(other) => {
+                return Err(raise(
+                    "rwt::jinja::datetime",
+                    format!("`{other}` is not a timespec"),
+                    Some("auto, hours, minutes, seconds, milliseconds or microseconds".to_owned()),
+                ));
+            }
+        };
+        let time = self.at.format(form);
+        Ok(match &self.form {
+            Form::Date => self.text(between),
+            Form::Clock => time.to_string(),
+            Form::Time(zone) => {
+                let zone = zone.as_ref().map(ToString::to_string).unwrap_or_default();
+                format!("{}{between}{time}{zone}", self.at.format("%Y-%m-%d"))
+            }
+        })
+    }
+
     fn formatted(&self, format: &str) -> Result<Value, Error> {
         let zone = self.zone();
         let mut pattern = String::new();
@@ -503,7 +583,7 @@ impl Object for Moment {
                 let (format,): (&str,) = from_args(args)?;
                 self.formatted(format)
             }
-            "isoformat" => Ok(Value::from(self.text('T'))),
+            "isoformat" => self.iso(args).map(Value::from),
             "date" => Ok(Self::new(self.at, Form::Date).value()),
             "time" => {
                 let day = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap_or_default();

@@ -13,8 +13,8 @@ use std::ops::Range;
 use super::arithmetic;
 use super::edits::{Edit, OffsetMap, apply};
 use super::scan::{
-    assignment, blanks, end_of_raw, find_after, has_word, identifier_len, operand_end,
-    parameters_end, string_end, tag_end, tuple_end,
+    assigned, assignment, blanks, end_of_raw, find_after, has_word, identifier_len, is_call,
+    loop_items, operand_end, parameters, parameters_end, string_end, tag_end, tuple_end,
 };
 
 /// What a template file is read as.
@@ -65,8 +65,14 @@ pub fn internal_name(name: &str) -> String {
     format!("rwt__{name}")
 }
 
-/// The function that the right side of `set` goes through.
-pub const MUTABLE: &str = "rwt__mutable";
+/// The function that the right side of `set` goes through. No macro's internal name begins as these names do.
+pub const MUTABLE: &str = "rwt_mutable";
+
+/// The function that what `for` goes over goes through.
+pub const EACH: &str = "rwt_each";
+
+/// The function that makes a call of what `do` works out.
+pub const DONE: &str = "rwt_done";
 
 /// Rewrites a file. Text without dbt's own tags comes back as it is.
 ///
@@ -219,7 +225,10 @@ impl Scan<'_> {
                 self.define(name.clone(), start..end);
                 self.replace(inner, format!("macro {}()", internal_name(&name)));
             }
-            "test" | "data_test" => self.test(&rest, inner.start..rest.start, start..end)?,
+            "test" | "data_test" => {
+                self.test(&rest, inner.start..rest.start, start..end)?;
+                self.defaults(&rest, inner.end);
+            }
             "snapshot" => {
                 let name = self.text[rest].trim().to_owned();
                 self.replace(inner, format!("set snapshot_{name}"));
@@ -227,7 +236,7 @@ impl Scan<'_> {
             "endsnapshot" => self.replace(inner, "endset".to_owned()),
             "macro" => {
                 self.open(parameters_end(self.text, &rest));
-                self.wrap_defaults(&rest);
+                self.defaults(&rest, inner.end);
                 if self.kind == FileKind::Macros {
                     self.name_macro(&rest, start..end);
                 }
@@ -241,6 +250,24 @@ impl Scan<'_> {
             "set" => {
                 self.note_special_names(rest.clone());
                 self.wrap_assignment(rest);
+            }
+            "for" => {
+                self.note_special_names(rest.clone());
+                if let Some(items) = loop_items(self.text.as_bytes(), rest) {
+                    self.wrap(items, EACH);
+                }
+            }
+            "with" => {
+                self.note_special_names(rest.clone());
+                for value in assigned(self.text.as_bytes(), rest) {
+                    self.wrap(value, MUTABLE);
+                }
+            }
+            "do" => {
+                self.note_special_names(rest.clone());
+                if !is_call(self.text.as_bytes(), &rest) {
+                    self.wrap(rest, DONE);
+                }
             }
             _ => self.note_special_names(rest),
         }
@@ -285,7 +312,7 @@ impl Scan<'_> {
         }
     }
 
-    /// `set a = b` becomes `set a = rwt__mutable(b)`; block assignments stay.
+    /// `set a = b` becomes `set a = rwt_mutable(b)`; block assignments stay.
     fn wrap_assignment(&mut self, rest: Range<usize>) {
         let Some(equals) = assignment(&self.text.as_bytes()[rest.clone()]) else {
             return;
@@ -294,9 +321,14 @@ impl Scan<'_> {
         if self.text[value.clone()].trim().is_empty() {
             return;
         }
+        self.wrap(value, MUTABLE);
+    }
+
+    /// `x` becomes ` function(x)`.
+    fn wrap(&mut self, value: Range<usize>, function: &str) {
         self.edits.push(Edit {
             range: value.start..value.start,
-            with: format!(" {MUTABLE}("),
+            with: format!(" {function}("),
         });
         self.edits.push(Edit {
             range: value.end..value.end,
@@ -304,37 +336,48 @@ impl Scan<'_> {
         });
     }
 
-    /// `macro m(a=[])` becomes `macro m(a=rwt__mutable([]))`.
-    fn wrap_defaults(&mut self, rest: &Range<usize>) {
-        let Some((close, _)) = parameters_end(self.text, rest) else {
-            return;
-        };
-        let bytes = &self.text.as_bytes()[..close];
-        let mut at = rest.start + self.text[rest.clone()].find('(').map_or(0, |open| open + 1);
-        while at < close {
-            match bytes[at] {
-                quote @ (b'\'' | b'"') => at = string_end(bytes, at, quote),
-                b'=' => {
-                    let start = at + 1 + blanks(bytes, at + 1);
-                    let end = match bytes.get(start) {
-                        Some(b'[' | b'{') => tuple_end(bytes, start),
-                        _ => start,
-                    };
-                    if end > start {
-                        self.edits.push(Edit {
-                            range: start..start,
-                            with: format!("{MUTABLE}("),
-                        });
-                        self.edits.push(Edit {
-                            range: end..end,
-                            with: ")".to_owned(),
-                        });
-                    }
-                    at = end.max(at + 1);
-                }
-                _ => at += 1,
+    /// `macro m(a=[])` becomes `macro m(a= rwt_mutable([]))`. minijinja knows no parameter while it works a default out,
+    /// so that `macro m(a, b=a)` sets `b` behind the tag, which ends at `tag_end`.
+    fn defaults(&mut self, rest: &Range<usize>, tag_end: usize) {
+        let parameters = parameters(self.text, rest);
+        let mut late = String::new();
+        for (index, (name, default)) in parameters.iter().enumerate() {
+            let Some(default) = default.clone() else {
+                continue;
+            };
+            let text = &self.text[default.clone()];
+            let is_named =
+                |(earlier, _): &(Range<usize>, _)| has_word(text, &self.text[earlier.clone()]);
+            if parameters[..index].iter().any(is_named) {
+                let name = &self.text[name.clone()];
+                let value = self.taken_out(default);
+                late.push_str(&format!(
+                    " %}}{{% if {name} is undefined %}}{{% set {name} = {MUTABLE}({value}) %}}{{% endif"
+                ));
+            } else if text.starts_with(['[', '{']) {
+                self.wrap(default, MUTABLE);
             }
         }
+        if !late.is_empty() {
+            self.edits.push(Edit {
+                range: tag_end..tag_end,
+                with: late,
+            });
+        }
+    }
+
+    /// A default as it is rewritten; in its place stays a name of nothing.
+    fn taken_out(&mut self, range: Range<usize>) -> String {
+        let is_inside =
+            |edit: &mut Edit| edit.range.start >= range.start && edit.range.end <= range.end;
+        let inside: Vec<Edit> = self.edits.extract_if(.., is_inside).collect();
+        let inside = inside.into_iter().map(|edit| Edit {
+            range: edit.range.start - range.start..edit.range.end - range.start,
+            with: edit.with,
+        });
+        let (text, _) = apply(&self.text[range.clone()], inside.collect());
+        self.replace(range, "rwt_default".to_owned());
+        text.replace(['\r', '\n'], " ")
     }
 
     /// Operators between times become filters.
@@ -528,7 +571,7 @@ mod tests {
         );
         assert_eq!(
             out.text,
-            "{% set a = rwt__mutable( {'x': [1]}) %}{% set b %}x{% endset %}{% set c | replace(a='=') %}y{% endset %}"
+            "{% set a = rwt_mutable( {'x': [1]}) %}{% set b %}x{% endset %}{% set c | replace(a='=') %}y{% endset %}"
         );
     }
 
@@ -539,7 +582,18 @@ mod tests {
         );
         assert_eq!(
             out.text,
-            "{{ '%s' |format(x.y(1)['z']) ~ 'b' }}{{ \"%s %s\" |format(a, 'b') }}{% set c = rwt__mutable( '%d' |format(5)) %}{{ 7 % 2 }}{% if x == 'a' %}{% endif %}"
+            "{{ '%s' |format(x.y(1)['z']) ~ 'b' }}{{ \"%s %s\" |format(a, 'b') }}{% set c = rwt_mutable( '%d' |format(5)) %}{{ 7 % 2 }}{% if x == 'a' %}{% endif %}"
+        );
+    }
+
+    #[test]
+    fn loops_do_and_late_defaults() {
+        let out = macros(
+            "{% for x in [1] if x %}{% endfor %}{% do a.b(1) %}{% do a.b() or c %}{% macro m(a, b=a ~ 1) -%}{% endmacro %}",
+        );
+        assert_eq!(
+            out.text,
+            "{% for x in  rwt_each([1]) if x %}{% endfor %}{% do a.b(1) %}{% do rwt_done( a.b() or c) %}{% macro rwt__m(a, b=rwt_default) %}{% if b is undefined %}{% set b = rwt_mutable(a ~ 1) %}{% endif -%}{% endmacro %}"
         );
     }
 
@@ -580,6 +634,11 @@ mod tests {
             Just("-%}"),
             Just("\n"),
             Just("macro m(a, b=1)"),
+            Just("macro m(a, b='%s' % a,\n c=[b])"),
+            Just("for x in "),
+            Just(" if "),
+            Just("do "),
+            Just("with a="),
             Just("endmacro"),
             Just("set x = "),
             Just("set y"),

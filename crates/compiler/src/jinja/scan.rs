@@ -10,6 +10,111 @@ pub(crate) fn parameters_end(text: &str, rest: &Range<usize>) -> Option<(usize, 
     Some((close, !inner.trim().is_empty() && !inner.ends_with(',')))
 }
 
+/// The parameters of a macro: names and defaults.
+pub(crate) fn parameters(
+    text: &str,
+    rest: &Range<usize>,
+) -> Vec<(Range<usize>, Option<Range<usize>>)> {
+    let Some((close, _)) = parameters_end(text, rest) else {
+        return Vec::new();
+    };
+    let open = text[rest.clone()].find('(').map_or(0, |open| open + 1);
+    let bytes = text.as_bytes();
+    pieces(bytes, rest.start + open..close)
+        .into_iter()
+        .map(|piece| match assignment(&bytes[piece.clone()]) {
+            Some(equals) => {
+                let at = piece.start + equals;
+                (
+                    trimmed(bytes, piece.start..at),
+                    Some(trimmed(bytes, at + 1..piece.end)).filter(|value| !value.is_empty()),
+                )
+            }
+            None => (piece, None),
+        })
+        .collect()
+}
+
+/// The values of `a=[], b=c`.
+pub(crate) fn assigned(bytes: &[u8], range: Range<usize>) -> Vec<Range<usize>> {
+    let value = |piece: Range<usize>| {
+        let equals = assignment(&bytes[piece.clone()])?;
+        Some(trimmed(bytes, piece.start + equals + 1..piece.end)).filter(|value| !value.is_empty())
+    };
+    pieces(bytes, range).into_iter().filter_map(value).collect()
+}
+
+/// What commas outside of strings and brackets part.
+fn pieces(bytes: &[u8], range: Range<usize>) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
+    let (mut start, mut at) = (range.start, range.start);
+    while at < range.end {
+        match bytes[at] {
+            b',' => {
+                pieces.push(trimmed(bytes, start..at));
+                start = at + 1;
+                at += 1;
+            }
+            _ => at = token_end(bytes, at).min(range.end),
+        }
+    }
+    pieces.push(trimmed(bytes, start..range.end));
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}
+
+/// What `for x in … if …` goes over.
+pub(crate) fn loop_items(bytes: &[u8], range: Range<usize>) -> Option<Range<usize>> {
+    let (mut start, mut end) = (None, range.end);
+    let mut at = range.start;
+    while at < range.end {
+        let next = token_end(bytes, at).min(range.end);
+        match &bytes[at..next] {
+            b"in" if start.is_none() => start = Some(next),
+            b"if" if start.is_some() => {
+                end = at;
+                break;
+            }
+            b"recursive"
+                if start.is_some() && blanks(&bytes[..range.end], next) + next == range.end =>
+            {
+                end = at;
+            }
+            _ => {}
+        }
+        at = next;
+    }
+    Some(trimmed(bytes, start?..end)).filter(|items| !items.is_empty())
+}
+
+/// Whether a text is one call: `a.b(…)`.
+pub(crate) fn is_call(bytes: &[u8], range: &Range<usize>) -> bool {
+    let range = trimmed(bytes, range.clone());
+    let bytes = &bytes[..range.end];
+    let starts = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    range.is_empty()
+        || bytes[range.start..].first().is_some_and(starts)
+            && bytes.last() == Some(&b')')
+            && operand_end(bytes, range.start) == Some(range.end)
+}
+
+/// The byte behind the word, string or bracket at a place, or the place's next byte.
+fn token_end(bytes: &[u8], at: usize) -> usize {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
+    match bytes[at] {
+        quote @ (b'\'' | b'"') => string_end(bytes, at, quote),
+        b'(' | b'[' | b'{' => tuple_end(bytes, at),
+        byte if is_word(&byte) => at + bytes[at..].iter().take_while(|byte| is_word(byte)).count(),
+        _ => at + 1,
+    }
+}
+
+fn trimmed(bytes: &[u8], range: Range<usize>) -> Range<usize> {
+    let text = &bytes[range.clone()];
+    let start = range.start + blanks(text, 0);
+    start..range.start + text.trim_ascii_end().len().max(start - range.start)
+}
+
 /// The `=` of an assignment, outside of strings and brackets, that is not part of `==`, `<=` and so on.
 pub(crate) fn assignment(bytes: &[u8]) -> Option<usize> {
     let mut depth = 0_usize;

@@ -189,7 +189,12 @@ pub fn load(
         file: file.to_owned(),
         lines,
     };
-    Ok(seed_value(Table { columns, rows }, types, origin))
+    let table = Table {
+        columns,
+        rows,
+        ..Table::default()
+    };
+    Ok(seed_value(table, types, origin))
 }
 
 fn is_null(text: &str) -> bool {

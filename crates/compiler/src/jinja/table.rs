@@ -1,13 +1,15 @@
 //! The tables that queries give, as agate shows them: `rows[0][1]`, `rows[0]['name']`, `columns[0].values()`.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple, from_args};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use serde_json::Value as Json;
 
 use super::collections::{dict, from_json, list};
+use super::moment::Moment;
 use super::scope::{Level, scope_of};
 use super::seed::{Origin, SeedType};
 use crate::materialize::Table;
@@ -18,14 +20,22 @@ pub fn tuple(items: impl IntoIterator<Item = Value>) -> Value {
 }
 
 /// `run_query(…)`, and `load_result(…).table`.
-struct TableValue {
-    table: Arc<Table>,
+pub(super) struct TableValue {
+    pub table: Arc<Table>,
     /// False for a recorder, which has no answers: its columns are empty ones of any name.
-    live: bool,
+    pub live: bool,
     /// Types of the columns, for a seed.
-    types: Vec<SeedType>,
+    pub types: Vec<SeedType>,
     /// Where the rows stand, for a seed.
-    origin: Option<Arc<Origin>>,
+    pub origin: Option<Arc<Origin>>,
+}
+
+/// A cell as Python has it: dates and times are such.
+pub(super) fn cell(table: &Table, row: usize, column: usize) -> Option<Value> {
+    let json = table.rows.get(row)?.get(column)?;
+    let of = table.texts.get(column).copied().unwrap_or_default();
+    let moment = json.as_str().and_then(|text| Moment::of_sql(text, of));
+    Some(moment.unwrap_or_else(|| from_json(json)))
 }
 
 impl fmt::Debug for TableValue {
@@ -113,7 +123,7 @@ impl Object for TableValue {
             return self.row(key.as_usize()?);
         };
         match name {
-            "rows" => Some(list((0..table.rows.len()).filter_map(|row| self.row(row)))),
+            "rows" => Some(Value::from_object(Rows(Arc::clone(self)))),
             "columns" => Some(Value::from_object(Columns {
                 table: Arc::clone(table),
                 live: self.live,
@@ -138,15 +148,75 @@ impl Object for TableValue {
         self: &Arc<Self>,
         state: &mut State<'_, '_>,
         method: &str,
-        _args: &[Value],
+        args: &[Value],
     ) -> Result<Value, Error> {
         match method {
             "print_table" => {
                 scope_of(state)?.report(Level::Print, &drawn(&self.table));
                 Ok(Value::from(()))
             }
+            _ => self.derived(method, args),
+        }
+    }
+}
+
+/// `table.rows`
+struct Rows(Arc<TableValue>);
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.table.rows.len();
+        let rows: Vec<Value> = (0..count).filter_map(|row| self.0.row(row)).collect();
+        let comma = if count == 1 { "," } else { "" };
+        let rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
+        write!(f, "<agate.MappedSequence: ({}{comma})>", rows.join(", "))
+    }
+}
+
+impl Object for Rows {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.row(place(key, self.0.table.rows.len())?)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(self.0.table.rows.len())
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        match method {
+            "values" => Ok(tuple(
+                (0..self.0.table.rows.len()).filter_map(|row| self.0.row(row)),
+            )),
+            // Rows have no names.
+            "keys" => Ok(Value::from(())),
+            "get" => {
+                let (_, default): (Value, Option<Value>) = from_args(args)?;
+                Ok(default.unwrap_or_else(|| Value::from(())))
+            }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// A place in a sequence; a negative one counts from its end.
+fn place(key: &Value, length: usize) -> Option<usize> {
+    let at = key.as_i64()?;
+    match at < 0 {
+        true => length.checked_sub(usize::try_from(at.unsigned_abs()).ok()?),
+        false => usize::try_from(at).ok(),
     }
 }
 
@@ -183,13 +253,13 @@ pub fn sql_type(table: &Value, column: usize) -> &'static str {
 
 /// A table for people.
 fn drawn(table: &Table) -> String {
-    let cell = |value: &Json| match value {
+    let text = |value: &Json| match value {
         Json::Null => String::new(),
         Json::String(text) => text.clone(),
         other => from_json(other).to_string(),
     };
     let rows: Vec<Vec<String>> = std::iter::once(table.columns.clone())
-        .chain(table.rows.iter().map(|row| row.iter().map(cell).collect()))
+        .chain(table.rows.iter().map(|row| row.iter().map(text).collect()))
         .collect();
     let width = |column: usize| {
         let lengths = rows.iter().filter_map(|row| row.get(column));
@@ -219,29 +289,32 @@ struct Row {
 /// As Python shows an agate row: fractions are decimals.
 impl fmt::Debug for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let items: Vec<String> = self.table.rows[self.row].iter().map(python).collect();
+        let items: Vec<String> = self.values().map(|value| python(&value)).collect();
         let comma = if items.len() == 1 { "," } else { "" };
         write!(f, "<agate.Row: ({}{comma})>", items.join(", "))
     }
 }
 
-fn python(value: &Json) -> String {
-    match value {
-        Json::Number(number) if number.is_f64() => format!("Decimal('{}')", from_json(value)),
-        other => format!("{:?}", from_json(other)),
+fn python(value: &Value) -> String {
+    match value.kind() == ValueKind::Number && !value.is_integer() {
+        true => format!("Decimal('{value}')"),
+        false => format!("{value:?}"),
     }
 }
 
 impl Row {
+    fn values(&self) -> impl Iterator<Item = Value> {
+        let columns = 0..self.table.columns.len();
+        columns.filter_map(|column| cell(&self.table, self.row, column))
+    }
+
     fn pairs(&self) -> Vec<(Value, Value)> {
         let names = self
             .table
             .columns
             .iter()
             .map(|name| Value::from(name.as_str()));
-        names
-            .zip(self.table.rows[self.row].iter().map(from_json))
-            .collect()
+        names.zip(self.values()).collect()
     }
 }
 
@@ -261,9 +334,9 @@ impl Object for Row {
                 .columns
                 .iter()
                 .position(|column| column == name)?,
-            None => key.as_usize()?,
+            None => place(key, self.table.columns.len())?,
         };
-        self.table.rows[self.row].get(index).map(from_json)
+        cell(&self.table, self.row, index)
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -316,8 +389,7 @@ impl Object for Columns {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let index = match key.as_str() {
             Some(name) => self.table.columns.iter().position(|column| column == name),
-            None => key
-                .as_usize()
+            None => place(key, self.table.columns.len())
                 .filter(|index| *index < self.table.columns.len()),
         };
         if index.is_none() && self.live {
@@ -337,23 +409,23 @@ impl Object for Columns {
         self: &Arc<Self>,
         _state: &mut State<'_, '_>,
         method: &str,
-        _args: &[Value],
+        args: &[Value],
     ) -> Result<Value, Error> {
         let columns = (0..self.table.columns.len()).filter_map(|i| self.get_value(&Value::from(i)));
+        let names = self.table.columns.iter();
+        let names = names.map(|name| Value::from(name.as_str()));
         match method {
-            "keys" => Ok(names(&self.table)),
+            "keys" => Ok(tuple(names)),
             "values" => Ok(tuple(columns)),
             "items" => {
-                let names = self
-                    .table
-                    .columns
-                    .iter()
-                    .map(|name| Value::from(name.as_str()));
-                Ok(list(
-                    names
-                        .zip(columns)
-                        .map(|(name, column)| tuple([name, column])),
-                ))
+                let pairs = names.zip(columns);
+                Ok(list(pairs.map(|(name, column)| tuple([name, column]))))
+            }
+            "dict" => Ok(dict(names.zip(columns))),
+            "get" => {
+                let (key, default): (Value, Option<Value>) = from_args(args)?;
+                let found = key.as_str().and_then(|_| self.get_value(&key));
+                Ok(found.or(default).unwrap_or_else(|| Value::from(())))
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
@@ -375,16 +447,31 @@ impl fmt::Debug for Column {
     }
 }
 
+impl Column {
+    fn values(&self) -> impl Iterator<Item = Value> {
+        let rows = 0..self.table.rows.len();
+        rows.filter_map(|row| cell(&self.table, row, self.index?))
+    }
+}
+
+/// agate's order, in which nulls are the largest.
+pub(super) fn nulls_last(a: &Value, b: &Value) -> Ordering {
+    let nulls = a.is_none().cmp(&b.is_none());
+    nulls.then_with(|| a.cmp(b))
+}
+
 impl Object for Column {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Seq
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let Some(row) = key.as_usize() else {
-            return (key.as_str()? == "name").then(|| Value::from(format!("{self:?}")));
-        };
-        self.table.rows.get(row)?.get(self.index?).map(from_json)
+        match key.as_str() {
+            Some("name") => Some(Value::from(format!("{self:?}"))),
+            Some("index") => self.index.map(Value::from),
+            Some(_) => None,
+            None => cell(&self.table, place(key, self.table.rows.len())?, self.index?),
+        }
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -402,22 +489,24 @@ impl Object for Column {
         _args: &[Value],
     ) -> Result<Value, Error> {
         match method {
-            "values" => {
-                let rows = 0..self.table.rows.len();
-                Ok(tuple(
-                    rows.filter_map(|row| self.get_value(&Value::from(row))),
-                ))
-            }
+            "values" => Ok(tuple(self.values())),
             "values_distinct" => {
                 let mut seen = Vec::new();
-                for row in 0..self.table.rows.len() {
-                    if let Some(value) = self.get_value(&Value::from(row))
-                        && !seen.contains(&value)
-                    {
+                for value in self.values() {
+                    if !seen.contains(&value) {
                         seen.push(value);
                     }
                 }
                 Ok(tuple(seen))
+            }
+            "values_without_nulls" => Ok(tuple(self.values().filter(|value| !value.is_none()))),
+            "values_sorted" | "values_without_nulls_sorted" => {
+                let mut values: Vec<Value> = self.values().collect();
+                if method == "values_without_nulls_sorted" {
+                    values.retain(|value| !value.is_none());
+                }
+                values.sort_by(nulls_last);
+                Ok(list(values))
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }

@@ -1,10 +1,12 @@
 //! Python's methods of text that neither minijinja nor its pycompat module has, and Jinja2's filters on text.
 
+use minijinja::formatting::{FormatStyle, format};
 use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
-use super::collections::list;
+use super::collections::{self, list};
 use super::error::raise;
+use super::moment::places;
 use super::table::tuple;
 
 /// A method that the value itself does not have.
@@ -23,13 +25,23 @@ pub fn method(
     {
         return done;
     }
+    if let Some(done) = collections::method(state, value, method, args) {
+        return done;
+    }
     minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args)
 }
 
 fn text_method(text: &str, method: &str, args: &[Value]) -> Option<Result<Value, Error>> {
     Some(match method {
-        "rsplit" => rsplit(text, args),
-        "index" | "rindex" => index(text, method == "rindex", args),
+        "split" | "rsplit" => split(text, method == "rsplit", args),
+        "splitlines" => lines(text, args),
+        "find" | "rfind" | "index" | "rindex" => find(text, method, args),
+        "count" => count(text, args),
+        "startswith" | "endswith" => has_end(text, method == "startswith", args),
+        "maketrans" => translation(args),
+        "translate" => one::<Value>(args).and_then(|table| translated(text, &table)),
+        "format_map" => one::<Value>(args).and_then(|values| formatted(text, &values)),
+        "isprintable" => Ok(Value::from(!text.chars().any(char::is_control))),
         "center" | "ljust" | "rjust" => padded(text, method, args),
         "zfill" => one::<usize>(args).map(|width| Value::from(zero_filled(text, width))),
         "partition" | "rpartition" => one::<String>(args).map(|separator| {
@@ -97,48 +109,218 @@ fn titled(text: &str) -> String {
         .collect()
 }
 
-fn rsplit(text: &str, args: &[Value]) -> Result<Value, Error> {
-    let (separator, most): (Option<String>, Option<i64>) = from_args(args)?;
-    let most = most.and_then(|most| usize::try_from(most).ok());
-    let mut parts: Vec<&str> = match (&separator, most) {
-        (Some(separator), Some(most)) => text.rsplitn(most + 1, &**separator).collect(),
-        (Some(separator), None) => text.rsplit(&**separator).collect(),
-        (None, None) => text.split_whitespace().rev().collect(),
-        (None, Some(most)) => {
-            let mut parts = Vec::new();
-            let mut rest = text.trim_end();
-            while parts.len() < most
-                && let Some((before, last)) = rest.rsplit_once(char::is_whitespace)
-            {
-                parts.push(last);
-                rest = before.trim_end();
-            }
-            if !rest.is_empty() {
-                parts.push(rest);
-            }
-            parts
-        }
+/// `split(sep, maxsplit)` and `rsplit`.
+fn split(text: &str, from_end: bool, args: &[Value]) -> Result<Value, Error> {
+    let (places, keywords) = places(args)?;
+    let argument = |at: usize, name: &str| -> Result<Option<Value>, Error> {
+        let named: Option<Value> = keywords.get(name)?;
+        Ok(places
+            .get(at)
+            .cloned()
+            .or(named)
+            .filter(|value| !value.is_none()))
     };
-    parts.reverse();
+    let separator = argument(0, "sep")?;
+    let most = argument(1, "maxsplit")?.and_then(|most| most.as_usize());
+    keywords.assert_all_used()?;
+    let separator = match &separator {
+        Some(separator) => Some(
+            separator
+                .as_str()
+                .filter(|text| !text.is_empty())
+                .ok_or_else(|| {
+                    raise(
+                        "rwt::jinja::text",
+                        "a separator is a text that is not empty",
+                        None,
+                    )
+                })?,
+        ),
+        None => None,
+    };
+    let most = most.unwrap_or(usize::MAX);
+    let mut parts: Vec<&str> = match (separator, from_end) {
+        (Some(separator), false) => text.splitn(most.saturating_add(1), separator).collect(),
+        (Some(separator), true) => text.rsplitn(most.saturating_add(1), separator).collect(),
+        (None, _) => words(text, from_end, most),
+    };
+    if from_end {
+        parts.reverse();
+    }
     Ok(list(parts.into_iter().map(Value::from)))
 }
 
-fn index(text: &str, last: bool, args: &[Value]) -> Result<Value, Error> {
-    let part: String = one(args)?;
-    let found = if last {
-        text.rfind(&*part)
-    } else {
-        text.find(&*part)
+/// What white space parts, from one end of the text on; the rest behind so many parts stays whole.
+fn words(text: &str, from_end: bool, most: usize) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = match from_end {
+        true => text.trim_end(),
+        false => text.trim_start(),
     };
-    found
-        .map(|at| Value::from(text[..at].chars().count()))
-        .ok_or_else(|| {
-            raise(
-                "rwt::jinja::text",
-                format!("substring not found: `{part}` in `{text}`"),
-                None,
-            )
-        })
+    while !rest.is_empty() && parts.len() < most {
+        let (part, left) = match from_end {
+            true => rest
+                .rsplit_once(char::is_whitespace)
+                .map(|(left, part)| (part, left)),
+            false => rest.split_once(char::is_whitespace),
+        }
+        .unwrap_or((rest, ""));
+        parts.push(part);
+        rest = match from_end {
+            true => left.trim_end(),
+            false => left.trim_start(),
+        };
+    }
+    if !rest.is_empty() {
+        parts.push(rest);
+    }
+    parts
+}
+
+/// The bytes of `text[start:stop]`, from the arguments behind the first one.
+fn bounded<'a>(text: &'a str, args: &[Value]) -> Result<(usize, &'a str), Error> {
+    let (_, start, stop): (Value, Option<i64>, Option<i64>) = from_args(args)?;
+    if start.is_none() && stop.is_none() {
+        return Ok((0, text));
+    }
+    let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+    let byte = |at: i64| {
+        let at = if at < 0 { (at + length).max(0) } else { at };
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        text.char_indices()
+            .nth(at)
+            .map_or(text.len(), |(byte, _)| byte)
+    };
+    let start = start.map_or(0, byte);
+    let stop = stop.map_or(text.len(), byte).max(start);
+    Ok((start, &text[start..stop]))
+}
+
+/// `find`, `rfind`, `index` and `rindex`: a place in characters.
+fn find(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
+    let (start, within) = bounded(text, args)?;
+    let part = args.first().and_then(Value::as_str).ok_or_else(not_text)?;
+    let found = match method.starts_with('r') {
+        true => within.rfind(part),
+        false => within.find(part),
+    };
+    match found {
+        Some(at) => Ok(Value::from(text[..start + at].chars().count())),
+        None if method.ends_with("find") => Ok(Value::from(-1)),
+        None => Err(raise(
+            "rwt::jinja::text",
+            format!("substring not found: `{part}` in `{text}`"),
+            None,
+        )),
+    }
+}
+
+fn count(text: &str, args: &[Value]) -> Result<Value, Error> {
+    let (_, within) = bounded(text, args)?;
+    let part = args.first().and_then(Value::as_str).ok_or_else(not_text)?;
+    Ok(Value::from(within.matches(part).count()))
+}
+
+/// `startswith` and `endswith`, of one text or of any of a tuple.
+fn has_end(text: &str, at_start: bool, args: &[Value]) -> Result<Value, Error> {
+    let (_, within) = bounded(text, args)?;
+    let has = |part: &str| match at_start {
+        true => within.starts_with(part),
+        false => within.ends_with(part),
+    };
+    let parts = args.first().ok_or_else(not_text)?;
+    if let Some(part) = parts.as_str() {
+        return Ok(Value::from(has(part)));
+    }
+    let mut parts = parts.try_iter()?;
+    Ok(Value::from(
+        parts.any(|part| part.as_str().is_some_and(has)),
+    ))
+}
+
+/// `format_map({…})`
+fn formatted(text: &str, values: &Value) -> Result<Value, Error> {
+    let values: Kwargs = collections::pairs_of(values)?
+        .iter()
+        .filter_map(|(key, value)| Some((key.as_str()?, value.clone())))
+        .collect();
+    format(FormatStyle::StrFormat, text, &[Value::from(values)]).map(Value::from)
+}
+
+fn not_text() -> Error {
+    raise("rwt::jinja::text", "a text was expected", None)
+}
+
+fn lines(text: &str, args: &[Value]) -> Result<Value, Error> {
+    let (places, keywords) = places(args)?;
+    let named: Option<Value> = keywords.get("keepends")?;
+    keywords.assert_all_used()?;
+    let kept = places
+        .first()
+        .cloned()
+        .or(named)
+        .is_some_and(|kept| kept.is_true());
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
+        let break_length = match &rest[end..] {
+            rest if rest.starts_with("\r\n") => 2,
+            "" => 0,
+            _ => 1,
+        };
+        let shown = if kept { end + break_length } else { end };
+        lines.push(Value::from(&rest[..shown]));
+        rest = &rest[end + break_length..];
+    }
+    Ok(list(lines))
+}
+
+/// `maketrans(from, to, without)` or `maketrans({…})`: what `translate` takes.
+fn translation(args: &[Value]) -> Result<Value, Error> {
+    let (from, to, without): (Value, Option<String>, Option<String>) = from_args(args)?;
+    let code = |c: char| Value::from(u32::from(c));
+    let Some(to) = to else {
+        let pairs = collections::pairs_of(&from)?
+            .into_iter()
+            .map(|(key, value)| {
+                let mut chars = key.as_str().unwrap_or_default().chars();
+                match (chars.next(), chars.next()) {
+                    (Some(c), None) => (code(c), value),
+                    _ => (key, value),
+                }
+            });
+        return Ok(collections::dict(pairs));
+    };
+    let from = from.as_str().ok_or_else(not_text)?;
+    if from.chars().count() != to.chars().count() {
+        return Err(raise(
+            "rwt::jinja::text",
+            "the first two arguments of maketrans() are equally long",
+            None,
+        ));
+    }
+    let pairs = from
+        .chars()
+        .zip(to.chars())
+        .map(|(c, to)| (code(c), code(to)));
+    let without = without.unwrap_or_default();
+    let gone = without.chars().map(|c| (code(c), Value::from(())));
+    Ok(collections::dict(pairs.chain(gone).collect::<Vec<_>>()))
+}
+
+fn translated(text: &str, table: &Value) -> Result<Value, Error> {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let to = table.get_item(&Value::from(u32::from(c)))?;
+        match (to.as_str(), to.as_i64()) {
+            (Some(to), _) => out.push_str(to),
+            (None, Some(code)) => out.extend(u32::try_from(code).ok().and_then(char::from_u32)),
+            (None, None) if to.is_none() => {}
+            (None, None) => out.push(c),
+        }
+    }
+    Ok(Value::from(out))
 }
 
 fn padded(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
@@ -189,11 +371,14 @@ pub fn add_filters(env: &mut Environment<'static>) {
         let left = missing / 2 + (missing & width & 1);
         format!("{}{text}{}", " ".repeat(left), " ".repeat(missing - left))
     });
-    env.add_filter("tojson", |value: Value, keywords: Kwargs| {
-        let _: Option<Value> = keywords.get("indent")?;
-        keywords.assert_all_used()?;
-        super::functions::html_safe_json(&value)
-    });
+    env.add_filter(
+        "tojson",
+        |value: Value, indent: Option<usize>, keywords: Kwargs| {
+            let named: Option<usize> = keywords.get("indent")?;
+            keywords.assert_all_used()?;
+            super::functions::html_safe_json(&value, named.or(indent))
+        },
+    );
     env.add_filter("random", |_value: Value| -> Result<Value, Error> {
         Err(Error::new(
             ErrorKind::InvalidOperation,

@@ -269,6 +269,19 @@ impl Operator {
         })
     }
 
+    /// The result between whole numbers, as long as it is one and fits.
+    pub fn of_integers(self, a: &Value, b: &Value) -> Option<Value> {
+        let whole = |value: &Value| value.as_i64().filter(|_| value.is_integer());
+        let (a, b) = (whole(a)?, whole(b)?);
+        let result = match self {
+            Self::Add => a.checked_add(b),
+            Self::Sub => a.checked_sub(b),
+            Self::Mul => a.checked_mul(b),
+            Self::Div | Self::FloorDiv => None,
+        };
+        result.map(Value::from)
+    }
+
     fn cannot(self, a: &Value, b: &Value) -> Error {
         let text = Self::ALL
             .iter()

@@ -15,7 +15,7 @@ pub use drop::drop_statement;
 pub use effects::{Effects, created};
 pub(crate) use inquiry::Inquiry;
 pub use recorder::{RecordedStatement, Recorder};
-pub use session::{DatabaseError, ExistingRelation, Response, Session, Table};
+pub use session::{DatabaseError, ExistingRelation, Response, Session, Table, TextOf};
 pub(crate) use settings::{add_functions, is_query};
 
 /// The package that the built-in macros belong to.

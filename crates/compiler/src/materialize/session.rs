@@ -25,6 +25,22 @@ pub struct Table {
     pub columns: Vec<String>,
     /// Rows, each as long as `columns`.
     pub rows: Vec<Vec<Value>>,
+    /// What the text of each column is; of columns behind the last one, text.
+    pub texts: Vec<TextOf>,
+}
+
+/// What a column's text says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TextOf {
+    /// No more than that.
+    #[default]
+    Text,
+    /// A date.
+    Date,
+    /// A time without a zone.
+    Timestamp,
+    /// A time in a zone.
+    Timestamptz,
 }
 
 /// What the database said to a statement.

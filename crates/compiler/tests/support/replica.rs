@@ -87,12 +87,14 @@ impl Replica {
             return Some(Table {
                 columns: vec!["column_name".to_owned(), "data_type".to_owned()],
                 rows: rows.collect(),
+                ..Table::default()
             });
         }
         // Tables that runs left which failed: there are none.
         text.contains("starts_with(t.name, ").then(|| Table {
             columns: vec!["name".to_owned()],
             rows: Vec::new(),
+            ..Table::default()
         })
     }
 
@@ -111,6 +113,7 @@ impl Replica {
                         .iter()
                         .map(|row| row.as_array().cloned().unwrap_or_default())
                         .collect(),
+                    ..Table::default()
                 });
             }
         }
@@ -159,6 +162,7 @@ impl Session for Replica {
                     Some(self.answer(&folded(piece.text)).unwrap_or_else(|| Table {
                         columns: vec!["?column?".to_owned()],
                         rows: Vec::new(),
+                        ..Table::default()
                     }))
                 }
                 _ => None,
