@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use rwt_project::graph::{Dag, Selection};
 use rwt_project::manifest::{Declared, Manifest, Node, ResourceType, UniqueId};
 
@@ -48,7 +48,7 @@ fn manifest() -> Manifest {
             identifier: format!("m{number:05}"),
             materialized: "view".to_owned(),
             enabled: true,
-            tags: BTreeSet::from([format!("t{}", number % 10)]),
+            tags: IndexSet::from([format!("t{}", number % 10)]),
             config: IndexMap::new(),
             description: String::new(),
             columns: IndexMap::new(),
