@@ -58,10 +58,12 @@ pub fn mutable(value: &Value) -> Value {
     if let Some(collection) = collection(value, object) {
         return collection;
     }
+    // Nothing is asked of any other object: `model` is worked out by whoever looks into it.
     let is_made = matches!(object.repr(), ObjectRepr::Seq | ObjectRepr::Iterable)
+        && !value.is_tuple()
         && object.type_name().starts_with("minijinja::value::")
         && object.enumerator_len().unwrap_or(0) <= MOST_COPIED;
-    match object.try_iter().filter(|_| is_made && !value.is_tuple()) {
+    match is_made.then(|| object.try_iter()).flatten() {
         Some(items) => list(items.map(|item| mutable(&item))),
         None => value.clone(),
     }
